@@ -1,0 +1,43 @@
+# Flags and the few functions that every folder uses.
+add_library(quipu_flags INTERFACE)
+target_compile_options(quipu_flags INTERFACE
+  -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wno-sign-conversion -Wnon-virtual-dtor -Woverloaded-virtual -Werror -fno-omit-frame-pointer
+  $<$<CXX_COMPILER_ID:Clang>:-Wthread-safety>
+  -ffp-contract=off)
+target_compile_definitions(quipu_flags INTERFACE _GLIBCXX_ASSERTIONS)
+if(QUIPU_SANITIZE)
+  target_compile_options(quipu_flags INTERFACE -fsanitize=${QUIPU_SANITIZE} -fno-sanitize-recover=all)
+  target_link_options(quipu_flags INTERFACE -fsanitize=${QUIPU_SANITIZE})
+endif()
+
+# quipu_folder(NAME [DEPENDS folders...] [LIBRARIES targets...])
+# A library quipu_NAME of the folder's *.cc, and a test program NAME_test of its *_test.cc.
+function(quipu_folder name)
+  cmake_parse_arguments(ARG "" "" "DEPENDS;LIBRARIES;TEST_LIBRARIES" ${ARGN})
+  file(GLOB sources CONFIGURE_DEPENDS *.cc)
+  set(tests ${sources})
+  list(FILTER sources EXCLUDE REGEX "_test\\.cc$")
+  list(FILTER tests INCLUDE REGEX "_test\\.cc$")
+  add_library(quipu_${name} STATIC ${sources})
+  target_include_directories(quipu_${name} PUBLIC ${PROJECT_SOURCE_DIR}/include ${PROJECT_SOURCE_DIR}/engine)
+  list(TRANSFORM ARG_DEPENDS PREPEND quipu_)
+  target_link_libraries(quipu_${name} PUBLIC ${ARG_DEPENDS} PRIVATE quipu_flags ${ARG_LIBRARIES})
+  if(QUIPU_TESTS AND tests)
+    quipu_test(${name}_test SOURCES ${tests} LIBRARIES quipu_${name} ${ARG_LIBRARIES} ${ARG_TEST_LIBRARIES})
+  endif()
+endfunction()
+
+# quipu_test(NAME SOURCES ... LIBRARIES ... [TIMEOUT seconds])
+# Registered as one CTest entry per program: starting a process per case costs more than the cases.
+function(quipu_test name)
+  cmake_parse_arguments(ARG "" "TIMEOUT" "SOURCES;LIBRARIES" ${ARGN})
+  if(NOT ARG_TIMEOUT)
+    set(ARG_TIMEOUT 600)
+  endif()
+  add_executable(${name} ${ARG_SOURCES})
+  target_link_libraries(${name} PRIVATE ${ARG_LIBRARIES} quipu_flags GTest::gtest GTest::gtest_main Threads::Threads)
+  target_compile_definitions(${name} PRIVATE QUIPU_SOURCE_DIR="${PROJECT_SOURCE_DIR}" QUIPU_BINARY_DIR="${CMAKE_BINARY_DIR}")
+  set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
+  add_test(NAME ${name} COMMAND ${name})
+  set_tests_properties(${name} PROPERTIES TIMEOUT ${ARG_TIMEOUT})
+endfunction()

@@ -1,0 +1,49 @@
+// The calendar: UTC months (the partition key), and windows in any IANA zone (Howard Hinnant's date library with the system's tzdata).
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "quipu/query.h"
+#include "quipu/status.h"
+#include "quipu/time.h"
+
+namespace quipu {
+
+/// Months since January 1970, UTC; negative before it.
+using MonthIndex = std::int32_t;
+
+MonthIndex MonthOf(TimeUs t);
+TimeUs MonthStart(MonthIndex m);
+std::string MonthText(MonthIndex m);  ///< "2026-03"
+
+/// Floor of t to a multiple of `unit_us`, also for negative t.
+constexpr TimeUs FloorTo(TimeUs t, TimeUs unit_us) {
+  TimeUs r = t % unit_us;
+  return t - (r < 0 ? r + unit_us : r);
+}
+
+/// Cuts a time range into windows. Immutable and safe to share between threads.
+class Windower {
+ public:
+  /// kInvalidArgument for an unknown zone.
+  static Result<Windower> Make(const Window& window);
+  /// Start of the window that holds t (for WindowUnit::kNone: kTimeMin).
+  [[nodiscard]] TimeUs StartOf(TimeUs t) const;
+  /// End (exclusive) of the window that holds t (for kNone: kTimeMax).
+  [[nodiscard]] TimeUs EndOf(TimeUs t) const;
+  /// Starts of all windows that touch [from, to), ascending, the first one's start may lie before `from`. kExhausted above `max`.
+  [[nodiscard]] Result<std::vector<TimeUs>> Starts(TimeUs from, TimeUs to, std::size_t max) const;
+  [[nodiscard]] WindowUnit unit() const { return unit_; }
+  [[nodiscard]] const std::string& zone() const { return zone_; }
+
+ private:
+  WindowUnit unit_ = WindowUnit::kNone;
+  std::string zone_ = "UTC";
+  const void* tz_ = nullptr;  // date::time_zone, owned by the date library for the life of the process; null = UTC
+};
+
+}  // namespace quipu

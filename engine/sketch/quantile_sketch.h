@@ -1,0 +1,73 @@
+// QuantileSketch: nearest-rank quantiles over a multiset of decimals, as a pure function of that multiset.
+//
+// Up to 1,024 values it keeps them all (exact). From the 1,025th on it is an integer log-linear histogram in the manner of
+// HdrHistogram and DDSketch without collapsing. Both modes and the step between them depend only on *which* values were
+// added, never on order, grouping or the tree of merges: any two sketches of the same multiset encode to the same bytes.
+// Summary cells and raw rows therefore give the same answer.
+//
+// The histogram works on v = |value| x 10^18, an integer below 10^38 < 2^127:
+//     index(v) = v                                 for v < 2^7
+//              = ((e - 7) << 7) + (v >> (e - 7))   otherwise, e = floor(log2 v)
+// so an octave has 128 buckets and a bucket is at most 1/128 of its lower edge wide: its midpoint is within 1/256 = 0.39 % of
+// any value in it. Negative values use the mirrored index; zero is its own bucket.
+//
+// A quantile q over n values is the value of rank max(1, ceil(q n)). In histogram mode the answer is the bucket's representative: if
+// exactly one multiple of 10^-s lies in the bucket, s being the largest scale (digits after the point) seen, that multiple, so small integers come back exactly;
+// otherwise the midpoint rounded half to even to 6 significant digits. Then it is clamped to [min, max].
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/bytes.h"
+#include "quipu/decimal.h"
+#include "quipu/status.h"
+
+namespace quipu {
+
+inline constexpr std::uint64_t kQuantileExactMax = 1024;
+inline constexpr double kQuantileRelativeError = 0.004;
+
+class QuantileSketch {
+ public:
+  /// With `exact_always` it keeps every value, however many (a query with QuerySpec::exact); such a sketch cannot absorb a histogram.
+  explicit QuantileSketch(bool exact_always = false) : exact_always_(exact_always) {}
+
+  /// mantissa x 10^-scale, storable.
+  void Add(Int128 mantissa, int scale);
+  void Merge(const QuantileSketch& other);
+  [[nodiscard]] std::uint64_t count() const { return count_; }
+  [[nodiscard]] bool exact() const { return buckets_.empty(); }
+  /// The quantile q = ppm / 1,000,000; count() must be > 0.
+  [[nodiscard]] Decimal Quantile(std::uint32_t ppm) const;
+  [[nodiscard]] std::size_t bytes() const;  ///< Memory, about.
+
+  /// Appends the canonical form (formats/summaries.md).
+  void EncodeTo(std::string* out) const;
+  /// Reads it back and checks it; kCorruption.
+  static Result<QuantileSketch> Decode(ByteReader& in);
+  /// Decodes and merges in one step, without building a sketch. On error the sketch is unusable.
+  Status MergeEncoded(ByteReader& in);
+
+  friend bool operator==(const QuantileSketch& a, const QuantileSketch& b);
+
+  static std::int32_t BucketOf(Int128 at_scale_18);
+  /// Smallest and largest value (at scale 18) of a bucket.
+  static std::pair<Int128, Int128> BucketBounds(std::int32_t bucket);
+
+ private:
+  void AddToHistogram(std::int32_t bucket, std::uint64_t n);
+  void BecomeHistogram();
+
+  bool exact_always_;
+  int scale_max_ = 0;            // of the values in lowest terms
+  std::uint64_t count_ = 0;
+  Int128 min_ = 0, max_ = 0;     // at scale 18
+  std::vector<Int128> values_;   // exact mode: at scale 18, unordered
+  std::int32_t first_bucket_ = 0;          // histogram mode: a dense window of counts
+  std::vector<std::uint64_t> buckets_;     // empty = exact mode
+};
+
+}  // namespace quipu

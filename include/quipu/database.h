@@ -1,0 +1,120 @@
+// quipu/database.h
+//
+// A store of usage events inside your process.
+//
+//   quipu::Options options{.create_if_missing = true};
+//   auto db = quipu::Database::Open("usage.quipu", options);
+//   quipu::EventBatch batch;
+//   batch.Add({.customer = "acme", .service = "api", .measures = {{"tokens", 512}}});
+//   if (auto reply = db->Ingest(batch); !reply) Report(reply.error());
+//   auto answer = db->Query(quipu::Query().Select("count, sum(tokens)").GroupBy("customer"));
+//
+// Threads: every method may be called from several threads at once, except Close and the destructor, which must come last.
+// Processes: one process has a store open at a time; a second Open is kAlreadyExists and names the holder.
+//
+// Outcomes of Ingest: a reply means that what it says happened, durably (see Durability). kInvalidArgument, kConflict and
+// kExhausted mean that nothing of the batch was stored. Any other error means *unknown*: retry with the same ids, which can
+// never count an event twice.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "quipu/event.h"
+#include "quipu/options.h"
+#include "quipu/query.h"
+#include "quipu/result_set.h"
+#include "quipu/status.h"
+
+namespace quipu {
+
+/// One month of one customer (or, in the totals, of all), as `Database::Partitions` lists it.
+struct PartitionInfo {
+  std::string month;     ///< "2026-03"
+  std::string customer;  ///< Empty in per-month totals.
+  std::uint64_t rows = 0;
+  std::uint64_t hot_rows = 0;   ///< Of them, not sealed yet.
+  std::uint64_t bytes = 0;      ///< Of segments; for one customer its share by rows.
+  std::uint64_t segments = 0;
+};
+
+/// The store as a whole.
+struct StoreInfo {
+  std::string path;
+  std::string store_id;               ///< UUID given at creation.
+  std::uint32_t format_version = 0;
+  std::uint64_t as_of = 0;            ///< Last commit.
+  std::uint64_t events = 0;
+  std::uint64_t hot_events = 0;
+  std::uint64_t hot_bytes = 0;
+  std::uint64_t segments = 0;
+  std::uint64_t segment_bytes = 0;
+  std::uint64_t customers = 0;
+  std::vector<std::string> services;    ///< In name order.
+  std::vector<std::string> dimensions;  ///< In name order.
+  std::vector<std::string> measures;    ///< In name order, `quantity` and `cost` not among them.
+  TimeUs time_min = 0, time_max = 0;    ///< Of events; meaningless when there are none.
+};
+
+struct VerifyProblem {
+  std::string place;    ///< File, or "commit 17".
+  std::string message;
+};
+
+struct VerifyReport {
+  std::uint64_t segments = 0, pages = 0, rows = 0, cells = 0, bytes = 0;
+  std::vector<VerifyProblem> problems;  ///< At most 1,000. Empty = sound.
+};
+
+/// Called now and then by long jobs with work done and work in all (both in rows). Return false to stop (kCancelled).
+using Progress = std::function<bool(std::uint64_t done, std::uint64_t total)>;
+
+class Database {
+ public:
+  /// Opens, recovers or (Options::create_if_missing) creates the store in folder `path`.
+  /// kNotFound, kAlreadyExists (also: open elsewhere), kCorruption, kUnsupported (a newer format), kIoError.
+  static Result<Database> Open(const std::string& path, const Options& options = {});
+
+  Database(Database&&) noexcept;
+  Database& operator=(Database&&) noexcept;
+  Database(const Database&) = delete;
+  Database& operator=(const Database&) = delete;
+  ~Database();  ///< As Close, errors are logged.
+
+  /// Stores a batch atomically and waits until it is durable and visible to queries.
+  Result<IngestReply> Ingest(const EventBatch& batch);
+  /// The same without waiting: `done` is called once, from an engine thread, and must not block. If the call itself returns
+  /// an error, `done` will not be called.
+  Status IngestAsync(EventBatch batch, std::function<void(Result<IngestReply>)> done);
+
+  /// Answers on one snapshot, which includes everything acknowledged before the call.
+  [[nodiscard]] Result<ResultSet> Query(const class Query& query) const;
+  [[nodiscard]] Result<ResultSet> Query(const QuerySpec& spec) const;
+  [[nodiscard]] Result<EventPage> Events(const EventQuery& query) const;
+
+  /// Turns every hot row into segments; returns when they are durable.
+  Status Seal();
+  /// Seals, then merges the segments of each month as far as the options allow.
+  Status Compact(const Progress& progress = {});
+  /// Reads everything: checksums, conservation totals, summaries re-derived from raw rows. Damage is in the report; an error
+  /// means that the check itself could not be done.
+  [[nodiscard]] Result<VerifyReport> Verify(const Progress& progress = {}) const;
+
+  /// Per month; with `by_customer` per month and customer. In (month, customer) order.
+  [[nodiscard]] Result<std::vector<PartitionInfo>> Partitions(bool by_customer) const;
+  [[nodiscard]] Result<StoreInfo> Info() const;
+
+  /// Waits for work under way, makes everything durable and releases the folder. Further calls are kCancelled.
+  Status Close();
+
+ private:
+  class Impl;
+  explicit Database(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace quipu

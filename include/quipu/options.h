@@ -1,0 +1,50 @@
+// quipu/options.h
+//
+// Everything about a store that can be chosen when it is opened. Each bound names its unit.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+
+namespace quipu {
+
+/// When an acknowledgement may leave.
+enum class Durability : std::uint8_t {
+  kSync,      ///< After fsync: survives kill -9, kernel crash and power cut. The default.
+  kInterval,  ///< At once; fsync at least every `sync_interval_ms`. A power cut loses at most that much, always a suffix.
+};
+
+enum class LogLevel : std::uint8_t { kDebug, kInfo, kWarning, kError };
+
+struct Options {
+  bool create_if_missing = false;
+  bool error_if_exists = false;
+  Durability durability = Durability::kSync;
+  std::uint32_t sync_interval_ms = 100;  ///< For kInterval.
+
+  /// Events dated later than now + this are `invalid`. Negative = no bound (for imports of recorded data).
+  std::int64_t future_bound_us = 300'000'000;
+
+  // Ingest.
+  std::uint32_t commit_bytes_max = 1u << 20;         ///< A group commit closes at this size,
+  std::uint32_t commit_wait_us_max = 1'000;          ///< ... or this long after its first batch, if others are arriving.
+  std::uint64_t queue_bytes_max = 64ull << 20;       ///< Batches waiting for the committer; beyond it Ingest waits.
+  std::uint64_t hot_bytes_max = 256ull << 20;        ///< Unsealed rows in memory; beyond it Ingest waits for sealing.
+  std::uint32_t ingest_wait_ms_max = 30'000;         ///< A wait for room longer than this is kExhausted.
+
+  // Sealing and merging.
+  std::uint64_t seal_bytes = 64ull << 20;            ///< Hot rows of this size are sealed in the background,
+  std::uint32_t seal_after_ms = 600'000;             ///< ... or once the oldest of them is this old.
+  bool background_upkeep = true;                     ///< False: sealing and merging only on request.
+  std::uint32_t merge_fan_in = 8;                    ///< Segments of similar size in one month that are merged together.
+  std::uint64_t merged_rows_max = 16ull << 20;       ///< A merge never makes a segment with more rows than this.
+
+  // Reading.
+  std::uint64_t cache_bytes = 256ull << 20;          ///< Verified pages kept in memory.
+
+  /// Receives the engine's log lines (none by default). Called from several threads; must not call back into the store.
+  std::function<void(LogLevel, const std::string&)> log{};
+};
+
+}  // namespace quipu

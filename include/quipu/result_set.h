@@ -1,0 +1,70 @@
+// quipu/result_set.h
+//
+// The answer to a query: columns of equal length. Order: `window_start` (if a window was asked for), the group-by names, the
+// selected aggregates. A ResultSet owns its memory and refers to nothing in the store.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "quipu/decimal.h"
+#include "quipu/event.h"
+#include "quipu/time.h"
+
+namespace quipu {
+
+enum class ColumnType : std::uint8_t { kTime, kString, kInteger, kDecimal };
+
+/// "time", "string", "integer", "decimal".
+std::string_view ColumnTypeName(ColumnType type);
+
+/// One column. Exactly one of the vectors, by `type`, is as long as the answer has rows; `present[i]` is 0 for an absent value.
+struct ResultColumn {
+  std::string name;
+  ColumnType type = ColumnType::kInteger;
+  std::vector<std::uint8_t> present;
+  std::vector<TimeUs> times;           ///< kTime
+  std::vector<std::string> strings;    ///< kString
+  std::vector<std::int64_t> integers;  ///< kInteger
+  std::vector<Decimal> decimals;       ///< kDecimal
+  bool exact = true;                   ///< False if any value of the column is an approximation.
+
+  [[nodiscard]] bool IsPresent(std::size_t row) const { return present[row] != 0; }
+  /// The value as text: times RFC 3339 in UTC, decimals in plain digits, "" if absent.
+  [[nodiscard]] std::string Text(std::size_t row) const;
+};
+
+/// Where an answer came from, for tests and the curious.
+struct QueryStats {
+  std::uint64_t segments = 0;    ///< Segments looked at.
+  std::uint64_t cells = 0;       ///< Summary cells used.
+  std::uint64_t rows = 0;        ///< Raw rows visited in segments.
+  std::uint64_t hot_rows = 0;    ///< Raw rows visited in the hot tier.
+};
+
+class ResultSet {
+ public:
+  std::vector<ResultColumn> columns;
+  std::uint64_t as_of = 0;      ///< Every commit up to this one is in the answer, none after it.
+  bool exact = true;            ///< False if any value is an approximation...
+  double relative_error = 0;    ///< ... then quantiles are within this ratio (0.004).
+  std::string zone = "UTC";     ///< The zone of window_start, for display.
+  QueryStats stats;
+
+  [[nodiscard]] std::size_t rows() const { return columns.empty() ? 0 : columns.front().present.size(); }
+  /// The column of that name, or nullptr.
+  [[nodiscard]] const ResultColumn* Find(std::string_view name) const;
+};
+
+/// One page of raw events.
+struct EventPage {
+  std::vector<StoredEvent> events;
+  std::string next_cursor;  ///< Empty after the last page.
+  std::uint64_t as_of = 0;
+};
+
+}  // namespace quipu
