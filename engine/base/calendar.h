@@ -13,6 +13,8 @@
 
 namespace quipu {
 
+class Zone;
+
 /// Months since January 1970, UTC; negative before it.
 using MonthIndex = std::int32_t;
 
@@ -26,7 +28,9 @@ constexpr TimeUs FloorTo(TimeUs t, TimeUs unit_us) {
   return t - (r < 0 ? r + unit_us : r);
 }
 
-/// Cuts a time range into windows. Immutable and safe to share between threads.
+/// Cuts a time range into windows. Immutable and safe to share between threads. The windows tile the range: EndOf(t) is the
+/// StartOf of the next one. Where an offset changes inside an hour, the hour is cut there; a local hour that comes twice is two
+/// windows; a day starts at the first instant of its local date and may be 23, 24 or 25 hours long.
 class Windower {
  public:
   /// kInvalidArgument for an unknown zone.
@@ -41,9 +45,10 @@ class Windower {
   [[nodiscard]] const std::string& zone() const { return zone_; }
 
  private:
+  Windower() = default;  // Make sets the zone
   WindowUnit unit_ = WindowUnit::kNone;
   std::string zone_ = "UTC";
-  const void* tz_ = nullptr;  // date::time_zone, owned by the date library for the life of the process; null = UTC
+  const Zone* tz_ = nullptr;  // lives as long as the process
 };
 
 }  // namespace quipu

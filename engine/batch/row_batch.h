@@ -8,7 +8,7 @@
 //   "region"  [ eu     -      us    ]   CodedColumn:   dictionary {eu, us}, codes 1 0 2   (0 = absent)
 //
 // Invariants:
-//   (1) Every column is as long as `size()`; a column that no row uses is left out.
+//   (1) Every column is as long as `size()`; a column that no row uses is left out, except quantity, which is always there.
 //   (2) Column lists are sorted by column id and have no repeats.
 //   (3) A dictionary has no repeats; its order is free (segments sort theirs).
 //   (4) Mantissas in `narrow` or `wide` at absent rows are 0.
@@ -20,11 +20,12 @@
 #include <span>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <vector>
 
 #include "base/bytes.h"
 #include "base/hash.h"
+#include "batch/dictionary_index.h"
+#include "batch/string_list.h"
 #include "quipu/decimal.h"
 #include "quipu/time.h"
 
@@ -39,27 +40,6 @@ using ColumnId = std::uint32_t;
 inline constexpr ColumnId kQuantityColumn = 0;
 inline constexpr ColumnId kCostColumn = 1;
 inline constexpr ColumnId kFirstUserMeasure = 2;
-
-/// Strings packed one after another: string i is bytes [offsets[i], offsets[i+1]).
-class StringList {
- public:
-  [[nodiscard]] std::size_t size() const { return offsets_.size() - 1; }
-  [[nodiscard]] std::string_view operator[](std::size_t i) const {
-    return {text_.data() + offsets_[i], static_cast<std::size_t>(offsets_[i + 1] - offsets_[i])};
-  }
-  void Add(std::string_view s) {
-    text_.append(s);
-    offsets_.push_back(static_cast<std::uint32_t>(text_.size()));
-  }
-  [[nodiscard]] const std::vector<std::uint32_t>& offsets() const { return offsets_; }
-  [[nodiscard]] const std::string& text() const { return text_; }
-  [[nodiscard]] std::size_t bytes() const { return text_.size() + offsets_.size() * 4; }
-  void Reserve(std::size_t strings, std::size_t text_bytes) { offsets_.reserve(strings + 1); text_.reserve(text_bytes); }
-
- private:
-  std::string text_;
-  std::vector<std::uint32_t> offsets_{0};
-};
 
 /// One string attribute over the rows of a batch.
 struct CodedColumn {
@@ -126,6 +106,7 @@ class RowBatchBuilder {
   /// Starts a row; the Add calls after it belong to it.
   void BeginRow(CustomerOrdinal customer, ServiceOrdinal service, TimeUs time, const Hash128& identity, std::string_view id,
                 std::string_view source);
+  /// At most once per row and column (checked), as the Adds below.
   void AddMeasure(ColumnId id, const Decimal& value);
   void AddDimension(ColumnId id, std::string_view value);
   [[nodiscard]] std::size_t size() const { return batch_.times.size(); }
@@ -141,9 +122,10 @@ class RowBatchBuilder {
   };
   struct PendingDimension {
     ColumnId id = 0;
-    std::unordered_map<std::string, std::uint32_t> index;
+    DictionaryIndex index;
     CodedColumn column;
   };
+  static DecimalColumn FinishMeasure(const PendingMeasure& pending, std::size_t rows);
   RowBatch batch_;
   std::vector<PendingMeasure> measures_;      // by id
   std::vector<PendingDimension> dimensions_;  // by id

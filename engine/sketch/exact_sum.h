@@ -8,19 +8,37 @@
 //   worked example: 0.5 + 0.25 = (5 x 10^17) + (25 x 10^16) = 75 x 10^16 at scale 18 -> Decimal(75, 2)
 #pragma once
 
+#include <array>
 #include <cstdint>
 
 #include "base/bytes.h"
+#include "base/check.h"
 #include "quipu/decimal.h"
 
 namespace quipu {
 
 inline constexpr int kSumScale = 18;
 
+namespace internal {
+constexpr std::array<Uint128, 39> MakePowersOf10() {
+  std::array<Uint128, 39> powers{};
+  powers[0] = 1;
+  for (std::size_t i = 1; i < powers.size(); ++i) powers[i] = powers[i - 1] * 10;
+  return powers;
+}
+inline constexpr std::array<Uint128, 39> kPowersOf10 = MakePowersOf10();
+}  // namespace internal
+
 /// 10^n for n in 0..38.
-Uint128 PowerOf10(int n);
+inline Uint128 PowerOf10(int n) {
+  QUIPU_DCHECK(n >= 0 && n <= 38);
+  return internal::kPowersOf10[static_cast<std::size_t>(n)];
+}
 /// 10^n for n in 0..18.
-std::int64_t PowerOf10I64(int n);
+inline std::int64_t PowerOf10I64(int n) {
+  QUIPU_DCHECK(n >= 0 && n <= 18);
+  return static_cast<std::int64_t>(internal::kPowersOf10[static_cast<std::size_t>(n)]);
+}
 
 class ExactSum {
  public:

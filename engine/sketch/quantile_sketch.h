@@ -13,12 +13,13 @@
 //
 // A quantile q over n values is the value of rank max(1, ceil(q n)). In histogram mode the answer is the bucket's representative: if
 // exactly one multiple of 10^-s lies in the bucket, s being the largest scale (digits after the point) seen, that multiple, so small integers come back exactly;
-// otherwise the midpoint rounded half to even to 6 significant digits. Then it is clamped to [min, max].
+// otherwise the midpoint (lower edge + half the width) rounded half to even to 6 significant digits. Then it is clamped to [min, max].
 #pragma once
 
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/bytes.h"
@@ -40,11 +41,12 @@ class QuantileSketch {
   void Merge(const QuantileSketch& other);
   [[nodiscard]] std::uint64_t count() const { return count_; }
   [[nodiscard]] bool exact() const { return buckets_.empty(); }
-  /// The quantile q = ppm / 1,000,000; count() must be > 0.
+  /// The quantile q = ppm / 1,000,000; count() must be > 0. A sketch made with `exact_always` reorders its values in here, so it
+  /// belongs to one thread; any other sketch may be read by several.
   [[nodiscard]] Decimal Quantile(std::uint32_t ppm) const;
   [[nodiscard]] std::size_t bytes() const;  ///< Memory, about.
 
-  /// Appends the canonical form (formats/summaries.md).
+  /// Appends the canonical form (formats/sketches.md).
   void EncodeTo(std::string* out) const;
   /// Reads it back and checks it; kCorruption.
   static Result<QuantileSketch> Decode(ByteReader& in);
@@ -58,14 +60,22 @@ class QuantileSketch {
   static std::pair<Int128, Int128> BucketBounds(std::int32_t bucket);
 
  private:
+  void AddAtSumScale(Int128 v);
   void AddToHistogram(std::int32_t bucket, std::uint64_t n);
+  void GrowWindow(std::int32_t low, std::int32_t high);
   void BecomeHistogram();
+  [[nodiscard]] Int128 Representative(std::int32_t bucket) const;
+  [[nodiscard]] Int128 ExactRank(std::uint64_t rank) const;
+  void EncodeExact(std::string* out) const;
+  void EncodeHistogram(std::string* out) const;
+  Status MergeEncodedExact(ByteReader& in);
+  Status MergeEncodedHistogram(ByteReader& in);
 
   bool exact_always_;
   int scale_max_ = 0;            // of the values in lowest terms
   std::uint64_t count_ = 0;
   Int128 min_ = 0, max_ = 0;     // at scale 18
-  std::vector<Int128> values_;   // exact mode: at scale 18, unordered
+  mutable std::vector<Int128> values_;   // exact mode: at scale 18, unordered
   std::int32_t first_bucket_ = 0;          // histogram mode: a dense window of counts
   std::vector<std::uint64_t> buckets_;     // empty = exact mode
 };

@@ -73,6 +73,8 @@ struct VerifyReport {
 /// Called now and then by long jobs with work done and work in all (both in rows). Return false to stop (kCancelled).
 using Progress = std::function<bool(std::uint64_t done, std::uint64_t total)>;
 
+struct StoreEnvironment;
+
 class Database {
  public:
   /// Opens, recovers or (Options::create_if_missing) creates the store in folder `path`.
@@ -113,6 +115,8 @@ class Database {
 
  private:
   class Impl;
+  /// The engine's own tests open a store in surroundings of their choice (engine/db).
+  friend Result<Database> OpenDatabaseIn(const std::string&, const Options&, const StoreEnvironment&);
   explicit Database(std::unique_ptr<Impl> impl);
   std::unique_ptr<Impl> impl_;
 };

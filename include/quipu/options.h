@@ -27,8 +27,7 @@ struct Options {
   std::int64_t future_bound_us = 300'000'000;
 
   // Ingest.
-  std::uint32_t commit_bytes_max = 1u << 20;         ///< A group commit closes at this size,
-  std::uint32_t commit_wait_us_max = 1'000;          ///< ... or this long after its first batch, if others are arriving.
+  std::uint32_t commit_bytes_max = 1u << 20;         ///< A group commit takes the batches that wait, up to this size.
   std::uint64_t queue_bytes_max = 64ull << 20;       ///< Batches waiting for the committer; beyond it Ingest waits.
   std::uint64_t hot_bytes_max = 256ull << 20;        ///< Unsealed rows in memory; beyond it Ingest waits for sealing.
   std::uint32_t ingest_wait_ms_max = 30'000;         ///< A wait for room longer than this is kExhausted.

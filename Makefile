@@ -1,0 +1,62 @@
+# Thin: each target installs what is missing (fast when nothing is), configures once and calls Ninja or a script.
+#   make demo                  a million events from generation to answers
+#   make test                  all tests, then again under sanitizers (SANITIZE=0 leaves that out)
+#   make bench                 the micro-benchmarks; results in build/bench/
+#   make fuzz SECONDS=20       every fuzz target for so long
+#   make tsan                  the concurrent tests under ThreadSanitizer
+#   make build format tidy clean
+SANITIZE ?= 1
+SECONDS ?= 20
+FILTER ?= .
+TSAN_TESTS ?= ^(base|store|ingest|query|upkeep|db)_test$$
+# The names are also variables of the shell: they travel as arguments only.
+unexport SECONDS FILTER
+
+.DEFAULT_GOAL := build
+.PHONY: build demo test bench fuzz tsan format tidy clean setup setup-sanitize setup-lint
+
+setup:
+	@.ci/setup build
+setup-sanitize:
+	@.ci/setup build sanitize
+setup-lint:
+	@.ci/setup build sanitize lint
+
+# Ninja runs CMake again by itself when a CMakeLists.txt changes.
+build/%/build.ninja: CMakePresets.json
+	cmake --preset $*
+	@touch $@
+build/release/build.ninja: | setup
+build/debug/build.ninja build/tsan/build.ninja build/fuzz/build.ninja: | setup-sanitize
+
+build: setup build/release/build.ninja
+	ninja -C build/release
+
+demo: setup build/release/build.ninja
+	ninja -C build/release bin/quipu
+	docs/demo.sh
+
+test: $(if $(filter 1,$(SANITIZE)),setup-sanitize build/debug/build.ninja,setup) build/release/build.ninja
+	@SANITIZE=$(SANITIZE) .ci/test
+
+bench: setup build/release/build.ninja
+	ninja -C build/release quipu_micro_benchmarks
+	bench/run_micro.sh '$(FILTER)'
+
+fuzz: setup-sanitize build/fuzz/build.ninja
+	ninja -C build/fuzz quipu_fuzz_targets
+	fuzz/run.sh $(SECONDS)
+
+tsan: setup-sanitize build/tsan/build.ninja
+	ninja -C build/tsan quipu_sanitized_tests
+	TSAN_OPTIONS="suppressions=$(CURDIR)/.ci/tsan.supp" ctest --preset tsan --no-tests=error -R '$(TSAN_TESTS)'
+
+format: setup-lint
+	find engine server include tests bench fuzz -name '*.cc' -o -name '*.h' | xargs clang-format -i
+
+tidy: setup-lint build/debug/build.ninja
+	ninja -C build/debug quipu_formats_generate
+	run-clang-tidy -quiet -p build/debug '$(CURDIR)/(engine|server|fuzz)/.*(?<!_test|_main)\.cc$$'
+
+clean:
+	rm -rf build

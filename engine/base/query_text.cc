@@ -1,0 +1,372 @@
+// The text forms of include/quipu/query.h: aggregates, filters and the builder.
+#include <algorithm>
+#include <array>
+#include <optional>
+
+#include "base/check.h"
+#include "quipu/event.h"
+#include "quipu/query.h"
+
+namespace quipu {
+namespace {
+
+constexpr std::size_t kTextBytesMax = 1 << 20;
+constexpr std::uint32_t kPpm = 1'000'000;
+constexpr std::string_view kAllowedAggregates =
+    "; allowed are count, count(m), sum(m), avg(m), min(m), max(m), first(m), latest(m), "
+    "distinct(d), median(m), p50(m), p99.9(m), quantile(m,0.999), and any of them inside "
+    "change(...) or change_percent(...)";
+constexpr std::string_view kAllowedFilters =
+    "; allowed are name=value, name!=value, name^=prefix, name in a,b,c and, on measures, "
+    "name<number, name<=number, name>number, name>=number";
+
+std::string_view Trim(std::string_view s) {
+  constexpr std::string_view kBlanks = " \t\r\n";
+  const std::size_t first = s.find_first_not_of(kBlanks);
+  if (first == std::string_view::npos) return {};
+  return s.substr(first, s.find_last_not_of(kBlanks) - first + 1);
+}
+
+std::string Quoted(std::string_view text) {
+  constexpr std::size_t kShown = 128;
+  std::string out = "'";
+  out += text.substr(0, kShown);
+  out += text.size() > kShown ? "...'" : "'";
+  return out;
+}
+
+Status BadAggregate(std::string_view text, std::string_view why) {
+  std::string message = "aggregate " + Quoted(text) + ": ";
+  message += why;
+  message += kAllowedAggregates;
+  return Status::InvalidArgument(std::move(message));
+}
+
+Status BadFilter(std::string_view text, std::string_view why) {
+  std::string message = "filter " + Quoted(text) + ": ";
+  message += why;
+  message += kAllowedFilters;
+  return Status::InvalidArgument(std::move(message));
+}
+
+/// "name(argument)" or "name".
+struct Call {
+  std::string_view name;
+  std::optional<std::string_view> argument;
+};
+
+std::optional<Call> SplitCall(std::string_view text) {
+  const std::size_t open = text.find('(');
+  if (open == std::string_view::npos) return Call{text, std::nullopt};
+  if (text.back() != ')') return std::nullopt;
+  return Call{Trim(text.substr(0, open)), Trim(text.substr(open + 1, text.size() - open - 2))};
+}
+
+/// fraction x multiplier as parts per million, if whole and in 1..1,000,000.
+std::optional<std::uint32_t> ToPpm(std::string_view text, int shift) {
+  const Result<Decimal> value = Decimal::Parse(text);
+  if (!value || value->scale() > shift) return std::nullopt;
+  Int128 ppm = value->mantissa();
+  if (ppm <= 0 || ppm > kPpm) return std::nullopt;
+  for (int i = value->scale(); i < shift; ++i) ppm *= 10;
+  if (ppm > kPpm) return std::nullopt;
+  return static_cast<std::uint32_t>(ppm);
+}
+
+struct NamedFunction {
+  std::string_view name;
+  Function function;
+};
+constexpr std::array<NamedFunction, 8> kFunctions = {{{"count", Function::kCount},
+                                                      {"sum", Function::kSum},
+                                                      {"avg", Function::kAvg},
+                                                      {"min", Function::kMin},
+                                                      {"max", Function::kMax},
+                                                      {"first", Function::kFirst},
+                                                      {"latest", Function::kLatest},
+                                                      {"distinct", Function::kDistinct}}};
+
+bool IsPercentile(std::string_view name) {
+  return name.size() > 1 && name[0] == 'p' && name[1] >= '0' && name[1] <= '9';
+}
+
+Status ParseQuantile(std::string_view text, const Call& call, Aggregate* out) {
+  out->function = Function::kQuantile;
+  std::string_view column = *call.argument;
+  std::optional<std::uint32_t> ppm = kPpm / 2;
+  if (call.name == "quantile") {
+    const std::size_t comma = column.rfind(',');
+    if (comma == std::string_view::npos) {
+      return BadAggregate(text, "quantile needs a measure and a fraction");
+    }
+    ppm = ToPpm(Trim(column.substr(comma + 1)), 6);
+    if (!ppm) {
+      return BadAggregate(text, "the fraction must be in 0.000001..1 with at most 6 digits");
+    }
+    column = Trim(column.substr(0, comma));
+  } else if (call.name != "median") {
+    ppm = ToPpm(call.name.substr(1), 4);
+    if (!ppm) {
+      return BadAggregate(text, "the percentile must be in 0.0001..100 with at most 4 digits");
+    }
+  }
+  out->quantile_ppm = *ppm;
+  out->column = std::string(column);
+  return {};
+}
+
+/// Fills all of `out` but its change and name.
+Status ParsePlainAggregate(std::string_view text, std::string_view inner, Aggregate* out) {
+  const std::optional<Call> call = SplitCall(inner);
+  if (!call) return BadAggregate(text, "a ')' at the end is missing");
+  const bool is_quantile =
+      call->name == "quantile" || call->name == "median" || IsPercentile(call->name);
+  if (call->name == "change" || call->name == "change_percent") {
+    return BadAggregate(text, "a change of a change cannot be asked for");
+  }
+  auto it = std::find_if(kFunctions.begin(), kFunctions.end(),
+                         [&](const NamedFunction& f) { return f.name == call->name; });
+  if (it == kFunctions.end() && !is_quantile) {
+    return BadAggregate(text, "no function " + Quoted(call->name));
+  }
+  if (!call->argument) {
+    if (call->name == "count") return {};
+    return BadAggregate(text, "the name to aggregate is missing");
+  }
+  if (is_quantile) {
+    QUIPU_TRY(ParseQuantile(text, *call, out));
+  } else {
+    out->function = it->function;
+    out->column = std::string(*call->argument);
+  }
+  if (out->column.empty()) return BadAggregate(text, "the name between the parentheses is empty");
+  if (out->column.size() > kNameBytesMax) return BadAggregate(text, "a name is over 256 bytes");
+  return {};
+}
+
+struct FoundOperator {
+  std::size_t at = std::string_view::npos;
+  std::size_t size = 0;
+  FilterOp op = FilterOp::kEqual;
+};
+
+bool IsInOperator(std::string_view text, std::size_t at) {
+  if (at == 0 || text.substr(at, 2) != "in" || (text[at - 1] != ' ' && text[at - 1] != '\t')) {
+    return false;
+  }
+  const std::string_view rest = text.substr(at + 2);
+  return rest.empty() || rest[0] == ' ' || rest[0] == '\t' || rest[0] == '(';
+}
+
+/// The leftmost operator.
+FoundOperator FindOperator(std::string_view text) {
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const bool equals = i + 1 < text.size() && text[i + 1] == '=';
+    switch (text[i]) {
+      case '=': return {i, 1, FilterOp::kEqual};
+      case '<': return {i, equals ? 2u : 1u, equals ? FilterOp::kLessEqual : FilterOp::kLess};
+      case '>': return {i, equals ? 2u : 1u, equals ? FilterOp::kGreaterEqual : FilterOp::kGreater};
+      case '!':
+        if (equals) return {i, 2, FilterOp::kNotEqual};
+        break;
+      case '^':
+        if (equals) return {i, 2, FilterOp::kPrefix};
+        break;
+      case 'i':
+        if (IsInOperator(text, i)) return {i, 2, FilterOp::kIn};
+        break;
+      default: break;
+    }
+  }
+  return {};
+}
+
+bool IsComparison(FilterOp op) {
+  return op == FilterOp::kLess || op == FilterOp::kLessEqual || op == FilterOp::kGreater ||
+         op == FilterOp::kGreaterEqual;
+}
+
+/// Calls `each` with every trimmed piece between commas outside parentheses.
+template <class Each>
+void ForEachPiece(std::string_view text, Each each) {
+  std::size_t begin = 0;
+  int depth = 0;
+  for (std::size_t i = 0; i <= text.size(); ++i) {
+    if (i == text.size() || (text[i] == ',' && depth == 0)) {
+      each(Trim(text.substr(begin, i - begin)));
+      begin = i + 1;
+    } else if (text[i] == '(') {
+      ++depth;
+    } else if (text[i] == ')' && depth > 0) {
+      --depth;
+    }
+  }
+}
+
+Status ParseInValues(std::string_view text, std::string_view list, Filter* out) {
+  if (list.size() >= 2 && list.front() == '(' && list.back() == ')') {
+    list = Trim(list.substr(1, list.size() - 2));
+  }
+  if (list.empty()) return BadFilter(text, "the list after 'in' is empty");
+  for (std::size_t begin = 0; begin <= list.size();) {
+    const std::size_t comma = std::min(list.find(',', begin), list.size());
+    const std::string_view value = Trim(list.substr(begin, comma - begin));
+    if (value.empty()) return BadFilter(text, "a value of the list is empty");
+    out->values.emplace_back(value);
+    begin = comma + 1;
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<Aggregate> Aggregate::Parse(std::string_view text) {
+  text = Trim(text);
+  if (text.empty()) return BadAggregate(text, "it is empty");
+  if (text.size() > kTextBytesMax) return BadAggregate(text, "it is too long");
+  Aggregate out;
+  out.name = std::string(text);
+  const std::optional<Call> call = SplitCall(text);
+  if (!call) return BadAggregate(text, "a ')' at the end is missing");
+  std::string_view inner = text;
+  if (call->name == "change" || call->name == "change_percent") {
+    if (!call->argument || call->argument->empty()) {
+      return BadAggregate(text, "the aggregate to compare is missing");
+    }
+    out.change = call->name == "change" ? Change::kAbsolute : Change::kPercent;
+    inner = *call->argument;
+  }
+  QUIPU_TRY(ParsePlainAggregate(text, inner, &out));
+  return out;
+}
+
+Result<Filter> Filter::Parse(std::string_view text) {
+  text = Trim(text);
+  if (text.size() > kTextBytesMax) return BadFilter(text, "it is too long");
+  const FoundOperator found = FindOperator(text);
+  if (found.at == std::string_view::npos) return BadFilter(text, "there is no operator");
+  Filter out;
+  out.op = found.op;
+  out.column = std::string(Trim(text.substr(0, found.at)));
+  if (out.column.empty()) return BadFilter(text, "the name before the operator is missing");
+  if (out.column.size() > kNameBytesMax) return BadFilter(text, "the name is over 256 bytes");
+  const std::string_view value = Trim(text.substr(found.at + found.size));
+  if (out.op == FilterOp::kIn) {
+    QUIPU_TRY(ParseInValues(text, value, &out));
+    return out;
+  }
+  if (found.size + found.at < text.size() && text[found.at + found.size] == '=') {
+    return BadFilter(text, "equality is written with one '='");
+  }
+  if (IsComparison(out.op) && !Decimal::Parse(value)) {
+    return BadFilter(text, "a comparison needs a decimal number");
+  }
+  out.values.emplace_back(value);
+  return out;
+}
+
+void Query::Fail(Status status) {
+  if (status_.ok()) status_ = std::move(status);
+}
+
+Query& Query::Select(std::string_view comma_separated_aggregates) {
+  ForEachPiece(comma_separated_aggregates, [&](std::string_view piece) {
+    Result<Aggregate> aggregate = Aggregate::Parse(piece);
+    if (aggregate) {
+      spec_.select.push_back(*std::move(aggregate));
+    } else {
+      Fail(aggregate.error());
+    }
+  });
+  return *this;
+}
+
+Query& Query::Customer(std::string_view customer) {
+  if (customer.empty()) Fail(Status::InvalidArgument("customer: the name is empty"));
+  spec_.customers.emplace_back(customer);
+  return *this;
+}
+
+Query& Query::Service(std::string_view service) {
+  if (service.empty()) Fail(Status::InvalidArgument("service: the name is empty"));
+  spec_.services.emplace_back(service);
+  return *this;
+}
+
+Query& Query::From(std::string_view time) {
+  if (Result<TimeUs> t = ParseTimeInZone(time, "UTC")) {
+    spec_.from = *t;
+  } else {
+    Fail(t.error().WithContext("from"));
+  }
+  return *this;
+}
+
+Query& Query::To(std::string_view time) {
+  if (Result<TimeUs> t = ParseTimeInZone(time, "UTC")) {
+    spec_.to = *t;
+  } else {
+    Fail(t.error().WithContext("to"));
+  }
+  return *this;
+}
+
+Query& Query::Every(std::string_view unit, std::string_view zone) {
+  constexpr std::array<std::string_view, 5> kUnits = {"minute", "hour", "day", "week", "month"};
+  auto it = std::find(kUnits.begin(), kUnits.end(), unit);
+  if (it == kUnits.end()) {
+    Fail(Status::InvalidArgument("window " + Quoted(unit) +
+                                 ": allowed are minute, hour, day, week and month"));
+    return *this;
+  }
+  spec_.window.unit = static_cast<WindowUnit>(it - kUnits.begin() + 1);
+  spec_.window.zone = std::string(zone);
+  return *this;
+}
+
+Query& Query::GroupBy(std::string_view comma_separated_names) {
+  ForEachPiece(comma_separated_names, [&](std::string_view name) {
+    if (name.empty()) Fail(Status::InvalidArgument("group by: a name is empty"));
+    spec_.group_by.emplace_back(name);
+  });
+  return *this;
+}
+
+Query& Query::Where(std::string_view filter) {
+  Result<Filter> parsed = Filter::Parse(filter);
+  if (parsed) {
+    spec_.filters.push_back(*std::move(parsed));
+  } else {
+    Fail(parsed.error());
+  }
+  return *this;
+}
+
+Query& Query::OrderBy(std::string_view column) {
+  column = Trim(column);
+  const bool descending = !column.empty() && column.front() == '-';
+  if (descending) column = Trim(column.substr(1));
+  if (column.empty()) {
+    Fail(Status::InvalidArgument(
+        "order by: the column is missing; write a column's name, with - in front to sort downwards"));
+  }
+  spec_.order_by.push_back({std::string(column), descending});
+  return *this;
+}
+
+Query& Query::Limit(std::uint64_t rows) {
+  spec_.limit = rows;
+  return *this;
+}
+
+Query& Query::Fill(bool on) {
+  spec_.fill = on;
+  return *this;
+}
+
+Query& Query::Exact(bool on) {
+  spec_.exact = on;
+  return *this;
+}
+
+}  // namespace quipu

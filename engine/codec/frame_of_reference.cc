@@ -1,0 +1,43 @@
+#include "codec/frame_of_reference.h"
+
+namespace quipu {
+
+std::size_t MeasureResiduals(std::size_t n, std::int64_t min, std::int64_t max) {
+  return VarintBytes(ZigZag(min)) + 1 + PackedBytes(n, BitsFor(Difference(max, min)));
+}
+
+void WriteResiduals(std::span<const std::uint64_t> values, std::int64_t min, std::int64_t max,
+                    std::string* out) {
+  ByteWriter writer(out);
+  const int width = BitsFor(Difference(max, min));
+  writer.Varint(ZigZag(min));
+  writer.U8(static_cast<std::uint8_t>(width));
+  PackBits(values, width, out, static_cast<std::uint64_t>(min));
+}
+
+Status ReadResiduals(ByteReader* in, std::span<std::uint64_t> out) {
+  const auto base = static_cast<std::uint64_t>(UnZigZag(in->Varint()));
+  const int width = in->U8();
+  if (width > 64)
+    return Status::Corruption("residuals: more than 64 bits each: " + std::to_string(width));
+  const Bytes packed = in->Raw(PackedBytes(out.size(), width));
+  if (!in->ok()) return in->status("residuals");
+  if (!PaddingIsZero(packed, out.size(), width))
+    return Status::Corruption("residuals: bits after the last one are set");
+  UnpackBits(packed, width, out, base);
+  return Status();
+}
+
+std::size_t MeasureFrameOfReference(IntVector* v, std::size_t /*limit*/) {
+  return MeasureResiduals(v->values.size(), v->min, v->max);
+}
+
+void EncodeFrameOfReference(const IntVector& v, std::string* out) {
+  WriteResiduals(AsUnsigned(v.values), v.min, v.max, out);
+}
+
+Status DecodeFrameOfReference(ByteReader* in, std::span<std::int64_t> out) {
+  return ReadResiduals(in, AsUnsigned(out));
+}
+
+}  // namespace quipu

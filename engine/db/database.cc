@@ -1,0 +1,177 @@
+#include "quipu/database.h"
+
+#include <algorithm>
+
+#include "base/check.h"
+#include "db/database_impl.h"
+#include "ingest/sealer.h"
+#include "query/executor.h"
+#include "upkeep/merge.h"
+#include "upkeep/verify.h"
+
+namespace quipu {
+namespace {
+
+/// How long the upkeep thread sleeps when nothing happens: the precision of Options::seal_after_ms.
+constexpr std::int64_t kUpkeepPollUs = 100'000;
+
+}  // namespace
+
+Database::Impl::Impl(std::unique_ptr<Store> store, std::uint64_t random_seed)
+    : store_(std::move(store)), committer_(std::make_unique<Committer>(store_.get(), random_seed)) {
+  if (store_->options().background_upkeep) upkeep_ = std::thread([this] { RunUpkeep(); });
+}
+
+Database::Impl::~Impl() {
+  if (Status s = Close(); !s.ok() && s.code() != StatusCode::kCancelled) {
+    store_->Log(LogLevel::kError, "closing: " + s.ToString());
+  }
+}
+
+Status Database::Impl::CheckOpen() const {
+  if (closing_.load()) return Status::Cancelled("the store has been closed");
+  return {};
+}
+
+void Database::Impl::RunUpkeep() {
+  while (!closing_.load()) {
+    const ViewPtr seen = store_->view();
+    if (!UpkeepStep() && !closing_.load()) store_->WaitForChange(seen.get(), kUpkeepPollUs);
+  }
+}
+
+bool Database::Impl::ShouldSeal(const View& view) const {
+  if (view.hot.empty()) return false;
+  const Options& options = store_->options();
+  const std::int64_t age_us = store_->clock()->MonotonicUs() - view.hot.front()->committed_us;
+  // A writer that waits for room must be let in even if seal_bytes is set above the hot tier's bound.
+  const std::uint64_t seal_bytes = std::min(options.seal_bytes, options.hot_bytes_max);
+  return view.hot_bytes() >= seal_bytes || age_us >= std::int64_t{options.seal_after_ms} * 1000;
+}
+
+bool Database::Impl::UpkeepStep() {
+  if (upkeep_failed_.load() || !store_->write_error().ok()) return false;
+  const std::lock_guard lock(upkeep_mutex_);
+  const ViewPtr view = store_->view();
+  Status status;
+  bool worked = true;
+  if (ShouldSeal(*view)) {
+    status = SealHotRows(store_.get());
+  } else if (const auto ids = PickMerge(*view, store_->options(), /*on_request=*/false); !ids.empty()) {
+    // A merge may take long; sealing must not wait for it longer than the hot tier has room.
+    status = MergeSegments(store_.get(), ids, [this](std::uint64_t) {
+      return !closing_.load() && store_->view()->hot_bytes() < store_->options().hot_bytes_max;
+    });
+    if (status.code() == StatusCode::kCancelled) status = Status();
+  } else {
+    worked = false;
+  }
+  if (!status.ok()) {
+    upkeep_failed_ = true;
+    store_->Log(LogLevel::kError, "background upkeep stopped until the store is reopened: " + status.ToString());
+  }
+  return worked && status.ok();
+}
+
+Status Database::Impl::Seal() {
+  const std::lock_guard lock(upkeep_mutex_);
+  return SealHotRows(store_.get());
+}
+
+Status Database::Impl::Compact(const Progress& progress) {
+  QUIPU_TRY(Seal());
+  std::uint64_t done_before = 0;
+  for (;;) {
+    const std::lock_guard lock(upkeep_mutex_);
+    const ViewPtr view = store_->view();
+    const auto ids = PickMerge(*view, store_->options(), /*on_request=*/true);
+    if (ids.empty()) break;
+    std::uint64_t rows = 0;
+    const MergeProgress step = [&](std::uint64_t written) {
+      rows = written;
+      return !progress || progress(std::min(done_before + written, view->totals.rows), view->totals.rows);
+    };
+    QUIPU_TRY(MergeSegments(store_.get(), ids, step));
+    done_before += rows;
+  }
+  const std::uint64_t total = store_->view()->totals.rows;
+  if (progress) progress(total, total);
+  return {};
+}
+
+Status Database::Impl::Close() {
+  if (closing_.exchange(true)) return Status::Cancelled("the store has been closed already");
+  if (upkeep_.joinable()) upkeep_.join();
+  Status status = committer_->Stop();
+  if (Status closed = store_->Close(); status.ok()) status = closed;
+  return status;
+}
+
+Result<Database> OpenDatabaseIn(const std::string& path, const Options& options, const StoreEnvironment& environment) {
+  QUIPU_TRY_ASSIGN(auto store, Store::Open(path, options, environment));
+  const std::uint64_t seed = environment.random_seed != 0 ? environment.random_seed : Random::SystemSeed();
+  return Database(std::make_unique<Database::Impl>(std::move(store), seed));
+}
+
+Result<Database> Database::Open(const std::string& path, const Options& options) {
+  return OpenDatabaseIn(path, options, {});
+}
+
+Database::Database(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Database::Database(Database&&) noexcept = default;
+Database& Database::operator=(Database&&) noexcept = default;
+Database::~Database() = default;
+
+Result<IngestReply> Database::Ingest(const EventBatch& batch) {
+  QUIPU_TRY(impl_->CheckOpen());
+  return impl_->committer().SubmitAndWait(batch);
+}
+
+Status Database::IngestAsync(EventBatch batch, std::function<void(Result<IngestReply>)> done) {
+  QUIPU_TRY(impl_->CheckOpen());
+  return impl_->committer().Submit(std::move(batch), std::move(done));
+}
+
+Result<ResultSet> Database::Query(const class Query& query) const {
+  QUIPU_TRY(query.status());
+  return Query(query.spec());
+}
+
+Result<ResultSet> Database::Query(const QuerySpec& spec) const {
+  QUIPU_TRY(impl_->CheckOpen());
+  return RunQuery(*impl_->store().view(), impl_->store().catalogue(), spec);
+}
+
+Result<EventPage> Database::Events(const EventQuery& query) const {
+  QUIPU_TRY(impl_->CheckOpen());
+  return RunEventQuery(*impl_->store().view(), impl_->store().catalogue(), query);
+}
+
+Status Database::Seal() {
+  QUIPU_TRY(impl_->CheckOpen());
+  return impl_->Seal();
+}
+
+Status Database::Compact(const Progress& progress) {
+  QUIPU_TRY(impl_->CheckOpen());
+  return impl_->Compact(progress);
+}
+
+Result<VerifyReport> Database::Verify(const Progress& progress) const {
+  QUIPU_TRY(impl_->CheckOpen());
+  return VerifyStore(impl_->store(), progress);
+}
+
+Result<std::vector<PartitionInfo>> Database::Partitions(bool by_customer) const {
+  QUIPU_TRY(impl_->CheckOpen());
+  return impl_->Partitions(by_customer);
+}
+
+Result<StoreInfo> Database::Info() const {
+  QUIPU_TRY(impl_->CheckOpen());
+  return impl_->Info();
+}
+
+Status Database::Close() { return impl_->Close(); }
+
+}  // namespace quipu

@@ -1,0 +1,110 @@
+// What is stored: partitions (month x customer) and the store as a whole, read off one view.
+#include <algorithm>
+#include <map>
+
+#include "base/calendar.h"
+#include "base/check.h"
+#include "db/database_impl.h"
+
+namespace quipu {
+namespace {
+
+using PartitionKey = std::pair<MonthIndex, std::string>;
+
+/// A customer's share of a segment's bytes, by rows: customers share segments.
+std::uint64_t Share(std::uint64_t bytes, std::uint64_t part, std::uint64_t whole) {
+  return static_cast<std::uint64_t>(static_cast<Uint128>(bytes) * part / whole);
+}
+
+Status AddSegment(const SegmentReader& segment, const Catalogue& catalogue, bool by_customer,
+                  std::map<PartitionKey, PartitionInfo>* partitions) {
+  const SegmentMeta& meta = segment.meta();
+  if (!by_customer) {
+    PartitionInfo& p = (*partitions)[{meta.spec.month, ""}];
+    p.rows += meta.totals.rows;
+    p.bytes += meta.file_bytes;
+    ++p.segments;
+    return {};
+  }
+  QUIPU_TRY_ASSIGN(const Directory* directory, segment.directory());
+  const std::span<const Run> runs = directory->runs();
+  for (std::size_t i = 0; i < runs.size();) {
+    std::uint64_t rows = 0;
+    const CustomerOrdinal customer = runs[i].customer;
+    for (; i < runs.size() && runs[i].customer == customer; ++i) rows += runs[i].rows;
+    PartitionInfo& p = (*partitions)[{meta.spec.month, std::string(catalogue.Customer(customer))}];
+    p.rows += rows;
+    p.bytes += Share(meta.file_bytes, rows, meta.totals.rows);
+    ++p.segments;
+  }
+  return {};
+}
+
+void AddHotBatch(const RowBatch& rows, const Catalogue& catalogue, bool by_customer,
+                 std::map<PartitionKey, PartitionInfo>* partitions) {
+  std::map<std::pair<MonthIndex, CustomerOrdinal>, std::uint64_t> counts;
+  for (std::size_t i = 0; i < rows.size(); ++i) ++counts[{MonthOf(rows.times[i]), by_customer ? rows.customers[i] : 0}];
+  for (const auto& [key, count] : counts) {
+    const std::string customer(by_customer ? catalogue.Customer(key.second) : std::string_view());
+    PartitionInfo& p = (*partitions)[{key.first, customer}];
+    p.rows += count;
+    p.hot_rows += count;
+  }
+}
+
+std::vector<std::string> SortedNames(const Catalogue& catalogue, NameKind kind, std::uint32_t first) {
+  std::vector<std::string> names;
+  for (std::uint32_t i = first; i < catalogue.size(kind); ++i) names.emplace_back(catalogue.NameOf(kind, i));
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+}  // namespace
+
+Result<std::vector<PartitionInfo>> Database::Impl::Partitions(bool by_customer) const {
+  const ViewPtr view = store_->view();
+  std::map<PartitionKey, PartitionInfo> partitions;
+  for (const SegmentPtr& segment : view->segments) {
+    QUIPU_TRY(AddSegment(*segment, store_->catalogue(), by_customer, &partitions));
+  }
+  for (const HotBatchPtr& batch : view->hot) AddHotBatch(batch->rows, store_->catalogue(), by_customer, &partitions);
+  std::vector<PartitionInfo> list;
+  for (auto& [key, info] : partitions) {
+    info.month = MonthText(key.first);
+    info.customer = key.second;
+    list.push_back(std::move(info));
+  }
+  return list;
+}
+
+Result<StoreInfo> Database::Impl::Info() const {
+  const ViewPtr view = store_->view();
+  const Catalogue& catalogue = store_->catalogue();
+  StoreInfo info;
+  info.path = store_->folder();
+  info.store_id = UuidText(store_->store_id().high, store_->store_id().low);
+  info.format_version = kStoreFormatVersion;
+  info.as_of = view->as_of;
+  info.events = view->totals.rows;
+  info.hot_events = view->hot_rows();
+  info.hot_bytes = view->hot_bytes();
+  info.segments = view->segments.size();
+  bool first = true;
+  const auto widen = [&](TimeUs low, TimeUs high) {
+    info.time_min = first ? low : std::min(info.time_min, low);
+    info.time_max = first ? high : std::max(info.time_max, high);
+    first = false;
+  };
+  for (const SegmentPtr& segment : view->segments) {
+    info.segment_bytes += segment->meta().file_bytes;
+    widen(segment->meta().time_min, segment->meta().time_max);
+  }
+  for (const HotBatchPtr& batch : view->hot) widen(batch->time_min, batch->time_max);
+  info.customers = catalogue.size(NameKind::kCustomer);
+  info.services = SortedNames(catalogue, NameKind::kService, 0);
+  info.dimensions = SortedNames(catalogue, NameKind::kDimension, 0);
+  info.measures = SortedNames(catalogue, NameKind::kMeasure, kFirstUserMeasure);
+  return info;
+}
+
+}  // namespace quipu

@@ -1,0 +1,393 @@
+#include "ingest/committer.h"
+
+#include <algorithm>
+#include <chrono>
+#include <map>
+#include <optional>
+#include <utility>
+
+#include "base/check.h"
+#include "ingest/batch_view.h"
+#include "ingest/validate.h"
+
+namespace quipu {
+namespace {
+
+constexpr std::size_t kProblemsReportedMax = 100;
+constexpr std::size_t kProblemsInMessageMax = 3;
+
+std::string DescribeProblems(const std::vector<EventProblem>& problems, std::size_t total) {
+  std::string text = "batch refused, nothing of it was stored: ";
+  for (std::size_t i = 0; i < problems.size() && i < kProblemsInMessageMax; ++i) {
+    const EventProblem& p = problems[i];
+    if (i > 0) text += "; ";
+    text += "event " + std::to_string(p.index) + ": " + p.field + " " + p.message;
+  }
+  if (total > kProblemsInMessageMax) {
+    text += "; and " + std::to_string(total - kProblemsInMessageMax) + " more";
+  }
+  return text;
+}
+
+ProducerState FreshProducer(std::uint64_t epoch) {
+  ProducerState state;
+  state.epoch = epoch;
+  return state;
+}
+
+}  // namespace
+
+/// One group commit in the making.
+struct Committer::Group {
+  /// One request's part in it.
+  struct Member {
+    Status status;                         // of a refused batch
+    IngestReply reply;
+    std::vector<std::uint32_t> positions;  // index in the batch of each of its rows in `rows`
+    std::size_t first_row = 0;             // of its rows in `rows`
+    bool settled = false;                  // refused or replayed: has no rows
+  };
+  std::vector<Request> requests;
+  std::vector<Member> members;
+  CommitRequest commit;
+  std::map<std::string, ProducerState> producers;  // as they will be after this group
+  RowBatchBuilder builder;
+  RowBatch rows;                          // candidates, before dedupe
+  std::vector<std::uint8_t> time_given;   // per row of `rows`
+};
+
+Committer::Committer(Store* store, std::uint64_t random_seed)
+    : store_(store), random_(random_seed), dedupe_(*store->view()) {
+  last_sync_us_ = store_->clock()->MonotonicUs();
+  thread_ = std::thread([this] { Run(); });
+}
+
+Committer::~Committer() {
+  if (Status s = Stop(); !s.ok()) store_->Log(LogLevel::kError, "stopping ingest: " + s.ToString());
+}
+
+Status Committer::Submit(EventBatch batch, IngestDone done) {
+  Request request;
+  request.owned = std::move(batch);
+  request.done = std::move(done);
+  return Enqueue(std::move(request));
+}
+
+Result<IngestReply> Committer::SubmitAndWait(const EventBatch& batch) {
+  std::mutex mutex;
+  std::condition_variable answered;
+  std::optional<Result<IngestReply>> answer;
+  Request request;
+  request.batch = &batch;
+  request.done = [&](Result<IngestReply> reply) {
+    const std::lock_guard lock(mutex);
+    answer.emplace(std::move(reply));
+    answered.notify_one();
+  };
+  QUIPU_TRY(Enqueue(std::move(request)));
+  std::unique_lock lock(mutex);
+  answered.wait(lock, [&] { return answer.has_value(); });
+  return std::move(*answer);
+}
+
+Status Committer::Enqueue(Request request) {
+  const EventBatch& events = request.events();
+  if (events.empty()) return Status::InvalidArgument("the batch has no events");
+  if (events.size() > kBatchEventsMax || events.bytes() > kBatchBytesMax) {
+    return Status::InvalidArgument("the batch is too large (" + std::to_string(events.size()) + " events, " +
+                                   std::to_string(events.bytes()) + " bytes); at most 65536 events and 64 MiB");
+  }
+  request.bytes = events.bytes();
+  std::unique_lock lock(mutex_);
+  QUIPU_TRY(WaitForRoom(lock, request.bytes));
+  queued_bytes_ += request.bytes;
+  queue_.push_back(std::move(request));
+  work_.notify_one();
+  return {};
+}
+
+Status Committer::WaitForRoom(std::unique_lock<std::mutex>& lock, std::size_t bytes) {
+  const Options& options = store_->options();
+  Clock* clock = store_->clock();
+  const std::int64_t deadline = clock->MonotonicUs() + std::int64_t{options.ingest_wait_ms_max} * 1000;
+  for (;;) {
+    if (stopping_) return Status::Cancelled("the store is being closed");
+    QUIPU_TRY(store_->write_error());
+    // A batch larger than the whole queue may pass when it is alone.
+    const bool queue_full = queued_bytes_ > 0 && queued_bytes_ + bytes > options.queue_bytes_max;
+    const ViewPtr view = store_->view();
+    const bool hot_full = view->hot_bytes() > options.hot_bytes_max;
+    if (!queue_full && !hot_full) return {};
+    if (clock->MonotonicUs() >= deadline) {
+      return Status::Exhausted(std::string(hot_full ? "sealing" : "committing") + " has not kept up for " +
+                               std::to_string(options.ingest_wait_ms_max) +
+                               " ms; nothing of the batch was stored, send it again later");
+    }
+    if (hot_full) {  // sealing changes the view, not the queue
+      lock.unlock();
+      store_->WaitForChange(view.get(), 20'000);
+      lock.lock();
+    } else {
+      room_.wait_for(lock, std::chrono::milliseconds(20));
+    }
+  }
+}
+
+Status Committer::Stop() {
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+    work_.notify_all();
+    room_.notify_all();
+  }
+  if (!thread_.joinable()) return {};
+  thread_.join();
+  return unsynced_ ? store_->SyncNow() : Status();
+}
+
+void Committer::Run() {
+  for (;;) {
+    std::vector<Request> requests = TakeGroup();
+    if (requests.empty()) return;
+    CommitGroup(std::move(requests));
+    SyncIfDue();
+  }
+}
+
+/// Waits for work; an empty answer means stop.
+std::vector<Committer::Request> Committer::TakeGroup() {
+  const auto interval = std::chrono::milliseconds(store_->options().sync_interval_ms);
+  std::unique_lock lock(mutex_);
+  while (queue_.empty() && !stopping_) {
+    if (unsynced_) {  // interval mode: the last commits must not wait for the next ones
+      work_.wait_for(lock, interval);
+      lock.unlock();
+      SyncIfDue();
+      lock.lock();
+    } else {
+      work_.wait(lock);
+    }
+  }
+  std::vector<Request> taken;
+  std::size_t bytes = 0;
+  std::size_t events = 0;
+  while (!queue_.empty()) {
+    const Request& next = queue_.front();
+    const bool fits = bytes + next.bytes <= store_->options().commit_bytes_max &&
+                      events + next.events().size() <= kBatchEventsMax;
+    if (!taken.empty() && !fits) break;
+    bytes += next.bytes;
+    events += next.events().size();
+    queued_bytes_ -= next.bytes;
+    taken.push_back(std::move(queue_.front()));
+    queue_.pop_front();
+  }
+  room_.notify_all();
+  return taken;
+}
+
+void Committer::SyncIfDue() {
+  if (!unsynced_) return;
+  const std::int64_t now = store_->clock()->MonotonicUs();
+  if (now - last_sync_us_ < std::int64_t{store_->options().sync_interval_ms} * 1000) return;
+  if (Status s = store_->SyncNow(); !s.ok()) store_->Log(LogLevel::kError, "interval sync: " + s.ToString());
+  unsynced_ = false;
+  last_sync_us_ = now;
+}
+
+void Committer::CommitGroup(std::vector<Request> requests) {
+  Group group;
+  group.requests = std::move(requests);
+  group.members.resize(group.requests.size());
+  Status status = store_->write_error();
+  if (status.ok()) status = Prepare(&group);
+  if (status.ok()) status = CheckAndCommit(&group);
+  for (std::size_t r = 0; r < group.requests.size(); ++r) {
+    Group::Member& member = group.members[r];
+    const Status& failure = member.status.ok() ? status : member.status;
+    if (failure.ok() || (member.reply.replayed && member.status.ok())) {
+      group.requests[r].done(std::move(member.reply));
+    } else {
+      group.requests[r].done(failure);
+    }
+  }
+}
+
+Status Committer::Prepare(Group* group) {
+  for (std::size_t r = 0; r < group->requests.size(); ++r) {
+    Group::Member& member = group->members[r];
+    bool replayed = false;
+    member.status = CheckProducer(group, r, &replayed);
+    member.settled = !member.status.ok() || replayed;
+    if (!member.settled) QUIPU_TRY(PrepareBatch(group, r));
+  }
+  group->rows = group->builder.Finish();
+  return {};
+}
+
+Status Committer::CheckProducer(Group* group, std::size_t request, bool* replayed) {
+  const auto& stamp = group->requests[request].events().producer;
+  if (!stamp) return {};
+  if (stamp->id.empty() || stamp->id.size() > kNameBytesMax || stamp->sequence == 0) {
+    return Status::InvalidArgument("a producer needs an id of 1 to 256 bytes and sequences from 1 on");
+  }
+  auto it = group->producers.find(stamp->id);
+  if (it == group->producers.end()) {
+    QUIPU_TRY_ASSIGN(std::optional<ProducerState> stored, store_->Producer(stamp->id));
+    it = group->producers.emplace(stamp->id, stored.value_or(FreshProducer(stamp->epoch))).first;
+  }
+  ProducerState& state = it->second;
+  const std::string who = "producer " + stamp->id + ": ";
+  if (stamp->epoch < state.epoch) {
+    return Status::Conflict(who + "epoch " + std::to_string(stamp->epoch) + " is fenced by epoch " +
+                            std::to_string(state.epoch));
+  }
+  if (stamp->epoch > state.epoch) {
+    if (stamp->sequence != 1) return Status::Conflict(who + "a new epoch starts at sequence 1");
+    return {};
+  }
+  if (stamp->sequence == state.last_sequence + 1) return {};
+  if (stamp->sequence > state.last_sequence) {
+    return Status::Conflict(who + "sequence " + std::to_string(stamp->sequence) + " leaves a gap after " +
+                            std::to_string(state.last_sequence) + "; send the missing batches first");
+  }
+  for (const ProducerState::Reply& reply : state.replies) {
+    if (reply.sequence != stamp->sequence) continue;
+    IngestReply& answer = group->members[request].reply;
+    answer.seq = reply.seq;
+    for (const std::uint8_t o : reply.outcomes) answer.outcomes.push_back(static_cast<Outcome>(o));
+    for (const auto& [index, id] : reply.generated_ids) answer.generated_ids.push_back({index, id});
+    answer.replayed = true;
+    *replayed = true;
+    return {};
+  }
+  return Status::Conflict(who + "sequence " + std::to_string(stamp->sequence) +
+                          " is older than the stored replies; its events may be sent again without the stamp");
+}
+
+/// Validates one batch and adds its valid events to the candidates. A refused batch adds nothing.
+Status Committer::PrepareBatch(Group* group, std::size_t request) {
+  Group::Member& member = group->members[request];
+  const EventBatch& events = group->requests[request].events();
+  const BatchView batch(events);
+  const TimeUs now = store_->clock()->NowUs();
+  const std::int64_t bound = store_->options().future_bound_us;
+  const TimeUs time_bound = bound < 0 ? kTimeMax : now + bound;
+  member.reply.outcomes.assign(batch.size(), Outcome::kAccepted);
+  std::size_t invalid = 0;
+  for (std::size_t i = 0; i < batch.size(); ++i) {
+    if (auto problem = Validate(batch, i, time_bound)) {
+      ++invalid;
+      member.reply.outcomes[i] = Outcome::kInvalid;
+      if (member.reply.problems.size() < kProblemsReportedMax) member.reply.problems.push_back(std::move(*problem));
+    }
+  }
+  if (invalid > 0 && !events.partial) {
+    member.status = Status::InvalidArgument(DescribeProblems(member.reply.problems, invalid));
+    member.settled = true;
+    return {};
+  }
+  member.first_row = group->builder.size();
+  for (std::size_t i = 0; i < batch.size(); ++i) {
+    if (member.reply.outcomes[i] == Outcome::kInvalid) continue;
+    QUIPU_TRY(AddRow(group, request, i, now));
+    member.positions.push_back(static_cast<std::uint32_t>(i));
+  }
+  if (events.producer) {  // later batches of the same producer in this group build on it
+    ProducerState& state = group->producers[events.producer->id];
+    if (events.producer->epoch > state.epoch) state = FreshProducer(events.producer->epoch);
+    state.last_sequence = events.producer->sequence;
+  }
+  return {};
+}
+
+Status Committer::AddRow(Group* group, std::size_t request, std::size_t i, TimeUs now) {
+  const BatchView batch(group->requests[request].events());
+  Catalogue& catalogue = store_->catalogue();
+  KvBatch* extra = &pending_names_;
+  std::string generated;
+  std::string_view id = batch.id(i);
+  if (id.empty()) {
+    generated = MakeUuidV7(now, random_);
+    id = generated;
+    group->members[request].reply.generated_ids.push_back({i, generated});
+  }
+  QUIPU_TRY_ASSIGN(const std::uint32_t customer, catalogue.Intern(NameKind::kCustomer, batch.customer(i), extra));
+  QUIPU_TRY_ASSIGN(const std::uint32_t service, catalogue.Intern(NameKind::kService, batch.service(i), extra));
+  group->builder.BeginRow(customer, service, batch.has_time(i) ? batch.time(i) : now,
+                          IdentityHash(batch.customer(i), batch.source(i), id), id, batch.source(i));
+  group->time_given.push_back(batch.has_time(i) ? 1 : 0);
+  group->builder.AddMeasure(kQuantityColumn, batch.quantity(i));
+  if (const Decimal* cost = batch.cost(i)) group->builder.AddMeasure(kCostColumn, *cost);
+  for (std::size_t m = 0; m < batch.measures(i); ++m) {
+    const auto [name, value] = batch.measure(i, m);
+    QUIPU_TRY_ASSIGN(const ColumnId column, catalogue.Intern(NameKind::kMeasure, name, extra));
+    group->builder.AddMeasure(column, *value);
+  }
+  for (std::size_t d = 0; d < batch.dimensions(i); ++d) {
+    const auto [name, value] = batch.dimension(i, d);
+    QUIPU_TRY_ASSIGN(const ColumnId column, catalogue.Intern(NameKind::kDimension, name, extra));
+    group->builder.AddDimension(column, value);
+  }
+  return {};
+}
+
+Status Committer::CheckAndCommit(Group* group) {
+  const ViewPtr view = store_->view();
+  dedupe_.Forget(*view);
+  QUIPU_TRY_ASSIGN(const std::vector<Outcome> outcomes, dedupe_.Check(*view, group->time_given, &group->rows));
+  std::vector<RowRef> kept;
+  for (std::uint32_t i = 0; i < outcomes.size(); ++i) {
+    if (outcomes[i] == Outcome::kAccepted) kept.push_back({0, i});
+  }
+  for (Group::Member& member : group->members) {
+    for (std::size_t k = 0; k < member.positions.size(); ++k) {
+      member.reply.outcomes[member.positions[k]] = outcomes[member.first_row + k];
+    }
+  }
+  if (kept.size() == outcomes.size()) {
+    group->commit.rows = std::move(group->rows);
+  } else if (!kept.empty()) {
+    const RowBatch* const source = &group->rows;
+    group->commit.rows = Gather({&source, 1}, kept);
+  }
+  const bool stamped = std::any_of(group->members.begin(), group->members.end(), [&](const Group::Member& m) {
+    return !m.settled && group->requests[static_cast<std::size_t>(&m - group->members.data())].events().producer;
+  });
+  if (kept.empty() && !stamped) return {};  // nothing but duplicates: nothing to make durable
+  RecordProducers(group, view->as_of + 1);
+  group->commit.sync = store_->options().durability == Durability::kSync;
+  group->commit.extra = pending_names_;
+  const std::vector<Hash128> identities = group->commit.rows.identities;  // the store takes the rows
+  QUIPU_TRY_ASSIGN(const CommitResult done, store_->Commit(std::move(group->commit)));
+  QUIPU_CHECK(done.seq == view->as_of + 1);  // only this thread commits
+  pending_names_ = {};
+  unsynced_ = unsynced_ || store_->options().durability != Durability::kSync;
+  dedupe_.Remember(identities, done.first_row);
+  for (Group::Member& member : group->members) {
+    if (!member.settled && member.reply.Count(Outcome::kAccepted) > 0) member.reply.seq = done.seq;
+  }
+  return {};
+}
+
+/// The replies that a replay will be given, in the same durable write as the events.
+void Committer::RecordProducers(Group* group, std::uint64_t seq) {
+  for (std::size_t r = 0; r < group->requests.size(); ++r) {
+    const auto& stamp = group->requests[r].events().producer;
+    const Group::Member& member = group->members[r];
+    if (!stamp || member.settled) continue;
+    ProducerState& state = group->producers[stamp->id];
+    ProducerState::Reply reply;
+    reply.sequence = stamp->sequence;
+    reply.seq = member.reply.Count(Outcome::kAccepted) > 0 ? seq : 0;
+    for (const Outcome o : member.reply.outcomes) reply.outcomes.push_back(static_cast<std::uint8_t>(o));
+    for (const GeneratedId& g : member.reply.generated_ids) {
+      reply.generated_ids.emplace_back(static_cast<std::uint32_t>(g.index), g.id);
+    }
+    state.replies.push_back(std::move(reply));
+    if (state.replies.size() > ProducerState::kRepliesKept) state.replies.erase(state.replies.begin());
+  }
+  for (auto& [id, state] : group->producers) group->commit.producers.emplace_back(id, std::move(state));
+}
+
+}  // namespace quipu

@@ -1,0 +1,80 @@
+#include "ingest/sealer.h"
+
+#include <algorithm>
+#include <map>
+#include <span>
+#include <vector>
+
+#include "base/calendar.h"
+#include "base/check.h"
+#include "segment/segment.h"
+
+namespace quipu {
+namespace {
+
+/// The rows of each month, as references into the view's hot batches.
+std::map<MonthIndex, std::vector<RowRef>> RowsByMonth(const View& view) {
+  std::map<MonthIndex, std::vector<RowRef>> months;
+  MonthIndex month = 0;
+  TimeUs month_start = 0;
+  TimeUs month_end = 0;  // empty: the first row looks its month up
+  std::vector<RowRef>* refs = nullptr;
+  for (std::uint32_t b = 0; b < view.hot.size(); ++b) {
+    const RowBatch& rows = view.hot[b]->rows;
+    for (std::uint32_t i = 0; i < rows.size(); ++i) {
+      const TimeUs t = rows.times[i];
+      if (refs == nullptr || t < month_start || t >= month_end) {
+        month = MonthOf(t);
+        month_start = MonthStart(month);
+        month_end = MonthStart(month + 1);
+        refs = &months[month];
+      }
+      refs->push_back({b, i});
+    }
+  }
+  return months;
+}
+
+Result<SegmentMeta> WriteMonth(Store* store, const SegmentSpec& spec, std::span<const RowBatch* const> batches,
+                               std::span<const RowRef> refs) {
+  QUIPU_TRY_ASSIGN(auto writer, SegmentWriter::Create(store->vfs(), store->segments_folder(), spec, &store->catalogue()));
+  // One unsorted batch first: sorting row numbers of one batch is several times faster than sorting references
+  // into many.
+  const RowBatch month = Gather(batches, refs);
+  const std::vector<std::uint32_t> order = SegmentOrder(month);
+  const RowBatch* const source = &month;
+  std::vector<RowRef> chunk;
+  for (std::size_t at = 0; at < order.size(); at += kRowGroupRows) {
+    const std::size_t end = std::min<std::size_t>(order.size(), at + kRowGroupRows);
+    chunk.clear();
+    for (std::size_t i = at; i < end; ++i) chunk.push_back({0, order[i]});
+    QUIPU_TRY(writer->Append(Gather({&source, 1}, chunk)));
+  }
+  return writer->Finish();
+}
+
+}  // namespace
+
+Status SealHotRows(Store* store) {
+  const ViewPtr view = store->view();
+  if (view->hot.empty()) return {};
+  std::vector<const RowBatch*> batches;
+  for (const HotBatchPtr& batch : view->hot) batches.push_back(&batch->rows);
+  const auto months = RowsByMonth(*view);
+  QUIPU_TRY_ASSIGN(std::uint64_t next_id, store->ReserveSegmentIds(months.size()));
+  SegmentEdit edit;
+  edit.sealed_through = view->as_of;
+  for (const auto& [month, refs] : months) {
+    SegmentSpec spec;
+    spec.store_id = store->store_id();
+    spec.segment_id = next_id++;
+    spec.month = month;
+    spec.seq_first = view->sealed_seq + 1;
+    spec.seq_last = view->as_of;
+    QUIPU_TRY_ASSIGN(SegmentMeta meta, WriteMonth(store, spec, batches, refs));
+    edit.add.push_back(std::move(meta));
+  }
+  return store->Install(edit);
+}
+
+}  // namespace quipu

@@ -1,0 +1,36 @@
+// Query: from a question to an answer, on one view.
+//
+//     QuerySpec --Bind--> BoundQuery --Plan--> pieces --Execute--> groups --Finish--> ResultSet
+//
+//   bind      names become ordinals and column ids, filters become predicates; a name that no event has ever used matches nothing.
+//   plan      per segment and (scope, service): the asked time range is tiled by summary cells (month, day, hour) where the question
+//             allows it, and by raw row ranges elsewhere; hot batches are raw rows. A debug build proves the tiling.
+//   execute   cells and raw vectors flow into the same accumulators (sketch/), keyed by (window, group values).
+//   finish    windows filled, changes computed, ordered, limited, made columnar.
+//
+// A cell may stand for its rows when: no filters; group-by only `customer` and/or `service`; every aggregate is count, sum, avg, min,
+// max, quantile (cells with sketches) or distinct(customer); and the cell lies inside [from, to) and inside one window. `first`, `latest`,
+// other distincts and `exact` sketches read raw rows.
+//
+// Invariants:
+//   (1) The pieces of a segment cover each asked (customer, service, instant) exactly once.
+//   (2) The answer is a function of the multiset of events in the view: not of layout, summaries, threads or order.
+//   (3) Working memory and groups are counted and bounded; beyond the bound: kExhausted, saying which bound and how to raise it.
+//
+// Worked example: daily counts of customer 7, 10 March 06:30 to 12 March 00:00, UTC. Segment with cells: [06:30,07:00) raw rows of 7's run; hour cells
+// 07..24 (raw where 7 has no hour cell), then the day cell of 11 March.
+#pragma once
+
+#include "query/events.h"
+#include "quipu/query.h"
+#include "quipu/result_set.h"
+#include "store/catalogue.h"
+#include "store/view.h"
+
+namespace quipu {
+
+/// Answers `spec` from `view`. kInvalidArgument for a question that makes no sense, kExhausted at a bound, kOutOfRange for an overflowing sum,
+/// kCorruption for damaged pages: never a smaller answer.
+Result<ResultSet> RunQuery(const View& view, const Catalogue& catalogue, const QuerySpec& spec);
+
+}  // namespace quipu

@@ -1,0 +1,365 @@
+#include "segment/footer_codec.h"
+
+#include <algorithm>
+#include <set>
+
+#include "base/check.h"
+#include "formats/segment_footer_generated.h"
+#include "segment/segment_frame.h"
+
+namespace quipu {
+namespace {
+
+using flatbuffers::FlatBufferBuilder;
+using flatbuffers::Offset;
+
+// A row group has at least a times page; the largest row of tables that a full segment can need, with room.
+constexpr flatbuffers::uoffset_t kTablesMax = 1u << 20;
+
+fb::PageRef ToFb(const PageRef& ref) { return {ref.offset, ref.bytes}; }
+
+Offset<flatbuffers::Vector<const fb::PageRef*>> ToFb(FlatBufferBuilder* b,
+                                                     const std::vector<PageRef>& refs) {
+  std::vector<fb::PageRef> out;
+  out.reserve(refs.size());
+  for (const PageRef& ref : refs) out.push_back(ToFb(ref));
+  return b->CreateVectorOfStructs(out);
+}
+
+Offset<flatbuffers::Vector<std::uint8_t>> ToFb(FlatBufferBuilder* b, const Totals& totals) {
+  std::string bytes;
+  totals.EncodeTo(&bytes);
+  return b->CreateVector(AsBytes(bytes).data(), bytes.size());
+}
+
+Offset<flatbuffers::Vector<Offset<fb::NamedId>>> ToFb(FlatBufferBuilder* b,
+                                                      const std::vector<NamedId>& ids) {
+  std::vector<Offset<fb::NamedId>> out;
+  out.reserve(ids.size());
+  for (const NamedId& id : ids) {
+    const auto name = b->CreateString(id.name);
+    out.push_back(fb::CreateNamedId(*b, id.id, name));
+  }
+  return b->CreateVector(out);
+}
+
+Offset<fb::RowGroup> ToFb(FlatBufferBuilder* b, const RowGroupFooter& group) {
+  const auto measure_ids = b->CreateVector(group.measure_ids);
+  const auto measures = ToFb(b, group.measures);
+  const auto dimension_ids = b->CreateVector(group.dimension_ids);
+  const auto codes = ToFb(b, group.codes);
+  const auto dictionaries = ToFb(b, group.dictionaries);
+  const auto totals = ToFb(b, group.totals);
+  const fb::PageRef times = ToFb(group.times), ids = ToFb(group.ids);
+  fb::RowGroupBuilder out(*b);
+  out.add_rows(group.rows);
+  out.add_time_min(group.time_min);
+  out.add_time_max(group.time_max);
+  out.add_times(&times);
+  out.add_measure_ids(measure_ids);
+  out.add_measure_pages(measures);
+  out.add_dimension_ids(dimension_ids);
+  out.add_code_pages(codes);
+  out.add_dictionary_pages(dictionaries);
+  out.add_ids(&ids);
+  out.add_totals(totals);
+  return out.Finish();
+}
+
+// Reads with one flag for "something that must be there is not".
+class FbReader {
+ public:
+  [[nodiscard]] bool complete() const { return complete_; }
+  PageRef Ref(const fb::PageRef* ref) {
+    if (ref == nullptr) {
+      complete_ = false;
+      return {};
+    }
+    return {ref->offset(), ref->bytes()};
+  }
+  std::vector<PageRef> Refs(const flatbuffers::Vector<const fb::PageRef*>* refs) {
+    std::vector<PageRef> out;
+    if (!Have(refs)) return out;
+    for (const fb::PageRef* ref : *refs) out.push_back(Ref(ref));
+    return out;
+  }
+  template <class T>
+  std::vector<T> List(const flatbuffers::Vector<T>* list) {
+    if (!Have(list)) return {};
+    return {list->begin(), list->end()};
+  }
+  std::vector<NamedId> Ids(const flatbuffers::Vector<Offset<fb::NamedId>>* ids) {
+    std::vector<NamedId> out;
+    if (!Have(ids)) return out;
+    for (const fb::NamedId* id : *ids) {
+      if (Have(id) && Have(id->name())) out.push_back({id->id(), id->name()->str()});
+    }
+    return out;
+  }
+  Result<Totals> ReadTotals(const flatbuffers::Vector<std::uint8_t>* bytes) {
+    if (!Have(bytes)) return Totals{};
+    ByteReader in(Bytes(bytes->data(), bytes->size()));
+    QUIPU_TRY_ASSIGN(Totals totals, Totals::Decode(in));
+    QUIPU_TRY(in.status("totals"));
+    if (in.remaining() != 0) return Status::Corruption("totals: bytes after their end");
+    return totals;
+  }
+  template <class T>
+  bool Have(const T* p) {
+    complete_ = complete_ && p != nullptr;
+    return p != nullptr;
+  }
+
+ private:
+  bool complete_ = true;
+};
+
+Result<RowGroupFooter> RowGroupFromFb(const fb::RowGroup& in, FbReader* r) {
+  RowGroupFooter group;
+  group.rows = in.rows();
+  group.time_min = in.time_min();
+  group.time_max = in.time_max();
+  group.times = r->Ref(in.times());
+  group.measure_ids = r->List(in.measure_ids());
+  group.measures = r->Refs(in.measure_pages());
+  group.dimension_ids = r->List(in.dimension_ids());
+  group.codes = r->Refs(in.code_pages());
+  group.dictionaries = r->Refs(in.dictionary_pages());
+  group.ids = r->Ref(in.ids());
+  QUIPU_TRY_ASSIGN(group.totals, r->ReadTotals(in.totals()));
+  return group;
+}
+
+Result<SegmentFooter> FromFb(const fb::SegmentFooter& in) {
+  if (in.format_version() != kSegmentFormatVersion) {
+    return Status::Corruption("footer of version " + std::to_string(in.format_version()) +
+                              " in a file of version " + std::to_string(kSegmentFormatVersion));
+  }
+  FbReader r;
+  SegmentFooter footer;
+  footer.spec.store_id = {in.store_id_high(), in.store_id_low()};
+  footer.spec.segment_id = in.segment_id();
+  footer.spec.month = in.month();
+  footer.spec.seq_first = in.seq_first();
+  footer.spec.seq_last = in.seq_last();
+  footer.rows = in.rows();
+  footer.customers = in.customers();
+  footer.time_min = in.time_min();
+  footer.time_max = in.time_max();
+  QUIPU_TRY_ASSIGN(footer.totals, r.ReadTotals(in.totals()));
+  footer.measures = r.Ids(in.measures());
+  footer.dimensions = r.Ids(in.dimensions());
+  footer.services = r.Ids(in.services());
+  if (r.Have(in.row_groups())) {
+    for (const fb::RowGroup* group : *in.row_groups()) {
+      QUIPU_TRY_ASSIGN(RowGroupFooter decoded, RowGroupFromFb(*group, &r));
+      footer.row_groups.push_back(std::move(decoded));
+    }
+  }
+  footer.directory = r.Ref(in.directory());
+  footer.names = r.Ref(in.names());
+  footer.summaries = r.Ref(in.summaries());
+  footer.identity_chunks = r.Refs(in.identity_chunks());
+  footer.identity_first_hashes = r.List(in.identity_first_hashes());
+  footer.filter = r.Ref(in.filter());
+  if (!r.complete()) return Status::Corruption("footer lacks a field");
+  return footer;
+}
+
+template <class T>
+bool StrictlyAscending(const std::vector<T>& v) {
+  return std::adjacent_find(v.begin(), v.end(), std::greater_equal<>()) == v.end();
+}
+
+std::vector<std::uint32_t> IdsOf(const std::vector<NamedId>& named) {
+  std::vector<std::uint32_t> ids;
+  ids.reserve(named.size());
+  for (const NamedId& n : named) ids.push_back(n.id);
+  return ids;
+}
+
+std::vector<ColumnId> MeasuresOf(const Totals& totals) {
+  std::vector<ColumnId> ids;
+  ids.reserve(totals.measures.size());
+  for (const auto& [id, total] : totals.measures) ids.push_back(id);
+  return ids;
+}
+
+Status CheckRowGroup(const SegmentFooter& footer, std::size_t g) {
+  const RowGroupFooter& group = footer.row_groups[g];
+  const std::uint64_t first = std::uint64_t{kRowGroupRows} * g;
+  const std::uint64_t expected = std::min<std::uint64_t>(kRowGroupRows, footer.rows - first);
+  const auto wrong = [&](const char* what) {
+    return Status::Corruption("row group " + std::to_string(g) + ": " + what);
+  };
+  if (group.rows != expected || group.totals.rows != expected) return wrong("wrong number of rows");
+  if (group.time_min > group.time_max || group.time_min < footer.time_min ||
+      group.time_max > footer.time_max) {
+    return wrong("times outside those of the segment");
+  }
+  if (group.measures.size() != group.measure_ids.size() ||
+      group.codes.size() != group.dimension_ids.size() ||
+      group.dictionaries.size() != group.dimension_ids.size()) {
+    return wrong("as many columns as pages are needed");
+  }
+  if (!StrictlyAscending(group.measure_ids) || !StrictlyAscending(group.dimension_ids)) {
+    return wrong("columns are not sorted");
+  }
+  if (MeasuresOf(group.totals) != group.measure_ids) return wrong("totals of other measures");
+  return Status();
+}
+
+Status CheckColumns(const SegmentFooter& footer) {
+  if (!StrictlyAscending(IdsOf(footer.measures)) || !StrictlyAscending(IdsOf(footer.dimensions)) ||
+      !StrictlyAscending(IdsOf(footer.services))) {
+    return Status::Corruption("column or service lists are not sorted");
+  }
+  Totals totals;
+  std::set<ColumnId> dimensions;
+  for (const RowGroupFooter& group : footer.row_groups) {
+    totals.Add(group.totals);
+    dimensions.insert(group.dimension_ids.begin(), group.dimension_ids.end());
+  }
+  if (!(totals == footer.totals)) {
+    return Status::Corruption("totals " + footer.totals.ToString() + " are not the sum of the row groups, " +
+                              totals.ToString());
+  }
+  const auto listed = IdsOf(footer.dimensions);
+  if (MeasuresOf(totals) != IdsOf(footer.measures) ||
+      !std::equal(listed.begin(), listed.end(), dimensions.begin(), dimensions.end())) {
+    return Status::Corruption("column lists are not those of the row groups");
+  }
+  const auto quantity = totals.measures.find(kQuantityColumn);
+  if (quantity == totals.measures.end() || quantity->second.count != footer.rows) {
+    return Status::Corruption("a row without quantity");
+  }
+  return Status();
+}
+
+Status CheckTiling(const SegmentFooter& footer, std::uint64_t footer_offset) {
+  std::uint64_t next = kSegmentHeaderBytes;
+  for (const PlacedPage& page : PagesOf(footer)) {
+    const bool fits = page.ref.offset == next && page.ref.bytes >= kPageHeaderBytes &&
+                      page.ref.bytes <= footer_offset - next;
+    if (!fits) {
+      return Status::Corruption(std::string(PageKindName(page.place.kind)) + " page of " +
+                                std::to_string(page.ref.bytes) + " bytes at " +
+                                std::to_string(page.ref.offset) + ", expected at " +
+                                std::to_string(next) + " and before " + std::to_string(footer_offset));
+    }
+    next += page.ref.bytes;
+  }
+  if (next != footer_offset) return Status::Corruption("a gap before the footer");
+  return Status();
+}
+
+Status CheckFooter(const SegmentFooter& footer, std::uint64_t footer_offset) {
+  const std::size_t groups = (std::size_t{footer.rows} + kRowGroupRows - 1) / kRowGroupRows;
+  const std::size_t chunks =
+      (std::size_t{footer.rows} + kIdentityChunkEntries - 1) / kIdentityChunkEntries;
+  const bool counts = footer.rows > 0 && footer.rows <= kSegmentRowsMax && footer.customers > 0 &&
+                      footer.customers <= footer.rows && footer.row_groups.size() == groups &&
+                      footer.identity_chunks.size() == chunks &&
+                      footer.identity_first_hashes.size() == chunks;
+  if (!counts) return Status::Corruption("counts do not fit together");
+  if (!std::is_sorted(footer.identity_first_hashes.begin(), footer.identity_first_hashes.end())) {
+    return Status::Corruption("identity chunks are not sorted");
+  }
+  if (footer.time_min > footer.time_max || MonthOf(footer.time_min) != footer.spec.month ||
+      MonthOf(footer.time_max) != footer.spec.month) {
+    return Status::Corruption("times outside the month");
+  }
+  for (std::size_t g = 0; g < groups; ++g) QUIPU_TRY(CheckRowGroup(footer, g));
+  QUIPU_TRY(CheckColumns(footer));
+  return CheckTiling(footer, footer_offset);
+}
+
+}  // namespace
+
+std::vector<PlacedPage> PagesOf(const SegmentFooter& footer) {
+  std::vector<PlacedPage> pages;
+  const auto add = [&](PageKind kind, std::uint32_t column, std::size_t ordinal, const PageRef& ref) {
+    const PagePlace place{footer.spec.store_id, footer.spec.segment_id,           kind,
+                          column,               static_cast<std::uint32_t>(ordinal), ref.offset};
+    pages.push_back({place, ref});
+  };
+  for (std::size_t g = 0; g < footer.row_groups.size(); ++g) {
+    const RowGroupFooter& group = footer.row_groups[g];
+    add(PageKind::kTimes, 0, g, group.times);
+    for (std::size_t i = 0; i < group.measures.size(); ++i) {
+      add(PageKind::kMeasure, group.measure_ids[i], g, group.measures[i]);
+    }
+    for (std::size_t i = 0; i < group.codes.size(); ++i) {
+      add(PageKind::kDimension, group.dimension_ids[i], g, group.codes[i]);
+      add(PageKind::kDictionary, group.dimension_ids[i], g, group.dictionaries[i]);
+    }
+    add(PageKind::kIds, 0, g, group.ids);
+  }
+  add(PageKind::kDirectory, 0, 0, footer.directory);
+  add(PageKind::kNames, 0, 0, footer.names);
+  add(PageKind::kSummaries, 0, 0, footer.summaries);
+  for (std::size_t c = 0; c < footer.identity_chunks.size(); ++c) {
+    add(PageKind::kIdentityIndex, 0, c, footer.identity_chunks[c]);
+  }
+  add(PageKind::kIdentityFilter, 0, 0, footer.filter);
+  return pages;
+}
+
+std::string EncodeFooter(const SegmentFooter& footer) {
+  FlatBufferBuilder b;
+  const auto totals = ToFb(&b, footer.totals);
+  const auto measures = ToFb(&b, footer.measures);
+  const auto dimensions = ToFb(&b, footer.dimensions);
+  const auto services = ToFb(&b, footer.services);
+  std::vector<Offset<fb::RowGroup>> group_offsets;
+  for (const RowGroupFooter& group : footer.row_groups) group_offsets.push_back(ToFb(&b, group));
+  const auto groups = b.CreateVector(group_offsets);
+  const auto chunks = ToFb(&b, footer.identity_chunks);
+  const auto first_hashes = b.CreateVector(footer.identity_first_hashes);
+  const fb::PageRef directory = ToFb(footer.directory), names = ToFb(footer.names),
+                    summaries = ToFb(footer.summaries), filter = ToFb(footer.filter);
+  fb::SegmentFooterBuilder out(b);
+  out.add_format_version(kSegmentFormatVersion);
+  out.add_store_id_high(footer.spec.store_id.high);
+  out.add_store_id_low(footer.spec.store_id.low);
+  out.add_segment_id(footer.spec.segment_id);
+  out.add_month(footer.spec.month);
+  out.add_seq_first(footer.spec.seq_first);
+  out.add_seq_last(footer.spec.seq_last);
+  out.add_rows(footer.rows);
+  out.add_customers(footer.customers);
+  out.add_time_min(footer.time_min);
+  out.add_time_max(footer.time_max);
+  out.add_totals(totals);
+  out.add_measures(measures);
+  out.add_dimensions(dimensions);
+  out.add_services(services);
+  out.add_row_groups(groups);
+  out.add_directory(&directory);
+  out.add_names(&names);
+  out.add_summaries(&summaries);
+  out.add_identity_chunks(chunks);
+  out.add_identity_first_hashes(first_hashes);
+  out.add_filter(&filter);
+  b.Finish(out.Finish());
+  return {reinterpret_cast<const char*>(b.GetBufferPointer()), b.GetSize()};
+}
+
+Result<SegmentFooter> DecodeFooter(Bytes payload, std::uint64_t footer_offset) {
+  // An aligned copy: FlatBuffers reads its numbers in place.
+  std::vector<std::uint64_t> aligned((payload.size() + 7) / 8);
+  if (!payload.empty()) std::memcpy(aligned.data(), payload.data(), payload.size());
+  const auto* bytes = reinterpret_cast<const std::uint8_t*>(aligned.data());
+  constexpr flatbuffers::uoffset_t kDepthMax = 8;
+  flatbuffers::Verifier verifier(bytes, payload.size(), kDepthMax, kTablesMax);
+  if (payload.size() < sizeof(flatbuffers::uoffset_t) || !fb::VerifySegmentFooterBuffer(verifier)) {
+    return Status::Corruption("footer: not a valid FlatBuffer");
+  }
+  Result<SegmentFooter> footer = FromFb(*fb::GetSegmentFooter(bytes));
+  if (!footer) return footer.error().WithContext("footer");
+  const Status sound = CheckFooter(*footer, footer_offset);
+  if (!sound.ok()) return sound.WithContext("footer");
+  return footer;
+}
+
+}  // namespace quipu

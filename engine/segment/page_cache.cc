@@ -1,0 +1,119 @@
+#include "segment/page_cache.h"
+
+#include <list>
+#include <unordered_map>
+
+#include "base/check.h"
+
+namespace quipu {
+namespace {
+
+struct Key {
+  std::uint64_t segment_id;
+  std::uint64_t offset;
+  friend bool operator==(const Key&, const Key&) = default;
+};
+
+// The finaliser of splitmix64: offsets of pages are far from random.
+std::uint64_t Mix(const Key& k) {
+  std::uint64_t z = k.offset + 0x9E3779B97F4A7C15u * (k.segment_id + 1);
+  z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9u;
+  z = (z ^ (z >> 27)) * 0x94D049BB133111EBu;
+  return z ^ (z >> 31);
+}
+
+struct KeyHash {
+  std::size_t operator()(const Key& k) const { return Mix(k); }
+};
+
+struct Entry {
+  Key key;
+  PagePtr page;
+  std::uint64_t bytes;
+};
+
+/// List node, map node, control block.
+constexpr std::uint64_t kEntryOverheadBytes = 128;
+
+}  // namespace
+
+struct PageCache::Shard {
+  mutable std::mutex mutex;
+  std::list<Entry> entries;  // most recently used first
+  std::unordered_map<Key, std::list<Entry>::iterator, KeyHash> index;
+  std::uint64_t bytes = 0;
+  std::uint64_t bytes_max = 0;
+
+  static Shard& Of(Shard* shards, const Key& key) { return shards[Mix(key) >> 61]; }
+
+  void Remove(std::list<Entry>::iterator entry) {
+    bytes -= entry->bytes;
+    index.erase(entry->key);
+    entries.erase(entry);
+  }
+};
+
+PageCache::PageCache(std::uint64_t bytes_max) : shards_(new Shard[kShards]) {
+  static_assert(kShards == 8, "Shard::Of takes three bits");
+  for (int i = 0; i < kShards; ++i) shards_[i].bytes_max = bytes_max / kShards;
+}
+
+PageCache::~PageCache() = default;
+
+PagePtr PageCache::Find(std::uint64_t segment_id, std::uint64_t offset) {
+  const Key key{segment_id, offset};
+  Shard& shard = Shard::Of(shards_.get(), key);
+  const std::lock_guard lock(shard.mutex);
+  const auto found = shard.index.find(key);
+  if (found == shard.index.end()) return nullptr;
+  shard.entries.splice(shard.entries.begin(), shard.entries, found->second);
+  return found->second->page;
+}
+
+PagePtr PageCache::Insert(std::uint64_t segment_id, std::uint64_t offset, PagePtr page) {
+  QUIPU_CHECK(page != nullptr);
+  const Key key{segment_id, offset};
+  Shard& shard = Shard::Of(shards_.get(), key);
+  const std::uint64_t bytes = page->size() + kEntryOverheadBytes;
+  std::list<Entry> evicted;  // freed after the lock is
+  const std::lock_guard lock(shard.mutex);
+  const auto found = shard.index.find(key);
+  if (found != shard.index.end()) {
+    shard.entries.splice(shard.entries.begin(), shard.entries, found->second);
+    return found->second->page;
+  }
+  if (bytes > shard.bytes_max) return page;
+  while (shard.bytes + bytes > shard.bytes_max) {
+    const auto last = std::prev(shard.entries.end());
+    shard.bytes -= last->bytes;
+    shard.index.erase(last->key);
+    evicted.splice(evicted.begin(), shard.entries, last);
+  }
+  shard.entries.push_front(Entry{key, page, bytes});
+  shard.index.emplace(key, shard.entries.begin());
+  shard.bytes += bytes;
+  return page;
+}
+
+void PageCache::Forget(std::uint64_t segment_id) {
+  for (int i = 0; i < kShards; ++i) {
+    Shard& shard = shards_[i];
+    const std::lock_guard lock(shard.mutex);
+    for (auto entry = shard.entries.begin(); entry != shard.entries.end();) {
+      const auto next = std::next(entry);
+      if (entry->key.segment_id == segment_id) shard.Remove(entry);
+      entry = next;
+    }
+  }
+}
+
+std::uint64_t PageCache::bytes() const {
+  std::uint64_t sum = 0;
+  for (int i = 0; i < kShards; ++i) {
+    const std::lock_guard lock(shards_[i].mutex);
+    sum += shards_[i].bytes;
+  }
+  return sum;
+}
+
+}  // namespace quipu

@@ -1,0 +1,168 @@
+// A segment: one immutable columnar file of one month (UTC) of usage, for any number of customers.
+//
+//     +---------+-------------+-----+-------------+-----------+-------+-----------+----------------+--------+--------+---------+
+//     | header  | row group 0 | ... | row group n | directory | names | summaries | identity index | filter | footer | trailer |
+//     +---------+-------------+-----+-------------+-----------+-------+-----------+----------------+--------+--------+---------+
+//                  row group = times page, a page per measure, per dimension a codes page and a dictionary page, ids page
+//
+// Rows are sorted by (customer, service, time, identity). A row group is 65,536 rows (the last one fewer), cut into vectors of 1,024
+// rows; the vector is the unit that is decoded. formats/segment.md specifies every byte.
+//
+// Invariants:
+//   (1) A file is written front to back, synced, renamed into place, its folder synced; then it never changes.
+//   (2) Every byte after the header and before the trailer is inside a page; every page's checksum is bound to its place.
+//   (3) The footer's totals equal the sums over the rows; Verify re-derives them.
+//   (4) Summary cells and raw rows of the same segment say the same thing.
+//   (5) All bytes read are untrusted: damage is kCorruption that names the file and the place.
+//
+// A writer streams: Append takes rows in segment order and holds at most one row group (and the summary builder's state) in memory.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/calendar.h"
+#include "base/vfs.h"
+#include "batch/row_batch.h"
+#include "segment/directory.h"
+#include "segment/identity_index.h"
+#include "segment/names.h"
+#include "segment/page.h"
+#include "segment/page_cache.h"
+#include "segment/summary.h"
+#include "segment/totals.h"
+
+namespace quipu {
+
+inline constexpr std::uint16_t kSegmentFormatVersion = 1;
+inline constexpr std::uint32_t kRowGroupRows = 65'536;
+inline constexpr std::uint32_t kVectorRows = 1'024;
+inline constexpr std::uint64_t kSegmentRowsMax = 1ull << 31;
+
+/// What a segment is before its rows are known.
+struct SegmentSpec {
+  Hash128 store_id;
+  std::uint64_t segment_id = 0;  ///< Never reused within a store.
+  MonthIndex month = 0;
+  std::uint64_t seq_first = 0, seq_last = 0;  ///< Commits whose rows it may hold.
+};
+
+/// What the manifest needs to know of a finished segment.
+struct SegmentMeta {
+  SegmentSpec spec;
+  std::string file_name;  ///< Inside the segments folder: "0000000012-2026-03.seg".
+  std::uint64_t file_bytes = 0;
+  std::uint64_t footer_checksum = 0;  ///< Of the footer page; the manifest's proof that this is the file.
+  TimeUs time_min = 0, time_max = 0;  ///< Inclusive.
+  std::uint32_t customers = 0;
+  Totals totals;
+};
+
+std::string SegmentFileName(std::uint64_t segment_id, MonthIndex month);
+
+class SegmentWriter {
+ public:
+  /// Starts `folder`/<name>.tmp. `vfs` and `names` must outlive the writer.
+  static Result<std::unique_ptr<SegmentWriter>> Create(Vfs* vfs, const std::string& folder, const SegmentSpec& spec, const Names* names);
+  ~SegmentWriter();  ///< Unfinished: the .tmp file is removed, if that works.
+  /// Rows in segment order, after all earlier ones; all of the month. Order and month are checked (kInternal).
+  Status Append(const RowBatch& rows);
+  /// Writes the rest, syncs, renames, syncs the folder. At least one row. After an error the file is abandoned.
+  Result<SegmentMeta> Finish();
+
+ private:
+  struct State;
+  explicit SegmentWriter(std::unique_ptr<State> state);
+  std::unique_ptr<State> state_;
+};
+
+/// Zone map of a time vector; inclusive.
+struct TimeBounds {
+  TimeUs min = 0, max = 0;
+};
+
+/// One vector of a measure. `present` has one byte per row; mantissas at absent rows are 0.
+struct MeasureVector {
+  int scale = 0;
+  bool all_present = false;
+  bool is_wide = false;
+  std::uint32_t present_count = 0;
+  std::vector<std::uint8_t> present;
+  std::vector<std::int64_t> narrow;  ///< If not wide.
+  std::vector<Int128> wide;          ///< If wide.
+  [[nodiscard]] Int128 Mantissa(std::size_t i) const { return is_wide ? wide[i] : Int128{narrow[i]}; }
+};
+
+/// The dictionary of one dimension in one row group, sorted.
+using DictionaryPtr = std::shared_ptr<const StringList>;
+
+/// One vector of a dimension: codes into the row group's dictionary, 0 = absent, else 1 + index.
+struct DimensionVector {
+  DictionaryPtr dictionary;
+  std::vector<std::uint32_t> codes;
+};
+
+struct SegmentVerifyReport {
+  std::uint64_t pages = 0, rows = 0, cells = 0;
+  std::vector<std::string> problems;  ///< At most 100.
+};
+
+/// A segment open for reading. Immutable, safe from several threads. Vector v holds rows [1024 v, 1024 v + VectorRowCount(v)).
+class SegmentReader {
+ public:
+  /// Reads and checks header, trailer and footer (not yet the pages); compares with `meta` where given: kCorruption on any difference,
+  /// kUnsupported for a newer format.
+  static Result<std::shared_ptr<SegmentReader>> Open(Vfs* vfs, const std::string& path, const SegmentMeta* meta, PageCache* cache);
+  ~SegmentReader();
+
+  [[nodiscard]] const SegmentMeta& meta() const;
+  [[nodiscard]] const std::string& path() const;
+  [[nodiscard]] std::uint32_t rows() const;
+  [[nodiscard]] std::uint32_t vectors() const { return (rows() + kVectorRows - 1) / kVectorRows; }
+  [[nodiscard]] std::uint32_t VectorRowCount(std::uint32_t v) const;
+  /// Columns that at least one row uses, ascending.
+  [[nodiscard]] std::span<const ColumnId> measures() const;
+  [[nodiscard]] std::span<const ColumnId> dimensions() const;
+  [[nodiscard]] bool HasMeasure(ColumnId id) const;
+  [[nodiscard]] bool HasDimension(ColumnId id) const;
+  /// Services that occur, with the names stored in the file.
+  [[nodiscard]] const std::vector<std::pair<ServiceOrdinal, std::string>>& services() const;
+
+  /// Loaded at first use and kept.
+  Result<const Directory*> directory() const;
+  Result<const SummaryTable*> summaries() const;
+
+  /// Decoding. A column that the segment (or the row group) lacks is all absent.
+  Result<TimeBounds> TimeBoundsOf(std::uint32_t v) const;
+  Status ReadTimes(std::uint32_t v, std::vector<TimeUs>* out) const;
+  Status ReadMeasure(ColumnId id, std::uint32_t v, MeasureVector* out) const;
+  Status ReadDimension(ColumnId id, std::uint32_t v, DimensionVector* out) const;
+  /// The identity hashes of a vector's rows.
+  Status ReadIdentities(std::uint32_t v, std::vector<Hash128>* out) const;
+  /// Whole rows [first, first + count), count > 0, everything filled in.
+  Result<RowBatch> ReadRows(std::uint32_t first, std::uint32_t count) const;
+  /// Whole single rows, ascending row numbers.
+  Result<RowBatch> ReadRows(std::span<const std::uint32_t> rows) const;
+
+  /// False = certainly not here. Loads the filter at first use; keeps it.
+  Result<bool> MayContainIdentity(std::uint64_t hash_high) const;
+  /// Rows whose identity hash has this high half (usually none or one); compare the rest.
+  Result<std::vector<std::uint32_t>> FindIdentity(std::uint64_t hash_high) const;
+
+  /// Every page's checksum, totals, order, directory, identity index, and every summary cell re-derived from the rows.
+  Status Verify(SegmentVerifyReport* report) const;
+  /// Memory that stays with an open segment (directory, summaries, filter), about.
+  [[nodiscard]] std::uint64_t resident_bytes() const;
+
+  struct State;
+
+ private:
+  explicit SegmentReader(std::unique_ptr<State> state);
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace quipu

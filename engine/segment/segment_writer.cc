@@ -1,0 +1,311 @@
+// The writer keeps in memory: the rows of an unfinished row group, the summary builder's state, the directory, and for the identity
+// index 16 bytes (hash, row) for every row of the segment, which are sorted at the end.
+#include <algorithm>
+#include <array>
+#include <cstdio>
+#include <set>
+#include <tuple>
+
+#include "base/check.h"
+#include "segment/footer_codec.h"
+#include "segment/row_group_encoder.h"
+#include "segment/segment.h"
+#include "segment/segment_frame.h"
+#include "segment/string_page.h"
+
+namespace quipu {
+namespace {
+
+// Pieces of rows that are waiting are joined up to this size, so that appending row by row stays linear.
+constexpr std::size_t kPieceRowsMax = 4096;
+constexpr std::size_t kFlushBytes = 4u << 20;
+
+RowBatch Slice(const RowBatch& rows, std::size_t first, std::size_t count) {
+  std::vector<RowRef> refs(count);
+  for (std::size_t i = 0; i < count; ++i) refs[i] = {0, static_cast<std::uint32_t>(first + i)};
+  const RowBatch* const batch = &rows;
+  return Gather({&batch, 1}, refs);
+}
+
+RowBatch Join(std::span<const RowBatch> pieces) {
+  std::vector<const RowBatch*> batches;
+  std::vector<RowRef> refs;
+  for (std::uint32_t b = 0; b < pieces.size(); ++b) {
+    batches.push_back(&pieces[b]);
+    for (std::uint32_t row = 0; row < pieces[b].size(); ++row) refs.push_back({b, row});
+  }
+  return Gather(batches, refs);
+}
+
+using OrderKey = std::tuple<CustomerOrdinal, ServiceOrdinal, TimeUs, Hash128>;
+OrderKey KeyOf(const RowBatch& rows, std::size_t i) {
+  return {rows.customers[i], rows.services[i], rows.times[i], rows.identities[i]};
+}
+
+}  // namespace
+
+std::string SegmentFileName(std::uint64_t segment_id, MonthIndex month) {
+  constexpr std::size_t kDigits = 10;
+  std::string id = std::to_string(segment_id);
+  if (id.size() < kDigits) id.insert(0, kDigits - id.size(), '0');
+  return id + "-" + MonthText(month) + ".seg";
+}
+
+struct SegmentWriter::State {
+  State(Vfs* vfs_in, const std::string& folder_in, const SegmentSpec& spec, const Names* names_in)
+      : vfs(vfs_in), folder(folder_in), names(names_in), summaries(spec.month, names_in) {
+    footer.spec = spec;
+    final_path = JoinPath(folder, SegmentFileName(spec.segment_id, spec.month));
+    tmp_path = final_path + ".tmp";
+  }
+
+  Status CheckRows(const RowBatch& rows);
+  Status Take(const RowBatch& rows);
+  Status WritePending();
+  Status WriteRowGroup(const RowBatch& rows);
+  Result<PageRef> WritePage(PageKind kind, std::uint32_t column, std::uint32_t ordinal, const std::string& payload);
+  Status WriteNames();
+  Status WriteIdentities();
+  Status WriteTail(SegmentMeta* meta);
+  Status Flush();
+  Status Publish();
+  void DescribeColumns();
+
+  Vfs* vfs;
+  std::string folder, final_path, tmp_path;
+  const Names* names;
+  std::unique_ptr<WritableFile> file;
+  bool is_failed = false, is_finished = false;
+  std::string buffer;         // not yet in the file
+  std::uint64_t flushed = 0;  // bytes in the file
+  std::vector<RowBatch> pending;
+  std::size_t pending_rows = 0;
+  bool has_last = false;
+  OrderKey last;
+  Totals appended;
+  SegmentFooter footer;
+  Directory directory;
+  SummaryBuilder summaries;
+  std::vector<IdentityEntry> identities;
+  std::set<ServiceOrdinal> services;
+};
+
+SegmentWriter::SegmentWriter(std::unique_ptr<State> state) : state_(std::move(state)) {}
+
+SegmentWriter::~SegmentWriter() {
+  if (state_->is_finished) return;
+  state_->file.reset();
+  (void)state_->vfs->Unlink(state_->tmp_path);  // recovery removes what stays behind
+}
+
+Result<std::unique_ptr<SegmentWriter>> SegmentWriter::Create(Vfs* vfs, const std::string& folder, const SegmentSpec& spec,
+                                                             const Names* names) {
+  auto state = std::make_unique<State>(vfs, folder, spec, names);
+  QUIPU_TRY_ASSIGN(state->file, vfs->Create(state->tmp_path));
+  state->buffer = EncodeSegmentHeader({spec.store_id, spec.segment_id, spec.month});
+  return std::unique_ptr<SegmentWriter>(new SegmentWriter(std::move(state)));
+}
+
+Status SegmentWriter::Append(const RowBatch& rows) {
+  State& s = *state_;
+  if (s.is_failed || s.is_finished) return Status::Internal("segment writer: used after its end: " + s.tmp_path);
+  s.is_failed = true;  // until it went well
+  QUIPU_TRY(s.CheckRows(rows));
+  QUIPU_TRY(s.Take(rows));
+  s.is_failed = false;
+  return Status();
+}
+
+Status SegmentWriter::State::CheckRows(const RowBatch& rows) {
+  if (rows.size() > kSegmentRowsMax - identities.size()) {
+    return Status::Exhausted("segment writer: more than " + std::to_string(kSegmentRowsMax) + " rows; start another segment");
+  }
+  const TimeUs from = MonthStart(footer.spec.month), to = MonthStart(footer.spec.month + 1);
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    if (rows.times[i] < from || rows.times[i] >= to) {
+      return Status::Internal("segment writer: time " + FormatTime(rows.times[i]) + " is not in " + MonthText(footer.spec.month));
+    }
+    const bool first = i == 0;
+    if (first && !has_last) continue;
+    if (first ? last >= KeyOf(rows, 0) : !SegmentOrderLess(rows, i - 1, rows, i)) {
+      return Status::Internal("segment writer: row " + std::to_string(identities.size() + i) + " is out of order or twice there");
+    }
+  }
+  if (!rows.empty()) {
+    last = KeyOf(rows, rows.size() - 1);
+    has_last = true;
+  }
+  return Status();
+}
+
+Status SegmentWriter::State::Take(const RowBatch& rows) {
+  appended.Add(TotalsOf(rows));
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    identities.push_back({rows.identities[i].high, static_cast<std::uint32_t>(identities.size())});
+  }
+  std::size_t first = 0;
+  while (first < rows.size()) {
+    const std::size_t n = std::min<std::size_t>(rows.size() - first, kRowGroupRows - pending_rows);
+    if (n == kRowGroupRows && n == rows.size()) return WriteRowGroup(rows);  // no copy needed
+    pending.push_back(Slice(rows, first, n));
+    pending_rows += n;
+    first += n;
+    while (pending.size() >= 2) {
+      const std::size_t before = pending[pending.size() - 2].size();
+      const std::size_t after = pending.back().size();
+      if (before > after || before + after > kPieceRowsMax) break;
+      RowBatch joined = Join(std::span(pending).last(2));
+      pending.pop_back();
+      pending.back() = std::move(joined);
+    }
+    if (pending_rows == kRowGroupRows) QUIPU_TRY(WritePending());
+  }
+  return Status();
+}
+
+Status SegmentWriter::State::WritePending() {
+  const Status written = pending.size() == 1 ? WriteRowGroup(pending[0]) : WriteRowGroup(Join(pending));
+  pending.clear();
+  pending_rows = 0;
+  return written;
+}
+
+Status SegmentWriter::State::WriteRowGroup(const RowBatch& rows) {
+  const auto ordinal = static_cast<std::uint32_t>(footer.row_groups.size());
+  const auto sink = [&](PageKind kind, std::uint32_t column, const std::string& payload) {
+    return WritePage(kind, column, ordinal, payload);
+  };
+  QUIPU_TRY_ASSIGN(RowGroupFooter group, EncodeRowGroup(rows, sink));
+  summaries.Add(rows);
+  std::size_t run = 0;
+  for (std::size_t i = 1; i <= rows.size(); ++i) {
+    if (i < rows.size() && rows.customers[i] == rows.customers[run] && rows.services[i] == rows.services[run]) continue;
+    directory.Append(rows.customers[run], rows.services[run], static_cast<std::uint32_t>(i - run));
+    services.insert(rows.services[run]);
+    run = i;
+  }
+  const bool first = ordinal == 0;
+  footer.time_min = first ? group.time_min : std::min(footer.time_min, group.time_min);
+  footer.time_max = first ? group.time_max : std::max(footer.time_max, group.time_max);
+  footer.totals.Add(group.totals);
+  footer.row_groups.push_back(std::move(group));
+  return Status();
+}
+
+Result<PageRef> SegmentWriter::State::WritePage(PageKind kind, std::uint32_t column, std::uint32_t ordinal,
+                                                const std::string& payload) {
+  if (payload.size() > kPagePayloadBytesMax) {
+    return Status::Exhausted("segment writer: " + std::string(PageKindName(kind)) + " page of " + std::to_string(payload.size()) +
+                             " bytes, at most " + std::to_string(kPagePayloadBytesMax) + " are possible: " + tmp_path);
+  }
+  const PageRef ref{flushed + buffer.size(), static_cast<std::uint32_t>(kPageHeaderBytes + payload.size())};
+  const PagePlace place{footer.spec.store_id, footer.spec.segment_id, kind, column, ordinal, ref.offset};
+  AppendPage(place, AsBytes(payload), &buffer);
+  if (buffer.size() >= kFlushBytes) QUIPU_TRY(Flush());
+  return ref;
+}
+
+Status SegmentWriter::State::Flush() {
+  QUIPU_TRY(file->Append(AsBytes(buffer)));
+  flushed += buffer.size();
+  buffer.clear();
+  return Status();
+}
+
+Status SegmentWriter::State::WriteNames() {
+  std::vector<std::string_view> list;
+  list.reserve(directory.customers());
+  const Run* previous = nullptr;
+  for (const Run& run : directory.runs()) {
+    if (previous == nullptr || previous->customer != run.customer) list.push_back(names->Customer(run.customer));
+    previous = &run;
+  }
+  std::string payload;
+  EncodeStringPage(list, &payload);
+  QUIPU_TRY_ASSIGN(footer.names, WritePage(PageKind::kNames, 0, 0, payload));
+  return Status();
+}
+
+Status SegmentWriter::State::WriteIdentities() {
+  std::sort(identities.begin(), identities.end());
+  IdentityFilter filter(identities.size());
+  for (const IdentityEntry& entry : identities) filter.Add(entry.hash);
+  std::string payload;
+  for (std::size_t first = 0; first < identities.size(); first += kIdentityChunkEntries) {
+    const auto chunk = std::span(identities).subspan(first, std::min(kIdentityChunkEntries, identities.size() - first));
+    payload.clear();
+    EncodeIdentityChunk(chunk, &payload);
+    const auto ordinal = static_cast<std::uint32_t>(footer.identity_chunks.size());
+    QUIPU_TRY_ASSIGN(const PageRef ref, WritePage(PageKind::kIdentityIndex, 0, ordinal, payload));
+    footer.identity_chunks.push_back(ref);
+    footer.identity_first_hashes.push_back(chunk[0].hash);
+  }
+  payload.clear();
+  filter.EncodeTo(&payload);
+  QUIPU_TRY_ASSIGN(footer.filter, WritePage(PageKind::kIdentityFilter, 0, 0, payload));
+  return Status();
+}
+
+void SegmentWriter::State::DescribeColumns() {
+  std::set<ColumnId> dimensions;
+  for (const RowGroupFooter& group : footer.row_groups) {
+    dimensions.insert(group.dimension_ids.begin(), group.dimension_ids.end());
+  }
+  for (const auto& [id, total] : footer.totals.measures) footer.measures.push_back({id, std::string(names->Measure(id))});
+  for (const ColumnId id : dimensions) footer.dimensions.push_back({id, std::string(names->Dimension(id))});
+  for (const ServiceOrdinal service : services) footer.services.push_back({service, std::string(names->Service(service))});
+}
+
+// Everything after the row groups.
+Status SegmentWriter::State::WriteTail(SegmentMeta* meta) {
+  footer.rows = static_cast<std::uint32_t>(directory.rows());
+  footer.customers = directory.customers();
+  DescribeColumns();
+  std::string payload;
+  directory.EncodeTo(&payload);
+  QUIPU_TRY_ASSIGN(footer.directory, WritePage(PageKind::kDirectory, 0, 0, payload));
+  QUIPU_TRY(WriteNames());
+  QUIPU_TRY_ASSIGN(footer.summaries, WritePage(PageKind::kSummaries, 0, 0, summaries.Finish()));
+  QUIPU_TRY(WriteIdentities());
+  QUIPU_TRY(Flush());
+  QUIPU_TRY_ASSIGN(const PageRef ref, WritePage(PageKind::kFooter, 0, 0, EncodeFooter(footer)));
+  if (!buffer.empty()) {
+    meta->footer_checksum = LoadLe<std::uint64_t>(buffer.data());  // the page is alone in the buffer
+  }
+  meta->file_bytes = ref.offset + ref.bytes + kSegmentTrailerBytes;
+  buffer += EncodeSegmentTrailer({ref, meta->file_bytes});
+  return Flush();
+}
+
+Status SegmentWriter::State::Publish() {
+  QUIPU_TRY(file->Sync());
+  QUIPU_TRY(file->Close());
+  QUIPU_TRY(vfs->Rename(tmp_path, final_path));
+  return vfs->SyncFolder(folder);
+}
+
+Result<SegmentMeta> SegmentWriter::Finish() {
+  State& s = *state_;
+  if (s.is_failed || s.is_finished) return Status::Internal("segment writer: used after its end: " + s.tmp_path);
+  s.is_failed = true;  // until it went well
+  if (s.pending_rows > 0) QUIPU_TRY(s.WritePending());
+  if (s.footer.row_groups.empty()) return Status::Internal("segment writer: a segment without rows: " + s.tmp_path);
+  if (!(s.appended == s.footer.totals)) {
+    return Status::Internal("segment writer: " + s.appended.ToString() + " came in, but the row groups hold " +
+                            s.footer.totals.ToString() + ": " + s.tmp_path);
+  }
+  SegmentMeta meta;
+  QUIPU_TRY(s.WriteTail(&meta));
+  QUIPU_TRY(s.Publish());
+  s.is_finished = true;
+  s.is_failed = false;
+  meta.spec = s.footer.spec;
+  meta.file_name = SegmentFileName(meta.spec.segment_id, meta.spec.month);
+  meta.time_min = s.footer.time_min;
+  meta.time_max = s.footer.time_max;
+  meta.customers = s.footer.customers;
+  meta.totals = s.footer.totals;
+  return meta;
+}
+
+}  // namespace quipu

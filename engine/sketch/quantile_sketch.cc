@@ -1,0 +1,205 @@
+#include "sketch/quantile_sketch.h"
+
+#include <algorithm>
+
+#include "base/check.h"
+#include "sketch/exact_sum.h"
+
+namespace quipu {
+namespace {
+
+constexpr int kOctaveBits = 7;  // 128 buckets per octave
+constexpr int kSignificantDigits = 6;
+constexpr std::int32_t kWindowSlack = 64;
+
+Uint128 MagnitudeOf(Int128 v) { return v < 0 ? Uint128{0} - static_cast<Uint128>(v) : static_cast<Uint128>(v); }
+
+// v > 0
+int FloorLog2(Uint128 v) {
+  const auto high = static_cast<std::uint64_t>(v >> 64);
+  return high != 0 ? 127 - __builtin_clzll(high) : 63 - __builtin_clzll(static_cast<std::uint64_t>(v));
+}
+
+std::int32_t IndexOf(Uint128 magnitude) {
+  if (magnitude < (Uint128{1} << kOctaveBits)) return static_cast<std::int32_t>(magnitude);
+  const int shift = FloorLog2(magnitude) - kOctaveBits;
+  return (shift << kOctaveBits) + static_cast<std::int32_t>(magnitude >> shift);
+}
+
+// Lower edge and width of the bucket of a non-negative index.
+struct Interval {
+  Uint128 low, width;
+};
+Interval IntervalOf(std::int32_t index) {
+  if (index < (2 << kOctaveBits)) return {static_cast<Uint128>(index), 1};
+  const int shift = (index >> kOctaveBits) - 1;
+  const std::int32_t leading = index - (shift << kOctaveBits);
+  return {static_cast<Uint128>(leading) << shift, Uint128{1} << shift};
+}
+
+// The midpoint of a bucket's magnitudes, half to even at 6 significant digits.
+Uint128 RoundedMidpoint(const Interval& i) {
+  const Uint128 middle = i.low + i.width / 2;
+  int digits = 1;
+  while (digits < 39 && middle >= PowerOf10(digits)) ++digits;
+  if (digits <= kSignificantDigits) return middle;
+  const Uint128 unit = PowerOf10(digits - kSignificantDigits);
+  Uint128 quotient = middle / unit;
+  const Uint128 rest = middle % unit;
+  const Uint128 missing = unit - rest;
+  if (rest > missing || (rest == missing && (quotient & 1) != 0)) ++quotient;
+  return quotient * unit;
+}
+
+}  // namespace
+
+std::int32_t QuantileSketch::BucketOf(Int128 at_scale_18) {
+  const std::int32_t index = IndexOf(MagnitudeOf(at_scale_18));
+  return at_scale_18 < 0 ? -index : index;
+}
+
+std::pair<Int128, Int128> QuantileSketch::BucketBounds(std::int32_t bucket) {
+  const Interval i = IntervalOf(bucket < 0 ? -bucket : bucket);
+  const auto near = static_cast<Int128>(i.low);
+  const auto far = static_cast<Int128>(i.low + (i.width - 1));
+  return bucket < 0 ? std::pair{-far, -near} : std::pair{near, far};
+}
+
+void QuantileSketch::Add(Int128 mantissa, int scale) {
+  QUIPU_DCHECK(scale >= 0 && scale <= kSumScale);
+  if (scale > scale_max_) {
+    // Only a value that raises the scale needs its lowest terms.
+    Int128 rest = mantissa;
+    int lowest = scale;
+    if (rest == static_cast<std::int64_t>(rest)) {
+      auto small = static_cast<std::int64_t>(rest);
+      for (; lowest > scale_max_ && small % 10 == 0; small /= 10) --lowest;
+    } else {
+      for (; lowest > scale_max_ && rest % 10 == 0; rest /= 10) --lowest;
+    }
+    scale_max_ = lowest;
+  }
+  AddAtSumScale(AtSumScale(mantissa, scale));
+}
+
+void QuantileSketch::AddAtSumScale(Int128 v) {
+  if (count_ == 0 || v < min_) min_ = v;
+  if (count_ == 0 || v > max_) max_ = v;
+  ++count_;
+  if (!exact()) {
+    AddToHistogram(BucketOf(v), 1);
+    return;
+  }
+  values_.push_back(v);
+  if (count_ > kQuantileExactMax && !exact_always_) BecomeHistogram();
+}
+
+void QuantileSketch::AddToHistogram(std::int32_t bucket, std::uint64_t n) {
+  if (bucket < first_bucket_ || static_cast<std::size_t>(bucket - first_bucket_) >= buckets_.size()) {
+    // Some slack on either side, so that a drifting stream does not move the window at every step.
+    const auto slack = std::max(kWindowSlack, static_cast<std::int32_t>(buckets_.size() / 4));
+    GrowWindow(bucket - slack, bucket + slack);
+  }
+  buckets_[static_cast<std::size_t>(bucket - first_bucket_)] += n;
+}
+
+// Makes the window cover low..high (cut to the legal buckets) besides what it covers already.
+void QuantileSketch::GrowWindow(std::int32_t low, std::int32_t high) {
+  static const std::int32_t kBucketMax = IndexOf(PowerOf10(38) - 1);
+  low = std::max(low, -kBucketMax);
+  high = std::min(high, kBucketMax);
+  if (buckets_.empty()) {
+    first_bucket_ = low;
+    buckets_.assign(static_cast<std::size_t>(high - low) + 1, 0);
+    return;
+  }
+  const std::int32_t last = first_bucket_ + static_cast<std::int32_t>(buckets_.size()) - 1;
+  low = std::min(low, first_bucket_);
+  high = std::max(high, last);
+  if (low == first_bucket_ && high == last) return;
+  std::vector<std::uint64_t> wider(static_cast<std::size_t>(high - low) + 1, 0);
+  std::copy(buckets_.begin(), buckets_.end(), wider.begin() + (first_bucket_ - low));
+  buckets_ = std::move(wider);
+  first_bucket_ = low;
+}
+
+void QuantileSketch::BecomeHistogram() {
+  if (count_ > 0) GrowWindow(BucketOf(min_), BucketOf(max_));
+  for (const Int128 v : values_) AddToHistogram(BucketOf(v), 1);
+  values_ = {};
+}
+
+void QuantileSketch::Merge(const QuantileSketch& other) {
+  if (other.count_ == 0) return;
+  if (&other == this) {
+    Merge(QuantileSketch(other));
+    return;
+  }
+  scale_max_ = std::max(scale_max_, other.scale_max_);
+  if (other.exact()) {
+    for (const Int128 v : other.values_) AddAtSumScale(v);
+    return;
+  }
+  QUIPU_CHECK(!exact_always_);
+  if (count_ == 0) {
+    min_ = other.min_;
+    max_ = other.max_;
+  }
+  min_ = std::min(min_, other.min_);
+  max_ = std::max(max_, other.max_);
+  if (exact()) BecomeHistogram();
+  count_ += other.count_;
+  GrowWindow(BucketOf(other.min_), BucketOf(other.max_));
+  for (std::size_t i = 0; i < other.buckets_.size(); ++i) {
+    const std::uint64_t n = other.buckets_[i];
+    if (n != 0) AddToHistogram(other.first_bucket_ + static_cast<std::int32_t>(i), n);
+  }
+}
+
+// If a single multiple of 10^-scale_max lies in the bucket, nothing else can have been counted there.
+Int128 QuantileSketch::Representative(std::int32_t bucket) const {
+  const Interval i = IntervalOf(bucket < 0 ? -bucket : bucket);
+  const Uint128 step = PowerOf10(kSumScale - scale_max_);
+  const Uint128 last_multiple = (i.low + (i.width - 1)) / step * step;
+  const bool only_one = last_multiple >= i.low && (last_multiple < step || last_multiple - step < i.low);
+  const auto magnitude = static_cast<Int128>(only_one ? last_multiple : RoundedMidpoint(i));
+  return bucket < 0 ? -magnitude : magnitude;
+}
+
+Int128 QuantileSketch::ExactRank(std::uint64_t rank) const {
+  const auto nth = static_cast<std::ptrdiff_t>(rank - 1);
+  if (exact_always_) {
+    std::nth_element(values_.begin(), values_.begin() + nth, values_.end());
+    return values_[rank - 1];
+  }
+  std::vector<Int128> copy = values_;
+  std::nth_element(copy.begin(), copy.begin() + nth, copy.end());
+  return copy[rank - 1];
+}
+
+Decimal QuantileSketch::Quantile(std::uint32_t ppm) const {
+  constexpr std::uint32_t kMillion = 1'000'000;
+  QUIPU_CHECK(count_ > 0 && ppm <= kMillion);
+  const auto ceiling = static_cast<std::uint64_t>((static_cast<Uint128>(count_) * ppm + (kMillion - 1)) / kMillion);
+  const std::uint64_t rank = std::max<std::uint64_t>(1, ceiling);
+  if (exact()) return Decimal(ExactRank(rank), kSumScale);
+  std::uint64_t below = 0;
+  std::size_t i = 0;
+  while (rank - below > buckets_[i]) below += buckets_[i++];
+  const Int128 v = Representative(first_bucket_ + static_cast<std::int32_t>(i));
+  return Decimal(std::clamp(v, min_, max_), kSumScale);
+}
+
+std::size_t QuantileSketch::bytes() const {
+  return sizeof *this + values_.capacity() * sizeof(Int128) + buckets_.capacity() * sizeof(std::uint64_t);
+}
+
+bool operator==(const QuantileSketch& a, const QuantileSketch& b) {
+  if (a.count_ != b.count_ || a.scale_max_ != b.scale_max_ || a.min_ != b.min_ || a.max_ != b.max_) return false;
+  std::string form_a, form_b;
+  a.EncodeTo(&form_a);
+  b.EncodeTo(&form_b);
+  return form_a == form_b;
+}
+
+}  // namespace quipu

@@ -1,0 +1,59 @@
+// Catalogue: names to ordinals and back, durable in KvSpace::kMeta. Ordinals are dense, given at first sight and never reused; a
+// new name travels in the same KvBatch as the commit that uses it first. An Intern cannot be taken back: its row must go into the next
+// Commit even if the batch that wanted it is dropped (else the next new name would leave a gap, which Load refuses).
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <deque>
+#include <optional>
+#include <shared_mutex>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "segment/names.h"
+#include "store/kv.h"
+
+namespace quipu {
+
+/// Stored in keys: never renumber.
+enum class NameKind : std::uint8_t { kCustomer = 0, kService = 1, kDimension = 2, kMeasure = 3 };
+inline constexpr int kNameKinds = 4;
+inline constexpr std::uint32_t kServicesMax = 65'536;   ///< Also the bound for dimensions and for measures.
+inline constexpr std::uint32_t kCustomersMax = 0xFFFFFF00;
+
+/// Lookups are safe from several threads beside one writer (the committer). `quantity` and `cost` are measures 0 and 1 from the start.
+class Catalogue final : public Names {
+ public:
+  Catalogue();
+  /// Reads every name. kCorruption on gaps or repeats.
+  Status Load(const KvStore& kv);
+
+  [[nodiscard]] std::optional<std::uint32_t> Find(NameKind kind, std::string_view name) const;
+  /// The ordinal of `name`, a new one if need be (then its row is put into `batch`). kExhausted at the bounds. Committer only.
+  Result<std::uint32_t> Intern(NameKind kind, std::string_view name, KvBatch* batch);
+  /// "" for an unknown ordinal (no name is empty).
+  [[nodiscard]] std::string_view NameOf(NameKind kind, std::uint32_t ordinal) const;
+  [[nodiscard]] std::uint32_t size(NameKind kind) const;
+
+  [[nodiscard]] std::string_view Customer(CustomerOrdinal o) const override { return NameOf(NameKind::kCustomer, o); }
+  [[nodiscard]] std::string_view Service(ServiceOrdinal o) const override { return NameOf(NameKind::kService, o); }
+  [[nodiscard]] std::string_view Dimension(ColumnId c) const override { return NameOf(NameKind::kDimension, c); }
+  [[nodiscard]] std::string_view Measure(ColumnId c) const override { return NameOf(NameKind::kMeasure, c); }
+
+ private:
+  struct Kind {
+    std::deque<std::string> names;  // a deque: views stay valid as it grows
+    std::unordered_map<std::string_view, std::uint32_t> ordinals;
+  };
+  void Reset();  // to the built-in names
+  static void Append(Kind* kind, std::string_view name);
+  Status LoadRow(std::string_view key, std::string_view name);
+
+  mutable std::shared_mutex mutex_;
+  std::array<Kind, kNameKinds> kinds_;
+};
+
+}  // namespace quipu

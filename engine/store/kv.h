@@ -1,0 +1,76 @@
+// KvStore: the narrow door to a transactional key-value store, and the only way to it.
+//
+// Three spaces (RocksDB column families): kMeta (manifest and catalogue: small, read at open), kProducers (one row a producer), kBlobs
+// (one row a commit, put once, deleted once by the seal that makes it redundant). What we ask of an implementation:
+//   (1) Write is atomic over all spaces; with sync it is durable when it returns OK.
+//   (2) After a crash the state is that after some prefix of the Writes that includes every synced one.
+//   (3) A Write that returned an error may or may not have happened: the store must be reopened to know (Store does fail-stop).
+//   (4) Keys are ordered bytewise.
+// Nothing per event ever goes through here, and no merge operator, range delete, transaction or snapshot is used.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/clock.h"
+#include "quipu/status.h"
+
+namespace quipu {
+
+/// Stored as column family order: never renumber.
+enum class KvSpace : std::uint8_t { kMeta = 0, kProducers = 1, kBlobs = 2 };
+inline constexpr int kKvSpaces = 3;
+
+class KvBatch {
+ public:
+  struct Op {
+    KvSpace space;
+    bool is_delete;
+    std::string key, value;
+  };
+  void Put(KvSpace space, std::string key, std::string value) { ops_.push_back({space, false, std::move(key), std::move(value)}); }
+  void Delete(KvSpace space, std::string key) { ops_.push_back({space, true, std::move(key), {}}); }
+  [[nodiscard]] const std::vector<Op>& ops() const { return ops_; }
+  [[nodiscard]] bool empty() const { return ops_.empty(); }
+
+ private:
+  std::vector<Op> ops_;
+};
+
+class KvStore {
+ public:
+  virtual ~KvStore() = default;
+  virtual Status Write(const KvBatch& batch, bool sync) = 0;
+  virtual Result<std::optional<std::string>> Get(KvSpace space, std::string_view key) const = 0;
+  /// Calls `visit` for keys >= from in order, until it returns a failed Status (which is returned) or sets *stop.
+  using Visitor = std::function<Status(std::string_view key, std::string_view value, bool* stop)>;
+  virtual Status Scan(KvSpace space, std::string_view from, const Visitor& visit) const = 0;
+  virtual Status Close() = 0;
+};
+
+/// RocksDB in folder `path` (created if missing). The settings and the reason for each are in kv_rocks.cc.
+Result<std::unique_ptr<KvStore>> OpenRocksKv(const std::string& path);
+
+/// A KvStore in memory with the same contract, for tests and simulation. The disk outlives the store, as a real one does.
+class MemoryKvDisk {
+ public:
+  MemoryKvDisk();
+  ~MemoryKvDisk();
+  Result<std::unique_ptr<KvStore>> Open();
+  /// Forgets a random suffix of the Writes after the last synced one. Open stores fail from now on (kIoError).
+  void PowerCut(Random& random);
+  /// The n-th Write from now fails; it has happened or not, by the flag.
+  void FailNthWrite(std::uint64_t n, bool applied);
+
+  struct State;
+
+ private:
+  std::shared_ptr<State> state_;
+};
+
+}  // namespace quipu

@@ -1,0 +1,216 @@
+// KvStore over RocksDB 7.8.3 (Debian's). The only file that includes RocksDB.
+//
+// RocksDB is kept small: it holds the unsealed commits (tens of MB), the catalogue and the manifest. Everything that is large or old
+// lives in our own checksummed segments. Each setting below has its reason; those that refer to a defect name the version that
+// mended it, since 7.8 does not have the mend.
+#include <rocksdb/db.h>
+#include <rocksdb/filter_policy.h>
+#include <rocksdb/listener.h>
+#include <rocksdb/options.h>
+#include <rocksdb/table.h>
+#include <rocksdb/write_batch.h>
+
+#include <array>
+#include <atomic>
+#include <mutex>
+
+#include "base/check.h"
+#include "store/kv.h"
+
+namespace quipu {
+namespace {
+
+constexpr std::size_t kBlobMemtableBytes = 128u << 20;
+constexpr std::size_t kSmallMemtableBytes = 8u << 20;
+
+rocksdb::Slice ToSlice(std::string_view s) { return {s.data(), s.size()}; }
+std::string_view ToView(const rocksdb::Slice& s) { return {s.data(), s.size()}; }
+
+Status FromRocks(const rocksdb::Status& s, std::string_view what, const std::string& path) {
+  if (s.ok()) return {};
+  std::string message = "key-value store " + path + ": " + std::string(what) + ": " + s.ToString();
+  if (s.IsCorruption()) return Status::Corruption(std::move(message));
+  if (s.IsNotSupported()) return Status::Unsupported(std::move(message));
+  return Status::IoError(std::move(message));
+}
+
+/// Remembers the first background failure: from then on nothing may be acknowledged. The default of RocksDB is to heal itself, which was
+/// seen to go on acknowledging after a failed fsync.
+class FailStop final : public rocksdb::EventListener {
+ public:
+  void OnBackgroundError(rocksdb::BackgroundErrorReason /*reason*/,
+                         rocksdb::Status* status) override {
+    const std::lock_guard lock(mutex_);
+    if (failed_.load()) return;
+    first_ = status->ToString();
+    failed_.store(true);
+  }
+  [[nodiscard]] Status status(const std::string& path) const {
+    if (!failed_.load()) return {};
+    const std::lock_guard lock(mutex_);
+    return Status::IoError("key-value store " + path + ": stopped after a background error: " +
+                           first_ + "; reopen the store");
+  }
+
+ private:
+  mutable std::mutex mutex_;
+  std::atomic<bool> failed_{false};
+  std::string first_;
+};
+
+rocksdb::DBOptions MakeDbOptions(const std::shared_ptr<FailStop>& fail_stop) {
+  rocksdb::DBOptions o;
+  o.create_if_missing = true;
+  o.create_missing_column_families = true;  // a crash between creating two families is mended at the next open
+  // The default, point-in-time recovery, drops every commit after one flipped bit and says nothing (measured). This mode refuses to
+  // open then, and still accepts a last record that a power cut has torn. (kAbsoluteConsistency would refuse that too.)
+  o.wal_recovery_mode = rocksdb::WALRecoveryMode::kTolerateCorruptedTailRecords;
+  o.paranoid_checks = true;                    // stop at the first damaged block
+  o.max_bgerror_resume_count = 0;              // no self-healing: an error stops writes (FailStop)
+  o.track_and_verify_wals_in_manifest = false; // false "missing WAL" (mended in 7.10), and no gain in our tests
+  o.wal_compression = rocksdb::kNoCompression; // recovery defect (8.0)
+  o.recycle_log_file_num = 0;                  // recovery defects (9.3); cannot tell a torn tail from an old record
+  o.manual_wal_flush = false;                  // families may diverge after a WAL error (9.7)
+  o.two_write_queues = false;                  // only for two-phase commit, which we do not use
+  o.atomic_flush = false;                      // stuck after a failed flush (8.7); not needed, every Write is in the WAL
+  o.max_background_jobs = 2;                   // more jobs than buffers retried failed flushes out of order (7.9)
+  o.max_open_files = -1;                       // a handful of files; keep them open
+  // An idle family pins every WAL (the meta and producer families change little), so cap their sum; this also bounds what a reopen
+  // after a crash must replay: about a second.
+  o.max_total_wal_size = 256u << 20;
+  o.max_manifest_file_size = 16u << 20;  // of RocksDB's own manifest; the default of 1 GB suits no embedded store
+  o.max_log_file_size = 1u << 20;        // its text log, LOG: at most 3 MB of it
+  o.keep_log_file_num = 3;
+  o.stats_dump_period_sec = 0;     // no statistics into that log, no timer thread for it
+  o.stats_persist_period_sec = 0;  // likewise
+  o.listeners.push_back(fail_stop);
+  return o;
+}
+
+rocksdb::ColumnFamilyOptions MakeSpaceOptions(KvSpace space,
+                                              const std::shared_ptr<rocksdb::Cache>& cache) {
+  rocksdb::ColumnFamilyOptions o;
+  // Twice the default seal size: most blobs are deleted while they are still in the memtable, and a flush then drops put and delete
+  // together but for a small tombstone. Larger would only hold dead blobs in memory.
+  o.write_buffer_size = space == KvSpace::kBlobs ? kBlobMemtableBytes : kSmallMemtableBytes;
+  o.max_write_buffer_number = 2;  // see max_background_jobs
+  o.compression = rocksdb::kNoCompression;  // blobs live for minutes and names are few: not worth the processor
+  o.bottommost_compression = rocksdb::kDisableCompressionOption;
+  o.paranoid_file_checks = true;  // read back what a flush has written: 7.8 cannot verify record counts (8.7)
+  o.force_consistency_checks = true;
+  rocksdb::BlockBasedTableOptions table;
+  table.checksum = rocksdb::kXXH3;
+  table.block_cache = cache;
+  // Producers are looked up one by one; meta and blobs are only scanned.
+  if (space == KvSpace::kProducers) table.filter_policy.reset(rocksdb::NewBloomFilterPolicy(10));
+  o.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
+  return o;
+}
+
+class RocksKv final : public KvStore {
+ public:
+  RocksKv(std::string path, std::shared_ptr<FailStop> fail_stop, std::unique_ptr<rocksdb::DB> db,
+          std::vector<rocksdb::ColumnFamilyHandle*> spaces)
+      : path_(std::move(path)),
+        fail_stop_(std::move(fail_stop)),
+        db_(std::move(db)),
+        spaces_(std::move(spaces)) {}
+  ~RocksKv() override { static_cast<void>(CloseDb(/*flush=*/false)); }
+
+  Status Write(const KvBatch& batch, bool sync) override {
+    QUIPU_TRY(CheckUsable());
+    std::size_t bytes = 64;
+    for (const KvBatch::Op& op : batch.ops()) bytes += op.key.size() + op.value.size() + 16;
+    rocksdb::WriteBatch rocks(bytes);
+    for (const KvBatch::Op& op : batch.ops()) {
+      // Plain Delete also for blobs: SingleDelete would save the tombstone, but is undefined if a key was ever put twice.
+      const rocksdb::Status s = op.is_delete
+                                    ? rocks.Delete(Space(op.space), ToSlice(op.key))
+                                    : rocks.Put(Space(op.space), ToSlice(op.key), ToSlice(op.value));
+      QUIPU_TRY(FromRocks(s, "building a write", path_));
+    }
+    rocksdb::WriteOptions options;
+    options.sync = sync;  // the only kind of sync we use: SyncWAL and FlushWAL have races (7.10)
+    QUIPU_TRY(FromRocks(db_->Write(options, &rocks), "write", path_));
+    return fail_stop_->status(path_);
+  }
+
+  Result<std::optional<std::string>> Get(KvSpace space, std::string_view key) const override {
+    QUIPU_TRY(CheckUsable());
+    std::string value;
+    const rocksdb::Status s = db_->Get(rocksdb::ReadOptions(), Space(space), ToSlice(key), &value);
+    if (s.IsNotFound()) return std::optional<std::string>();
+    QUIPU_TRY(FromRocks(s, "get", path_));
+    return std::optional<std::string>(std::move(value));
+  }
+
+  Status Scan(KvSpace space, std::string_view from, const Visitor& visit) const override {
+    QUIPU_TRY(CheckUsable());
+    rocksdb::ReadOptions options;
+    options.fill_cache = false;  // scans happen at open, once
+    // Deleted blobs leave tombstones; the bound keeps the iterator from walking those before `from` (20 us became 13 ms, #10300).
+    const rocksdb::Slice lower = ToSlice(from);
+    options.iterate_lower_bound = &lower;
+    const std::unique_ptr<rocksdb::Iterator> it(db_->NewIterator(options, Space(space)));
+    bool stop = false;
+    for (it->Seek(lower); it->Valid() && !stop; it->Next()) {
+      QUIPU_TRY(visit(ToView(it->key()), ToView(it->value()), &stop));
+    }
+    return FromRocks(it->status(), "scan", path_);  // a loop that ends by an error looks like one that ends by the last key
+  }
+
+  Status Close() override { return CloseDb(/*flush=*/true); }
+
+ private:
+  [[nodiscard]] Status CheckUsable() const {
+    if (db_ == nullptr) return Status::Cancelled("key-value store " + path_ + ": is closed");
+    return fail_stop_->status(path_);
+  }
+  [[nodiscard]] rocksdb::ColumnFamilyHandle* Space(KvSpace space) const {
+    return spaces_[static_cast<std::size_t>(space)];
+  }
+  /// A flush at an orderly close saves the next open the replay of the WAL.
+  Status CloseDb(bool flush) {
+    if (db_ == nullptr) return {};
+    Status result;
+    if (flush && fail_stop_->status(path_).ok()) {
+      result = FromRocks(db_->Flush(rocksdb::FlushOptions(), spaces_), "flush at close", path_);
+    }
+    for (rocksdb::ColumnFamilyHandle* space : spaces_) {
+      static_cast<void>(db_->DestroyColumnFamilyHandle(space));
+    }
+    spaces_.clear();
+    const Status closed = FromRocks(db_->Close(), "close", path_);
+    db_.reset();
+    return result.ok() ? closed : result;
+  }
+
+  std::string path_;
+  std::shared_ptr<FailStop> fail_stop_;
+  std::unique_ptr<rocksdb::DB> db_;
+  std::vector<rocksdb::ColumnFamilyHandle*> spaces_;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<KvStore>> OpenRocksKv(const std::string& path) {
+  auto fail_stop = std::make_shared<FailStop>();
+  const std::shared_ptr<rocksdb::Cache> cache = rocksdb::NewLRUCache(16u << 20);
+  // The names are on disk. "default" must exist; it is the meta space.
+  const std::array<std::string, kKvSpaces> names = {rocksdb::kDefaultColumnFamilyName, "producers",
+                                                    "blobs"};
+  std::vector<rocksdb::ColumnFamilyDescriptor> families;
+  for (int i = 0; i < kKvSpaces; ++i) {
+    families.emplace_back(names[static_cast<std::size_t>(i)],
+                          MakeSpaceOptions(static_cast<KvSpace>(i), cache));
+  }
+  rocksdb::DB* db = nullptr;
+  std::vector<rocksdb::ColumnFamilyHandle*> spaces;
+  const rocksdb::Status s =
+      rocksdb::DB::Open(MakeDbOptions(fail_stop), path, families, &spaces, &db);
+  QUIPU_TRY(FromRocks(s, "open", path));
+  return std::unique_ptr<KvStore>(
+      new RocksKv(path, std::move(fail_stop), std::unique_ptr<rocksdb::DB>(db), std::move(spaces)));
+}
+
+}  // namespace quipu

@@ -1,0 +1,75 @@
+// The manifest: keys and values of KvSpace::kMeta and kProducers. Pure functions; formats/store.md specifies every byte.
+//
+//   key in kMeta                       value
+//   "id"                               store record: format version, store id, creation time
+//   "last"                             last commit and the totals of the whole store; rewritten by every commit
+//   "name/" kind ordinal(be32)         a catalogue name
+//   "next_segment"                     lowest segment id that was never reserved
+//   "sealed"                           last sealed commit
+//   "segment/" id(be64)                a segment
+//   "sync"                             nothing; written to make earlier writes durable
+//
+// Every value but the names starts with the XXH3-64 of the rest, seeded with the hash of its key: a value that was damaged or stands
+// under another key is kCorruption.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "segment/segment.h"
+#include "store/store.h"
+
+namespace quipu {
+
+inline constexpr std::string_view kStoreRecordKey = "id";
+inline constexpr std::string_view kLastCommitKey = "last";
+inline constexpr std::string_view kNameKeyPrefix = "name/";
+inline constexpr std::string_view kNextSegmentKey = "next_segment";
+inline constexpr std::string_view kSealedKey = "sealed";
+inline constexpr std::string_view kSegmentKeyPrefix = "segment/";
+inline constexpr std::string_view kSyncKey = "sync";
+
+/// Lower-case hexadecimal, for messages about keys.
+std::string HexText(std::string_view bytes);
+
+struct NameKey {
+  std::uint8_t kind = 0;
+  std::uint32_t ordinal = 0;
+};
+std::string MakeNameKey(const NameKey& key);
+std::optional<NameKey> ParseNameKey(std::string_view key);
+std::string MakeSegmentKey(std::uint64_t segment_id);
+/// Blob keys are the seq, 8 bytes big endian, so that they sort by it.
+std::string MakeBlobKey(std::uint64_t seq);
+Result<std::uint64_t> ParseBlobKey(std::string_view key);
+
+struct StoreRecord {
+  std::uint32_t format_version = kStoreFormatVersion;
+  Hash128 store_id;
+  TimeUs created_us = 0;
+};
+std::string EncodeStoreRecord(const StoreRecord& record);
+/// kUnsupported for a newer format version (its other fields may mean anything).
+Result<StoreRecord> DecodeStoreRecord(std::string_view value);
+
+struct LastCommit {
+  std::uint64_t seq = 0;
+  Totals totals;
+};
+std::string EncodeLastCommit(const LastCommit& last);
+Result<LastCommit> DecodeLastCommit(std::string_view value);
+
+std::string EncodeCounter(std::string_view key, std::uint64_t value);
+Result<std::uint64_t> DecodeCounter(std::string_view key, std::string_view value);
+
+/// The store id is not part of a segment's value: it is the store's.
+std::string EncodeSegment(const SegmentMeta& meta);
+Result<SegmentMeta> DecodeSegment(std::string_view key, std::string_view value,
+                                  const Hash128& store_id);
+
+std::string EncodeProducer(std::string_view id, const ProducerState& state);
+Result<ProducerState> DecodeProducer(std::string_view id, std::string_view value);
+
+}  // namespace quipu

@@ -1,0 +1,147 @@
+// Store: what is durable and what is visible.
+//
+//     folder/
+//       LOCK            held while open
+//       kv/             RocksDB: catalogue, manifest, producers, one blob per commit
+//       segments/       NNNNNNNNNN-YYYY-MM.seg
+//       quarantine/     files that the manifest does not know; moved here, never deleted
+//
+// There is one record of progress: the KvStore. A commit is one synced Write {blob, producer rows, new names, totals, seq}; a
+// seal or a merge is one synced Write {segments added, segments removed, blobs deleted, sealed_seq}. A file becomes visible only after
+// the Write that names it, and is unlinked only after the Write that drops it and after its last reader.
+//
+// Invariants:
+//   (1) Commit numbers (seq) are 1, 2, 3, ... without gaps; blobs are exactly those of sealed_seq + 1 .. last seq.
+//   (2) A view's segments and hot batches hold every accepted event up to as_of once.
+//   (3) totals(view) = sum over segments + sum over hot rows, checked at open and at each seal and merge.
+//   (4) Segment ids come from a counter whose high-water mark is durable before the id is used; ids are never reused.
+//   (5) After a failed Write the outcome is unknown: the store refuses further writes (kIoError) until it is reopened.
+//
+// Worked example: commit 1 holds 3 events, commit 2 holds 2. Seal writes segment 1 (March, 4 rows) and segment 2 (April, 1 row),
+// then one Write: +segment 1, +segment 2, -blob 1, -blob 2, sealed_seq = 2.
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/vfs.h"
+#include "quipu/options.h"
+#include "segment/segment.h"
+#include "store/catalogue.h"
+#include "store/kv.h"
+#include "store/view.h"
+
+namespace quipu {
+
+inline constexpr std::uint32_t kStoreFormatVersion = 1;
+
+/// Where a store gets its surroundings from; the defaults are the real ones.
+struct StoreEnvironment {
+  Vfs* vfs = Vfs::Posix();
+  Clock* clock = Clock::System();
+  std::uint64_t random_seed = 0;  ///< 0 = from the system.
+  /// Opens the KvStore of the folder; null = RocksDB.
+  std::function<Result<std::unique_ptr<KvStore>>(const std::string& path)> open_kv{};
+};
+
+/// What the last few batches of a producer were answered, for replays.
+struct ProducerState {
+  static constexpr std::size_t kRepliesKept = 5;
+  std::uint64_t epoch = 0;
+  std::uint64_t last_sequence = 0;
+  struct Reply {
+    std::uint64_t sequence = 0;
+    std::uint64_t seq = 0;  ///< The commit.
+    std::vector<std::uint8_t> outcomes;
+    std::vector<std::pair<std::uint32_t, std::string>> generated_ids;
+  };
+  std::vector<Reply> replies;  ///< Ascending sequences, at most kRepliesKept.
+};
+
+/// One commit, ready to be made durable. `extra` carries new catalogue rows.
+struct CommitRequest {
+  RowBatch rows;  ///< May be empty if only producers change (a batch of nothing but duplicates).
+  std::vector<std::pair<std::string, ProducerState>> producers;
+  KvBatch extra;
+  bool sync = true;
+};
+
+/// Segments in, segments out: one step of sealing or merging.
+struct SegmentEdit {
+  std::vector<SegmentMeta> add;
+  std::vector<std::uint64_t> remove;             ///< Segment ids.
+  std::optional<std::uint64_t> sealed_through;   ///< A seal: the commits up to this one are now in `add`.
+};
+
+class Store {
+ public:
+  /// Opens, recovers or creates; see Database::Open for the errors. Recovery: lock; read the manifest; open every segment (size and
+  /// footer checked); move unknown files to quarantine/; decode the blobs into hot batches; check seq and totals.
+  static Result<std::unique_ptr<Store>> Open(const std::string& folder, const Options& options, const StoreEnvironment& environment = {});
+  ~Store();
+
+  [[nodiscard]] ViewPtr view() const;
+  [[nodiscard]] Catalogue& catalogue() { return catalogue_; }
+  [[nodiscard]] const Catalogue& catalogue() const { return catalogue_; }
+  [[nodiscard]] const Options& options() const { return options_; }
+  [[nodiscard]] Vfs* vfs() const { return environment_.vfs; }
+  [[nodiscard]] Clock* clock() const { return environment_.clock; }
+  [[nodiscard]] PageCache* cache() { return &cache_; }
+  [[nodiscard]] Hash128 store_id() const { return store_id_; }
+  [[nodiscard]] const std::string& folder() const { return folder_; }
+  [[nodiscard]] std::string segments_folder() const { return JoinPath(folder_, "segments"); }
+  void Log(LogLevel level, const std::string& line) const;
+
+  /// Makes one commit durable (if `sync`) and visible; returns its seq. One caller at a time: the committer.
+  Result<std::uint64_t> Commit(CommitRequest request);
+  /// Makes all earlier unsynced commits durable.
+  Status SyncNow();
+  [[nodiscard]] Result<std::optional<ProducerState>> Producer(std::string_view id) const;
+
+  /// Reserves `count` segment ids (durably) and returns the first.
+  Result<std::uint64_t> ReserveSegmentIds(std::uint64_t count);
+  /// Opens the added files, checks conservation (removed or sealed rows = added rows), writes the manifest, publishes the new view.
+  /// Seals and merges may install concurrently; removing a segment that is gone already is kConflict.
+  Status Install(const SegmentEdit& edit);
+
+  /// Set after a failed Write; every later Commit and Install returns it.
+  [[nodiscard]] Status write_error() const;
+  /// Waits until the view changes from `seen` or `timeout_us` has passed. For back-pressure.
+  void WaitForChange(const View* seen, std::int64_t timeout_us) const;
+
+  Status Close();
+
+ private:
+  Store(std::string folder, const Options& options, const StoreEnvironment& environment);
+  Status Recover(bool creating);
+  Status OpenSegments();
+  Status QuarantineUnknownFiles();
+  Status ReplayBlobs();
+  void Publish(std::shared_ptr<View> next);
+
+  std::string folder_;
+  Options options_;
+  StoreEnvironment environment_;
+  PageCache cache_;
+  Catalogue catalogue_;
+  Hash128 store_id_;
+  std::unique_ptr<FileLock> lock_;
+  std::unique_ptr<KvStore> kv_;
+
+  mutable std::mutex mutex_;  // guards everything below
+  mutable std::condition_variable changed_;
+  ViewPtr view_;
+  Status write_error_;
+  std::uint64_t next_segment_id_ = 1;
+  std::uint64_t next_hot_row_ = 0;
+};
+
+}  // namespace quipu

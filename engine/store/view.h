@@ -1,0 +1,43 @@
+// View: what a reader sees. An immutable list of segments and hot batches that together hold every event up to commit `as_of` exactly
+// once. Readers hold a shared_ptr; files of segments that were merged away are unlinked when the last view with them is gone.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "batch/row_batch.h"
+#include "segment/segment.h"
+
+namespace quipu {
+
+/// Committed rows that no segment holds yet: those of consecutive commits.
+struct HotBatch {
+  std::uint64_t seq_first = 0, seq_last = 0;
+  std::uint64_t first_row = 0;  ///< Hot rows are numbered for ever, in commit order; this is the number of rows[0].
+  std::int64_t committed_us = 0;  ///< Clock::MonotonicUs of its oldest commit (of the open, for recovered ones).
+  TimeUs time_min = 0, time_max = 0;  ///< Inclusive.
+  std::uint64_t bytes = 0;
+  RowBatch rows;
+};
+using HotBatchPtr = std::shared_ptr<const HotBatch>;
+using SegmentPtr = std::shared_ptr<SegmentReader>;
+
+struct View {
+  std::uint64_t as_of = 0;         ///< Last commit that is in it.
+  std::uint64_t sealed_seq = 0;    ///< Commits up to here are in segments, later ones in hot batches.
+  std::vector<SegmentPtr> segments;  ///< By segment id.
+  std::vector<HotBatchPtr> hot;      ///< Consecutive, ascending.
+  Totals totals;                     ///< Of everything.
+  [[nodiscard]] std::uint64_t hot_rows() const { return hot.empty() ? 0 : hot.back()->first_row + hot.back()->rows.size() - hot.front()->first_row; }
+  [[nodiscard]] std::uint64_t hot_bytes() const {
+    std::uint64_t sum = 0;
+    for (const HotBatchPtr& b : hot) sum += b->bytes;
+    return sum;
+  }
+  /// The hot row with that number (front()->first_row <= number).
+  [[nodiscard]] RowRef FindHotRow(std::uint64_t number) const;  ///< .batch = index in `hot`
+};
+using ViewPtr = std::shared_ptr<const View>;
+
+}  // namespace quipu

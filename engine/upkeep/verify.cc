@@ -1,0 +1,81 @@
+#include "upkeep/verify.h"
+
+#include <algorithm>
+#include <set>
+
+#include "base/check.h"
+
+namespace quipu {
+namespace {
+
+constexpr std::size_t kProblemsMax = 1000;
+
+void AddProblem(VerifyReport* report, std::string place, std::string message) {
+  if (report->problems.size() < kProblemsMax) report->problems.push_back({std::move(place), std::move(message)});
+}
+
+Status VerifySegments(const View& view, VerifyReport* report, const Progress& progress) {
+  for (const SegmentPtr& segment : view.segments) {
+    SegmentVerifyReport one;
+    const Status status = segment->Verify(&one);
+    if (!status.ok()) AddProblem(report, segment->path(), std::string(status.message()));
+    for (std::string& problem : one.problems) AddProblem(report, segment->path(), std::move(problem));
+    ++report->segments;
+    report->pages += one.pages;
+    report->rows += one.rows;
+    report->cells += one.cells;
+    report->bytes += segment->meta().file_bytes;
+    if (progress && !progress(report->rows, view.totals.rows)) return Status::Cancelled("verification was stopped");
+  }
+  return {};
+}
+
+void VerifyTotals(const View& view, VerifyReport* report) {
+  Totals sum;
+  for (const SegmentPtr& segment : view.segments) sum.Add(segment->meta().totals);
+  for (const HotBatchPtr& batch : view.hot) {
+    sum.Add(TotalsOf(batch->rows));
+    report->rows += batch->rows.size();
+  }
+  if (sum == view.totals) return;
+  AddProblem(report, "manifest",
+             "totals do not add up: manifest " + view.totals.ToString() + ", segments and hot rows " + sum.ToString());
+}
+
+/// Hot commits must follow one another without a gap.
+void VerifyHotTier(const View& view, VerifyReport* report) {
+  std::uint64_t row = view.hot.empty() ? 0 : view.hot.front()->first_row;
+  std::uint64_t seq = view.sealed_seq;
+  for (const HotBatchPtr& batch : view.hot) {
+    if (batch->seq_first <= seq || batch->seq_last < batch->seq_first || batch->seq_last > view.as_of || batch->first_row != row) {
+      AddProblem(report, "commit " + std::to_string(batch->seq_first), "hot batches overlap or leave a gap");
+    }
+    seq = batch->seq_last;
+    row += batch->rows.size();
+  }
+}
+
+Status VerifyFolder(const Store& store, const View& view, VerifyReport* report) {
+  QUIPU_TRY_ASSIGN(const std::vector<std::string> names, store.vfs()->List(store.segments_folder()));
+  const std::set<std::string> present(names.begin(), names.end());
+  for (const SegmentPtr& segment : view.segments) {
+    if (!present.contains(segment->meta().file_name)) {
+      AddProblem(report, segment->path(), "the file is gone from its folder");
+    }
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<VerifyReport> VerifyStore(const Store& store, const Progress& progress) {
+  const ViewPtr view = store.view();
+  VerifyReport report;
+  QUIPU_TRY(VerifySegments(*view, &report, progress));
+  VerifyTotals(*view, &report);
+  VerifyHotTier(*view, &report);
+  QUIPU_TRY(VerifyFolder(store, *view, &report));
+  return report;
+}
+
+}  // namespace quipu

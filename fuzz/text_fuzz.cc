@@ -1,0 +1,124 @@
+// What people type: decimals, times, filters and aggregates. Any text is parsed or refused, and what was accepted, printed
+// and parsed again, is the same value.
+//
+// Input: one byte that chooses the parser, then the text.
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "base/bytes.h"
+#include "base/check.h"
+#include "quipu/decimal.h"
+#include "quipu/query.h"
+#include "quipu/status.h"
+#include "quipu/time.h"
+
+namespace {
+
+using quipu::Aggregate;
+using quipu::Change;
+using quipu::Decimal;
+using quipu::Filter;
+using quipu::FilterOp;
+using quipu::Function;
+using quipu::Status;
+using quipu::StatusCode;
+
+/// A refusal must blame the text.
+void CheckRefusal(const Status& status) {
+  QUIPU_CHECK(status.code() == StatusCode::kInvalidArgument ||
+              status.code() == StatusCode::kOutOfRange);
+  QUIPU_CHECK(!status.message().empty());
+}
+
+void FuzzDecimal(std::string_view text) {
+  const auto value = Decimal::Parse(text);
+  if (!value) return CheckRefusal(value.error());
+  QUIPU_CHECK(value->IsStorable());
+  const auto again = Decimal::Parse(value->ToString());
+  QUIPU_CHECK(again.has_value() && *again == *value);
+}
+
+void FuzzTime(std::string_view text) {
+  const auto time = quipu::ParseTime(text);
+  if (!time) return CheckRefusal(time.error());
+  QUIPU_CHECK(time->time_us >= quipu::kTimeMin && time->time_us < quipu::kTimeMax);
+  const auto again = quipu::ParseTime(quipu::FormatTime(time->time_us));
+  QUIPU_CHECK(again.has_value() && again->time_us == time->time_us && !again->truncated);
+}
+
+std::string Print(const Filter& filter) {
+  static constexpr const char* kOps[] = {"=", "!=", "in", "^=", "<", "<=", ">", ">="};
+  std::string text = filter.column + " " + kOps[static_cast<std::size_t>(filter.op)] + " ";
+  for (std::size_t i = 0; i < filter.values.size(); ++i)
+    text += (i > 0 ? "," : "") + filter.values[i];
+  return text;
+}
+
+void FuzzFilter(std::string_view text) {
+  const auto filter = Filter::Parse(text);
+  if (!filter) return CheckRefusal(filter.error());
+  QUIPU_CHECK(!filter->column.empty() && !filter->values.empty());
+  QUIPU_CHECK(filter->op == FilterOp::kIn || filter->values.size() == 1);
+  const auto again = Filter::Parse(Print(*filter));
+  QUIPU_CHECK(again.has_value() && again->column == filter->column && again->op == filter->op &&
+              again->values == filter->values);
+}
+
+bool Same(const Aggregate& a, const Aggregate& b) {
+  return a.function == b.function && a.column == b.column && a.quantile_ppm == b.quantile_ppm &&
+         a.change == b.change;
+}
+
+std::string Print(const Aggregate& a) {
+  static constexpr const char* kFunctions[] = {"count", "sum",    "avg",      "min",     "max",
+                                               "first", "latest", "distinct", "quantile"};
+  std::string text = kFunctions[static_cast<std::size_t>(a.function)];
+  if (!a.column.empty()) text += "(" + a.column;
+  if (a.function == Function::kQuantile) {
+    const std::string millionths = std::to_string(1'000'000 + a.quantile_ppm % 1'000'000);
+    text += "," + std::to_string(a.quantile_ppm / 1'000'000) + "." + millionths.substr(1);
+  }
+  if (!a.column.empty()) text += ")";
+  if (a.change == Change::kAbsolute) return "change(" + text + ")";
+  if (a.change == Change::kPercent) return "change_percent(" + text + ")";
+  return text;
+}
+
+void FuzzAggregate(std::string_view text) {
+  const auto aggregate = Aggregate::Parse(text);
+  if (!aggregate) return CheckRefusal(aggregate.error());
+  QUIPU_CHECK(!aggregate->column.empty() || aggregate->function == Function::kCount);
+  QUIPU_CHECK((aggregate->function == Function::kQuantile) == (aggregate->quantile_ppm != 0));
+  QUIPU_CHECK(aggregate->quantile_ppm <= 1'000'000);
+  const auto named = Aggregate::Parse(aggregate->name);
+  QUIPU_CHECK(named.has_value() && Same(*named, *aggregate));
+  // A column with a comma or a bracket in its name cannot be told from the syntax around it.
+  if (aggregate->column.find_first_of("(),") != std::string::npos) return;
+  const auto again = Aggregate::Parse(Print(*aggregate));
+  QUIPU_CHECK(again.has_value() && Same(*again, *aggregate));
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size);
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  if (size < 1) return 0;
+  const std::string_view text = quipu::AsText({data + 1, size - 1});
+  switch (data[0] % 4) {
+    case 0:
+      FuzzDecimal(text);
+      break;
+    case 1:
+      FuzzTime(text);
+      break;
+    case 2:
+      FuzzFilter(text);
+      break;
+    case 3:
+      FuzzAggregate(text);
+      break;
+  }
+  return 0;
+}

@@ -1,0 +1,108 @@
+#include "cli/app.h"
+
+#include <fmt/format.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+
+#include "cli/command.h"
+
+namespace quipu::cli {
+
+int Fail(const Status& status) {
+  std::fputs(fmt::format("quipu: {}\n", status.message()).c_str(), stderr);
+  return kExitFailed;
+}
+
+int FailUsage(std::string_view command, std::string_view message) {
+  std::fputs(fmt::format("quipu {}: {}\nSee: quipu {} --help\n", command, message, command).c_str(),
+             stderr);
+  return kExitUsage;
+}
+
+Options BaseOptions() {
+  Options options;
+  options.log = [](LogLevel level, const std::string& line) {
+    if (level < LogLevel::kWarning) return;
+    std::fputs(
+        fmt::format("quipu: {}: {}\n", level == LogLevel::kError ? "error" : "warning", line)
+            .c_str(),
+        stderr);
+  };
+  return options;
+}
+
+Result<Database> OpenStore(const std::string& dir, Options options) {
+  auto db = Database::Open(dir, options);
+  if (!db && db.error().code() == StatusCode::kNotFound) {
+    return Status::NotFound(
+        fmt::format("there is no store in {}; create one with: quipu init {}", dir, dir));
+  }
+  return db;
+}
+
+Result<Database> OpenForReading(const std::string& dir) {
+  Options options = BaseOptions();
+  options.background_upkeep = false;
+  return OpenStore(dir, std::move(options));
+}
+
+bool WriteOut(std::string_view text) {
+  if (std::fwrite(text.data(), 1, text.size(), stdout) == text.size() && std::fflush(stdout) == 0) {
+    return true;
+  }
+  std::fputs(fmt::format("quipu: standard output cannot be written: {}\n", std::strerror(errno))
+                 .c_str(),
+             stderr);
+  return false;
+}
+
+namespace {
+
+constexpr const char* kFooter = R"(Examples:
+  quipu init usage.quipu
+  quipu generate --events 100000 --customers 1000 --seed 1 | quipu import usage.quipu - --format ndjson
+  quipu import usage.quipu access.log.gz --format combined
+  quipu usage usage.quipu --from 2026-01-01 --to 2026-02-01
+  quipu top usage.quipu --by customer --measure 'sum(cost)'
+  quipu query usage.quipu --select 'count,p99(duration_ms)' --window day --group-by service
+
+Exit status: 0 done, 1 failed (also in part), 2 wrong usage, 130 stopped by Ctrl-C.)";
+
+}  // namespace
+
+int Run(int argc, char** argv) {
+  CLI::App app("Quipu keeps usage events, counts each exactly once, and answers totals, costs, "
+               "percentiles, trends, peaks and rankings from one folder.",
+               "quipu");
+  app.footer(kFooter);
+  app.set_version_flag("--version", "quipu " QUIPU_VERSION);
+  app.require_subcommand(1);
+  app.fallthrough(false);
+  int exit_status = kExitOk;
+  AddInitCommand(app, &exit_status);
+  AddImportCommand(app, &exit_status);
+  AddQueryCommands(app, &exit_status);
+  AddStoreCommands(app, &exit_status);
+  AddGenerateCommand(app, &exit_status);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    if (error.get_exit_code() == 0) {
+      app.exit(error);  // --help or --version
+      return kExitOk;
+    }
+    std::string command;
+    for (const CLI::App* sub : app.get_subcommands()) command = sub->get_name() + " ";
+    std::fputs(fmt::format("quipu {}: {}\nSee: quipu {}--help\n",
+                           command.empty() ? "" : command.substr(0, command.size() - 1),
+                           error.what(), command)
+                   .c_str(),
+               stderr);
+    return kExitUsage;
+  }
+  return exit_status;
+}
+
+}  // namespace quipu::cli

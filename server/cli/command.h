@@ -1,0 +1,38 @@
+// What the command files share: how each one is added to the application and how it ends.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <string>
+#include <string_view>
+
+#include "quipu/database.h"
+
+namespace quipu::cli {
+
+inline constexpr int kExitOk = 0;
+inline constexpr int kExitFailed = 1;
+inline constexpr int kExitUsage = 2;
+
+/// Adds commands. The callback of the command that was given writes its exit status to `*exit`.
+void AddInitCommand(CLI::App& app, int* exit);
+void AddStoreCommands(CLI::App& app, int* exit);
+void AddImportCommand(CLI::App& app, int* exit);
+void AddQueryCommands(CLI::App& app, int* exit);
+void AddGenerateCommand(CLI::App& app, int* exit);
+
+/// Prints "quipu: message" to standard error and returns kExitFailed.
+int Fail(const Status& status);
+/// The same for a wrong flag, with a hint at the help of `command`; returns kExitUsage.
+int FailUsage(std::string_view command, std::string_view message);
+
+/// Options with the engine's warnings and errors going to standard error.
+Options BaseOptions();
+/// Opens an existing store; a missing one is answered with how to make it.
+Result<Database> OpenStore(const std::string& dir, Options options);
+/// For commands that only ask: no background work is started.
+Result<Database> OpenForReading(const std::string& dir);
+
+/// Writes all of `text` to standard output; false (after a message) if that fails.
+bool WriteOut(std::string_view text);
+
+}  // namespace quipu::cli

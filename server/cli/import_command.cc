@@ -1,0 +1,240 @@
+#include <fmt/format.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <chrono>
+#include <memory>
+#include <optional>
+#include <utility>
+
+#include "cli/command.h"
+#include "cli/interrupt.h"
+#include "import/importer.h"
+#include "output/printer.h"
+#include "progress/progress.h"
+
+namespace quipu::cli {
+namespace {
+
+constexpr const char* kFooter = R"(Formats:
+  ndjson    {"id","source"?,"time","customer","service","quantity"?,"cost"?,"dimensions":{},"measures":{}}
+  csv       a header row; --map TARGET=COLUMN says what is what (default: columns named like a target)
+  combined  Apache/Nginx access logs: customer = client address, service = web, measure bytes,
+            dimensions method, path, protocol, status, referrer, agent
+  Without --format the ending decides: .ndjson .jsonl .csv .log, also with .gz or .zst behind it.
+  gzip and zstd are recognised by their content, also on standard input.
+TARGET: id source time customer service quantity cost dimension:NAME measure:NAME
+  --set gives what a line does not say; for combined logs it replaces what the line says.
+
+Every line gets an identity, so importing again never counts twice. A line without an id is
+identified by the content of the file up to it: import a grown file again and only the new lines
+are added. Do not edit the middle of a file that was imported without ids: every later line
+would become another event.
+
+The first bad line ends the import; everything before it is stored. With --keep-going bad lines
+are reported and skipped. The exit status is 1 if any line was bad or in conflict.
+--producer stamps the batches 1, 2, 3...: give each run of a producer a higher --producer-epoch.
+
+Examples:
+  quipu import S events.ndjson.zst
+  quipu import S access.log --format combined --set dimension:site=www
+  quipu import S trace.csv --map time=TIMESTAMP,measure:tokens=Tokens --set customer=azure,service=llm
+  zcat old/*.gz | quipu import S - --format combined --keep-going)";
+
+struct Flags {
+  std::string dir;
+  std::vector<std::string> files;
+  std::string format;
+  std::vector<std::string> map, set;
+  std::size_t batch = 1000;
+  std::string producer;
+  std::uint64_t producer_epoch = 0;
+  bool keep_going = false;
+  std::uint64_t errors_max = 20;
+  std::string durability = "sync";
+  std::optional<double> future_bound_s;
+  bool json = false;
+};
+
+Result<import::ImportOptions> ToOptions(const Flags& flags) {
+  import::ImportOptions options;
+  if (!flags.format.empty()) {
+    auto format = import::ParseFormat(flags.format);
+    if (!format) return format.error().WithContext("--format");
+    options.format = *format;
+  }
+  auto map = import::ParseAssignments(flags.map, "--map");
+  if (!map) return map.error();
+  auto constants = import::ParseAssignments(flags.set, "--set");
+  if (!constants) return constants.error();
+  // Parsed once here so that a bad constant is a usage error, not a failure of the first file.
+  if (auto checked = import::Constants::Make(*constants, false); !checked) return checked.error();
+  options.map = *std::move(map);
+  options.constants = *std::move(constants);
+  options.batch_events = flags.batch;
+  options.producer = flags.producer;
+  options.producer_epoch = flags.producer_epoch;
+  options.keep_going = flags.keep_going;
+  options.errors_shown_max = flags.errors_max;
+  if (flags.future_bound_s) {
+    options.future_bound_us = static_cast<std::int64_t>(*flags.future_bound_s * 1e6);
+  }
+  const auto csv = [](const std::optional<import::Format>& f) { return f == import::Format::kCsv; };
+  for (const std::string& file : flags.files) {
+    const auto format = options.format ? options.format : import::GuessFormat(file);
+    if (!format) {
+      return Status::InvalidArgument(
+          fmt::format("the name {} does not say what is inside; add --format ndjson, csv or combined",
+                      file == "-" ? "-" : file));
+    }
+    if (!options.map.empty() && !csv(format)) {
+      return Status::InvalidArgument(
+          fmt::format("--map is for csv, but {} is read as another format", file));
+    }
+  }
+  return options;
+}
+
+/// Size of all files together; absent if one of them is a pipe.
+std::optional<std::uint64_t> TotalBytes(const std::vector<std::string>& files) {
+  std::uint64_t total = 0;
+  for (const std::string& file : files) {
+    struct stat info {};
+    if (file == "-" || ::stat(file.c_str(), &info) != 0 || !S_ISREG(info.st_mode)) return {};
+    total += static_cast<std::uint64_t>(info.st_size);
+  }
+  return total;
+}
+
+std::string Summary(const import::ImportAccount& a, double seconds, bool json) {
+  const std::uint64_t events = a.accepted + a.duplicate + a.conflict;
+  const double rate = seconds > 0 ? static_cast<double>(events) / seconds : 0;
+  if (!json) {
+    return fmt::format(
+        "accepted {}, duplicate {}, conflict {}, invalid {} in {:.2f} s ({:.0f} events/s)\n",
+        a.accepted, a.duplicate, a.conflict, a.invalid, seconds, rate);
+  }
+  const std::string stopped =
+      a.stopped_line == 0 ? "null"
+                          : fmt::format("{{\"file\":{},\"line\":{}}}",
+                                        output::JsonString(a.stopped_file), a.stopped_line);
+  return fmt::format(
+      "{{\"files\":{},\"lines\":{},\"accepted\":{},\"duplicate\":{},\"conflict\":{},\"invalid\":{},"
+      "\"seconds\":{:.3f},\"events_per_second\":{:.0f},\"interrupted\":{},\"stopped_at\":{}}}\n",
+      a.files, a.lines, a.accepted, a.duplicate, a.conflict, a.invalid, seconds, rate,
+      a.interrupted, stopped);
+}
+
+void SayHowItEnded(const import::ImportAccount& a, bool keep_going, progress::Meter* meter) {
+  if (a.stopped_line != 0) {
+    meter->Say(fmt::format(
+        "stopped at {}:{}: the lines before it are stored, none after it; correct the line and "
+        "import again (nothing is counted twice), or skip bad lines with --keep-going",
+        a.stopped_file, a.stopped_line));
+  }
+  if (a.interrupted) {
+    meter->Say(
+        "stopped: the lines counted below are stored; import again to go on (nothing is counted "
+        "twice)");
+  }
+  if (keep_going && a.invalid > 0 && a.running_ids > 0) {
+    meter->Say(
+        "note: these lines have no ids of their own; put corrected lines into another file, since "
+        "a change in this one makes every later line a new event");
+  }
+}
+
+Result<Database> OpenForImport(const Flags& flags) {
+  constexpr std::uint32_t kWaitMs = 600'000;  // sealing a large backlog may take its time
+  Options options = BaseOptions();
+  options.future_bound_us = -1;  // the importer itself applies --future-bound, line by line
+  options.ingest_wait_ms_max = kWaitMs;
+  options.durability = flags.durability == "interval" ? Durability::kInterval : Durability::kSync;
+  return OpenStore(flags.dir, std::move(options));
+}
+
+int RunImport(const Flags& flags) {
+  auto options = ToOptions(flags);
+  if (!options) return FailUsage("import", options.error().message());
+  const InterruptGuard guard;
+  auto db = OpenForImport(flags);
+  if (!db) return Fail(db.error());
+
+  const auto start = std::chrono::steady_clock::now();
+  progress::Meter meter("events");
+  meter.Start("import", TotalBytes(flags.files));
+  std::uint64_t bytes_before = 0, bytes_now = 0;
+  import::ImportEvents events;
+  events.message = [&](const std::string& line) { meter.Say(line); };
+  events.progress = [&](std::uint64_t bytes, std::uint64_t done) {
+    bytes_now = bytes;
+    meter.Update(bytes_before + bytes, done);
+  };
+  events.interrupted = [] { return Interrupted(); };
+  Status status;
+  import::ImportAccount account;
+  {
+    import::Importer importer(
+        *options,
+        [&](EventBatch batch, import::IngestDone done) {
+          return db->IngestAsync(std::move(batch), std::move(done));
+        },
+        std::move(events));
+    for (const std::string& file : flags.files) {
+      status = importer.ImportFile(file);
+      if (!status.ok() || importer.stopped()) break;
+      bytes_before += std::exchange(bytes_now, 0);
+    }
+    account = importer.account();
+  }
+  Status closed = db->Close();
+  meter.Clear();
+  const double seconds =
+      std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  SayHowItEnded(account, flags.keep_going, &meter);
+  int exit = account.conflict + account.invalid > 0 ? kExitFailed : kExitOk;
+  if (account.interrupted) exit = InterruptExit();
+  if (!status.ok()) exit = Fail(status);
+  if (status.ok() && !closed.ok()) exit = Fail(closed);
+  return WriteOut(Summary(account, seconds, flags.json)) ? exit : kExitFailed;
+}
+
+}  // namespace
+
+void AddImportCommand(CLI::App& app, int* exit) {
+  auto flags = std::make_shared<Flags>();
+  CLI::App* command =
+      app.add_subcommand("import", "Read events from files (- is standard input) into a store");
+  command->footer(kFooter);
+  command->add_option("DIR", flags->dir, "Folder of the store")->required();
+  command->add_option("FILE", flags->files, "Files, plain or compressed; - is standard input")
+      ->required();
+  const auto list = [&](const char* name, std::vector<std::string>* to, const char* text) {
+    command->add_option(name, *to, text)->allow_extra_args(false)->take_all();
+  };
+  command->add_option("--format", flags->format, "ndjson, csv or combined");
+  list("--map", &flags->map, "csv: TARGET=COLUMN,...");
+  list("--set", &flags->set, "TARGET=VALUE,...");
+  command->add_option("--batch", flags->batch, "Events in one atomic batch")
+      ->check(CLI::Range(std::size_t{1}, kBatchEventsMax))
+      ->capture_default_str();
+  command->add_option("--producer", flags->producer, "Stamp the batches with this producer id");
+  command->add_option("--producer-epoch", flags->producer_epoch, "Epoch of the stamps")
+      ->capture_default_str();
+  command->add_flag("--keep-going", flags->keep_going, "Skip bad lines instead of stopping");
+  command->add_option("--errors-max", flags->errors_max, "Errors shown; the rest is counted")
+      ->capture_default_str();
+  command
+      ->add_option("--durability", flags->durability,
+                   "sync: on disk before it counts; interval: at least every 100 ms")
+      ->check(CLI::IsMember({"sync", "interval"}))
+      ->capture_default_str();
+  command
+      ->add_option("--future-bound", flags->future_bound_s,
+                   "Refuse times more than this many seconds ahead of now (default: any time)")
+      ->check(CLI::Range(0.0, 1e11));
+  command->add_flag("--json", flags->json, "Print the summary as JSON");
+  command->callback([=] { *exit = RunImport(*flags); });
+}
+
+}  // namespace quipu::cli

@@ -1,0 +1,257 @@
+// init, info, partitions, verify, compact: the store as a whole.
+#include <fmt/format.h>
+
+#include <memory>
+#include <utility>
+
+#include "cli/command.h"
+#include "cli/interrupt.h"
+#include "output/plain_text.h"
+#include "output/printer.h"
+#include "progress/progress.h"
+
+namespace quipu::cli {
+namespace {
+
+struct Flags {
+  std::string dir;
+  std::string format = "table";
+  bool by_customer = false;
+};
+
+CLI::App* AddCommand(CLI::App& app, const std::string& name, const std::string& description,
+                     const std::shared_ptr<Flags>& flags) {
+  CLI::App* command = app.add_subcommand(name, description);
+  command->add_option("DIR", flags->dir, "Folder of the store")->required();
+  return command;
+}
+
+void AddFormat(CLI::App* command, const std::shared_ptr<Flags>& flags, std::string values) {
+  command->add_option("--format", flags->format, "Output: " + values)->capture_default_str();
+}
+
+int RunInit(const Flags& flags) {
+  Options options = BaseOptions();
+  options.create_if_missing = true;
+  options.error_if_exists = true;
+  auto db = Database::Open(flags.dir, options);
+  if (!db) {
+    if (db.error().code() != StatusCode::kAlreadyExists) return Fail(db.error());
+    return Fail(Status::AlreadyExists(fmt::format(
+        "{} (import into it with: quipu import {} FILE)", db.error().message(), flags.dir)));
+  }
+  if (Status s = db->Close(); !s.ok()) return Fail(s);
+  return WriteOut(fmt::format("created {}\n", flags.dir)) ? kExitOk : kExitFailed;
+}
+
+std::string Joined(const std::vector<std::string>& names) {
+  std::string text;
+  for (const std::string& name : names) {
+    text += (text.empty() ? "" : ", ") + output::Visible(name);
+  }
+  return text.empty() ? "-" : text;
+}
+
+std::string JsonList(const std::vector<std::string>& names) {
+  std::string text = "[";
+  for (const std::string& name : names) {
+    text += (text.size() == 1 ? "" : ",") + output::JsonString(name);
+  }
+  return text + "]";
+}
+
+std::string InfoJson(const StoreInfo& info) {
+  const bool any = info.events > 0;
+  std::string out =
+      fmt::format("{{\"path\":{},\"store_id\":{},\"format_version\":{},\"as_of\":{},\"events\":{},",
+                  output::JsonString(info.path), output::JsonString(info.store_id),
+                  info.format_version, info.as_of, info.events);
+  out += fmt::format(
+      "\"hot_events\":{},\"hot_bytes\":{},\"segments\":{},\"segment_bytes\":{},\"customers\":{},",
+      info.hot_events, info.hot_bytes, info.segments, info.segment_bytes, info.customers);
+  out += fmt::format("\"services\":{},\"dimensions\":{},\"measures\":{},", JsonList(info.services),
+                     JsonList(info.dimensions), JsonList(info.measures));
+  out += fmt::format("\"time_min\":{},\"time_max\":{}}}\n",
+                     any ? output::JsonString(FormatTime(info.time_min)) : "null",
+                     any ? output::JsonString(FormatTime(info.time_max)) : "null");
+  return out;
+}
+
+std::string InfoText(const StoreInfo& info) {
+  std::string out;
+  const auto line = [&](std::string_view name, const std::string& value) {
+    out += fmt::format("{:<12}{}\n", name, value);
+  };
+  line("store", fmt::format("{} ({}, format {})", output::Visible(info.path), info.store_id,
+                            info.format_version));
+  line("commits", fmt::to_string(info.as_of));
+  line("events", fmt::format("{} ({} not sealed yet)", info.events, info.hot_events));
+  const std::uint64_t sealed = info.events - std::min(info.events, info.hot_events);
+  line("segments", fmt::format("{} ({} bytes{})", info.segments, info.segment_bytes,
+                               sealed == 0 ? std::string()
+                                           : fmt::format(", {:.1f} an event",
+                                                         static_cast<double>(info.segment_bytes) /
+                                                             static_cast<double>(sealed))));
+  line("hot", fmt::format("{} bytes", info.hot_bytes));
+  line("customers", fmt::to_string(info.customers));
+  line("services", Joined(info.services));
+  line("dimensions", Joined(info.dimensions));
+  line("measures", Joined(info.measures));
+  line("times", info.events == 0 ? "-"
+                                 : FormatTime(info.time_min) + " to " + FormatTime(info.time_max));
+  return out;
+}
+
+int RunInfo(const Flags& flags) {
+  if (flags.format != "table" && flags.format != "json") {
+    return FailUsage("info", "--format is table or json");
+  }
+  auto db = OpenForReading(flags.dir);
+  if (!db) return Fail(db.error());
+  auto info = db->Info();
+  if (!info) return Fail(info.error());
+  return WriteOut(flags.format == "json" ? InfoJson(*info) : InfoText(*info)) ? kExitOk
+                                                                              : kExitFailed;
+}
+
+ResultColumn Column(std::string name, ColumnType type) {
+  ResultColumn column;
+  column.name = std::move(name);
+  column.type = type;
+  return column;
+}
+
+/// As an answer, so that one set of printers serves.
+ResultSet AsResult(const std::vector<PartitionInfo>& partitions, bool by_customer,
+                   std::uint64_t as_of) {
+  ResultSet result;
+  result.as_of = as_of;
+  std::vector<ResultColumn> texts;
+  texts.push_back(Column("month", ColumnType::kString));
+  if (by_customer) texts.push_back(Column("customer", ColumnType::kString));
+  std::vector<ResultColumn> numbers;
+  for (const char* name : {"rows", "hot_rows", "bytes", "segments"}) {
+    numbers.push_back(Column(name, ColumnType::kInteger));
+  }
+  for (const PartitionInfo& p : partitions) {
+    texts[0].strings.push_back(p.month);
+    if (by_customer) texts[1].strings.push_back(p.customer);
+    const std::uint64_t values[] = {p.rows, p.hot_rows, p.bytes, p.segments};
+    for (std::size_t i = 0; i < numbers.size(); ++i) {
+      numbers[i].integers.push_back(static_cast<std::int64_t>(values[i]));
+    }
+  }
+  for (auto* list : {&texts, &numbers}) {
+    for (ResultColumn& column : *list) {
+      column.present.assign(partitions.size(), 1);
+      result.columns.push_back(std::move(column));
+    }
+  }
+  return result;
+}
+
+int RunPartitions(const Flags& flags) {
+  auto format = output::ParseOutputFormat(flags.format);
+  if (!format) return FailUsage("partitions", format.error().message());
+  auto db = OpenForReading(flags.dir);
+  if (!db) return Fail(db.error());
+  auto info = db->Info();
+  if (!info) return Fail(info.error());
+  auto partitions = db->Partitions(flags.by_customer);
+  if (!partitions) return Fail(partitions.error());
+  const ResultSet result = AsResult(*partitions, flags.by_customer, info->as_of);
+  return WriteOut(output::Print(result, *format, WindowUnit::kNone)) ? kExitOk : kExitFailed;
+}
+
+Progress ShowOn(progress::Meter* meter) {
+  return [meter](std::uint64_t done, std::uint64_t total) {
+    meter->Update(done, total, done);
+    return !Interrupted();
+  };
+}
+
+int RunVerify(const Flags& flags) {
+  const InterruptGuard guard;
+  auto db = OpenForReading(flags.dir);
+  if (!db) return Fail(db.error());
+  progress::Meter meter("rows");
+  meter.Start("verify", {});
+  auto report = db->Verify(ShowOn(&meter));
+  meter.Clear();
+  if (!report) {
+    if (Interrupted()) return InterruptExit();
+    return Fail(report.error());
+  }
+  std::string out;
+  for (const VerifyProblem& problem : report->problems) {
+    out += output::Visible(problem.place) + ": " + output::Visible(problem.message) + "\n";
+  }
+  const std::size_t problems = report->problems.size();
+  const std::string verdict =
+      problems == 0 ? "sound"
+                    : fmt::format("{} problem{}", problems, problems == 1 ? "" : "s");
+  out += fmt::format("{}: {} segments, {} pages, {} rows, {} summary cells, {} bytes checked\n",
+                     verdict, report->segments, report->pages, report->rows, report->cells,
+                     report->bytes);
+  if (!WriteOut(out)) return kExitFailed;
+  return problems == 0 ? kExitOk : kExitFailed;
+}
+
+int RunCompact(const Flags& flags) {
+  const InterruptGuard guard;
+  auto db = OpenForReading(flags.dir);
+  if (!db) return Fail(db.error());
+  auto before = db->Info();
+  if (!before) return Fail(before.error());
+  progress::Meter meter("rows");
+  meter.Start("compact", {});
+  Status status = db->Compact(ShowOn(&meter));
+  meter.Clear();
+  if (!status.ok() && !Interrupted()) return Fail(status);
+  auto after = db->Info();
+  if (!after) return Fail(after.error());
+  const std::string text = fmt::format(
+      "{}: segments {} -> {}, bytes {} -> {}, events not sealed {} -> {}\n",
+      status.ok() ? "compacted" : "stopped", before->segments, after->segments,
+      before->segment_bytes, after->segment_bytes, before->hot_events, after->hot_events);
+  if (Status closed = db->Close(); !closed.ok()) return Fail(closed);
+  if (!WriteOut(text)) return kExitFailed;
+  return status.ok() ? kExitOk : InterruptExit();
+}
+
+}  // namespace
+
+void AddInitCommand(CLI::App& app, int* exit) {
+  auto flags = std::make_shared<Flags>();
+  AddCommand(app, "init", "Create an empty store in a new folder", flags)->callback([=] {
+    *exit = RunInit(*flags);
+  });
+}
+
+void AddStoreCommands(CLI::App& app, int* exit) {
+  auto partitions = std::make_shared<Flags>();
+  CLI::App* command = AddCommand(app, "partitions",
+                                 "What is stored by month: rows, bytes, segments", partitions);
+  command->add_flag("--by-customer", partitions->by_customer, "By month and customer");
+  AddFormat(command, partitions, "table, json or csv");
+  command->callback([=] { *exit = RunPartitions(*partitions); });
+
+  auto info = std::make_shared<Flags>();
+  command = AddCommand(app, "info", "The store in figures, and the names in it", info);
+  AddFormat(command, info, "table or json");
+  command->callback([=] { *exit = RunInfo(*info); });
+
+  auto verify = std::make_shared<Flags>();
+  command = AddCommand(app, "verify",
+                       "Read everything and check it: checksums, totals, summaries against rows",
+                       verify);
+  command->footer("Prints one line for each problem (place: what) and exits with 1 if there is any.");
+  command->callback([=] { *exit = RunVerify(*verify); });
+
+  auto compact = std::make_shared<Flags>();
+  command = AddCommand(app, "compact", "Seal what is not sealed and merge small segments", compact);
+  command->footer("Answers do not change. Ctrl-C stops between two merges and leaves a sound store.");
+  command->callback([=] { *exit = RunCompact(*compact); });
+}
+
+}  // namespace quipu::cli

@@ -1,0 +1,109 @@
+// Files into a store: bytes -> lines -> records -> events -> batches, with an account of what became of every line.
+//
+// Invariants:
+//  1. Without keep_going nothing after the first bad line is stored and everything before it is. Events are therefore
+//     checked against the rules of the event model before they join a batch.
+//  2. A line's identity depends on nothing but its own id or, without one, the content of the file up to it (running_id.h):
+//     importing again after any stop is safe.
+//  3. Memory is bounded by one line, one batch and the batches under way.
+//
+// Example: a file with lines A, bad, B. Default: A is stored, `f:2: ...` is reported, the import ends. keep_going: A and B are
+// stored, and the account says accepted 2, invalid 1.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "import/byte_source.h"
+#include "import/line_reader.h"
+#include "import/pipeline.h"
+#include "import/record.h"
+#include "import/running_id.h"
+#include "import/target.h"
+
+namespace quipu::import {
+
+enum class Format : std::uint8_t { kNdjson, kCsv, kCombined };
+
+Result<Format> ParseFormat(std::string_view name);
+/// By extension, looking through .gz and .zst; absent if it says nothing.
+std::optional<Format> GuessFormat(std::string_view path);
+
+struct ImportOptions {
+  std::optional<Format> format;      ///< Absent = guess for each file.
+  std::vector<Assignment> map;       ///< csv only.
+  std::vector<Assignment> constants;
+  std::size_t batch_events = 1000;   ///< 1..kBatchEventsMax.
+  std::string producer;              ///< Empty = batches are not stamped.
+  std::uint64_t producer_epoch = 0;
+  bool keep_going = false;
+  std::uint64_t errors_shown_max = 20;
+  std::optional<std::int64_t> future_bound_us;
+};
+
+struct ImportAccount {
+  std::uint64_t files = 0;   ///< Read to their end.
+  std::uint64_t lines = 0;
+  std::uint64_t accepted = 0, duplicate = 0, conflict = 0, invalid = 0;
+  std::uint64_t running_ids = 0;     ///< Events that got a running hash as id.
+  bool interrupted = false;
+  std::string stopped_file;          ///< With stopped_line: where a bad line ended the import.
+  std::uint64_t stopped_line = 0;
+};
+
+/// What the importer tells the outside while it works.
+struct ImportEvents {
+  std::function<void(const std::string&)> message;  ///< One line for standard error.
+  /// Now and then: bytes of the current file so far (compressed), and events answered so far.
+  std::function<void(std::uint64_t bytes, std::uint64_t events)> progress;
+  std::function<bool()> interrupted;
+};
+
+class Importer {
+ public:
+  Importer(ImportOptions options, IngestFunction ingest, ImportEvents events);
+
+  /// Imports one file. An error has been told nobody yet; a bad line is not an error but sets `stopped_line`.
+  Status ImportFile(const std::string& path);
+  [[nodiscard]] const ImportAccount& account() const noexcept { return account_; }
+  /// True after a bad line or an interrupt: no further file may be started.
+  [[nodiscard]] bool stopped() const noexcept {
+    return account_.stopped_line != 0 || account_.interrupted;
+  }
+
+ private:
+  Status OpenParser(Format format);
+  Status ReadLines(LineReader& reader, FileInput& file);
+  /// One line; false = stop here.
+  Result<bool> TakeLine(const Line& line);
+  Result<bool> TakeEvent(std::uint64_t line_number);
+  /// Reports; true if the import goes on.
+  bool BadLine(std::uint64_t line_number, std::string_view message);
+  void ShowError(std::uint64_t line_number, std::string_view message);
+  Status Flush();
+  void Settle();  ///< Counts answers that have arrived.
+
+  ImportOptions options_;
+  ImportEvents events_;
+  ImportAccount account_;
+  std::unique_ptr<RecordParser> parser_;
+  Constants constants_;
+  std::optional<TimeUs> latest_;
+  RunningId running_id_;
+  ParsedEvent parsed_;
+  EventBatch batch_;
+  std::vector<std::uint64_t> batch_lines_;
+  std::uint64_t record_line_ = 0;  // where the record being read began; 0 = between records
+  std::uint64_t sequence_ = 0;
+  std::uint64_t errors_ = 0;
+  bool truncation_told_ = false;
+  std::string shown_name_;
+  Pipeline pipeline_;
+};
+
+}  // namespace quipu::import
