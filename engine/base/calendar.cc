@@ -25,8 +25,10 @@ TimeUs PeriodStart(WindowUnit unit, TimeUs local, int steps) {
   switch (unit) {
     case WindowUnit::kWeek:  // day 0 was a Thursday; Mondays are 7n - 3
       return (FloorTo(day + 3, 7) - 3 + 7 * steps) * kDayUs;
-    case WindowUnit::kMonth: return FirstDayOf(MonthOfDay(day) + steps) * kDayUs;
-    default: return (day + steps) * kDayUs;
+    case WindowUnit::kMonth:
+      return FirstDayOf(MonthOfDay(day) + steps) * kDayUs;
+    default:
+      return (day + steps) * kDayUs;
   }
 }
 
@@ -56,10 +58,14 @@ Bounds DateWindow(const Zone& zone, WindowUnit unit, TimeUs t) {
 
 Bounds WindowOf(const Zone& zone, WindowUnit unit, TimeUs t) {
   switch (unit) {
-    case WindowUnit::kNone: return {kTimeMin, kTimeMax};
-    case WindowUnit::kMinute: return ClockWindow(zone, kMinuteUs, t);
-    case WindowUnit::kHour: return ClockWindow(zone, kHourUs, t);
-    default: return DateWindow(zone, unit, t);
+    case WindowUnit::kNone:
+      return {kTimeMin, kTimeMax};
+    case WindowUnit::kMinute:
+      return ClockWindow(zone, kMinuteUs, t);
+    case WindowUnit::kHour:
+      return ClockWindow(zone, kHourUs, t);
+    default:
+      return DateWindow(zone, unit, t);
   }
 }
 

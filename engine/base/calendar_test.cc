@@ -137,8 +137,12 @@ TEST(Windower, WindowsTileTheLine) {
         ASSERT_GT(end, t) << zone << u << FormatTime(t);
         ASSERT_EQ(w.StartOf(start), start) << zone << u << FormatTime(t);
         ASSERT_EQ(w.EndOf(start), end) << zone << u << FormatTime(t);
-        if (end < kTimeMax) ASSERT_EQ(w.StartOf(end), end) << zone << u << FormatTime(t);
-        if (start > kTimeMin) ASSERT_EQ(w.EndOf(start - 1), start) << zone << u << FormatTime(t);
+        if (end < kTimeMax) {
+          ASSERT_EQ(w.StartOf(end), end) << zone << u << FormatTime(t);
+        }
+        if (start > kTimeMin) {
+          ASSERT_EQ(w.EndOf(start - 1), start) << zone << u << FormatTime(t);
+        }
       }
     }
   }
@@ -156,15 +160,18 @@ bool IsBoundary(const date::time_zone* tz, WindowUnit unit, date::sys_seconds t)
   using std::chrono::hours;
   using std::chrono::minutes;
   const auto after = tz->get_info(t), before = tz->get_info(t - std::chrono::seconds(1));
-  const auto local_after = t + after.offset, local_before = t - std::chrono::seconds(1) + before.offset;
+  const auto local_after = t + after.offset,
+             local_before = t - std::chrono::seconds(1) + before.offset;
   switch (unit) {
     case WindowUnit::kMinute:
     case WindowUnit::kHour: {
       if (after.offset != before.offset) return true;
-      const auto size = unit == WindowUnit::kMinute ? std::chrono::seconds(60) : std::chrono::seconds(3600);
+      const auto size =
+          unit == WindowUnit::kMinute ? std::chrono::seconds(60) : std::chrono::seconds(3600);
       return (local_after.time_since_epoch() % size).count() == 0;
     }
-    default: break;
+    default:
+      break;
   }
   const auto day_after = date::floor<date::days>(local_after);
   const auto day_before = date::floor<date::days>(local_before);
@@ -185,8 +192,8 @@ TEST(Windower, AgreesWithTheDateLibraryMinuteByMinute) {
                                                         {"Pacific/Apia", "2011-06-01"}};
   for (const auto& [zone, first] : kYears) {
     const date::time_zone* tz = date::locate_zone(zone);
-    for (WindowUnit unit : {WindowUnit::kHour, WindowUnit::kDay, WindowUnit::kWeek,
-                            WindowUnit::kMonth}) {
+    for (WindowUnit unit :
+         {WindowUnit::kHour, WindowUnit::kDay, WindowUnit::kWeek, WindowUnit::kMonth}) {
       const Windower w = Make(unit, zone);
       const TimeUs begin = At(first), end = begin + 366 * kDayUs;
       std::vector<TimeUs> want;

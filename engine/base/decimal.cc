@@ -1,5 +1,6 @@
 #include "quipu/decimal.h"
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 
@@ -96,9 +97,7 @@ Pieces PiecesOf(const Decimal& d) {
                      kPower10[static_cast<std::size_t>(Decimal::kScaleMax - d.scale())]};
 }
 
-Status SumTooLarge() {
-  return Status::OutOfRange("a sum of decimals does not fit in 128 bits");
-}
+Status SumTooLarge() { return Status::OutOfRange("a sum of decimals does not fit in 128 bits"); }
 
 /// The value whole + fraction x 10^-18, |fraction| < 2 x 10^18, if its lowest terms fit.
 Result<Decimal> Compose(Int128 whole, Int128 fraction) {
@@ -145,16 +144,17 @@ char* WriteDigits(Uint128 v, char* end) {
 
 /// The common short forms; false = take the general way.
 bool ParseShort(std::string_view text, Decimal* out) {
-  constexpr std::size_t kTextMax = 19;  // at most 18 digits or sign + 18 digits
-  if (text.empty() || text.size() > kTextMax) return false;
+  constexpr std::ptrdiff_t kBytesMax = 18;  // so many digits fit in 64 bits
+  if (text.empty()) return false;
   const char* p = text.data();
   const char* const end = p + text.size();
   const bool negative = *p == '-';
   if (negative) ++p;
+  if (end - p > kBytesMax) return false;
   const char* const first = p;
   std::int64_t mantissa = 0;
   while (p != end && IsDigit(*p)) mantissa = mantissa * 10 + (*p++ - '0');
-  if (p == first || p - first > 18) return false;
+  if (p == first) return false;
   int scale = 0;
   if (p != end) {
     if (*p++ != '.' || p == end) return false;
@@ -176,6 +176,14 @@ bool ParseShort(std::string_view text, Decimal* out) {
 Decimal::Decimal(Int128 mantissa, int scale) noexcept : mantissa_(mantissa), scale_(scale) {
   QUIPU_CHECK(scale >= 0 && scale <= kScaleMax);
   if (mantissa_ == 0) scale_ = 0;
+  if (auto narrow = static_cast<std::int64_t>(mantissa_); narrow == mantissa_) {
+    while (scale_ > 0 && narrow % 10 == 0) {  // the same as below; 128-bit division is slow
+      narrow /= 10;
+      --scale_;
+    }
+    mantissa_ = narrow;
+    return;
+  }
   while (scale_ > 0 && mantissa_ % 10 == 0) {
     mantissa_ /= 10;
     --scale_;
@@ -251,6 +259,16 @@ std::strong_ordering operator<=>(const Decimal& a, const Decimal& b) noexcept {
 }
 
 Result<Decimal> Decimal::Add(const Decimal& a, const Decimal& b) {
+  const int scale = std::max(a.scale_, b.scale_);
+  Int128 scaled_a = 0, scaled_b = 0, sum = 0;
+  if (!__builtin_mul_overflow(a.mantissa_, kPower10[static_cast<std::size_t>(scale - a.scale_)],
+                              &scaled_a) &&
+      !__builtin_mul_overflow(b.mantissa_, kPower10[static_cast<std::size_t>(scale - b.scale_)],
+                              &scaled_b) &&
+      !__builtin_add_overflow(scaled_a, scaled_b, &sum)) {
+    return Decimal(sum, scale);
+  }
+  // An intermediate value does not fit; the sum still may.
   const Pieces x = PiecesOf(a), y = PiecesOf(b);
   Int128 whole = 0;
   if (__builtin_add_overflow(x.whole, y.whole, &whole)) return SumTooLarge();

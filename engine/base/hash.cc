@@ -38,9 +38,8 @@ Hash128 IdentityHash(std::string_view customer, std::string_view source, std::st
   std::array<std::uint8_t, 1024> small;
   std::string large;
   std::uint8_t* const begin =
-      bound <= small.size()
-          ? small.data()
-          : (large.resize(bound), reinterpret_cast<std::uint8_t*>(large.data()));
+      bound <= small.size() ? small.data()
+                            : (large.resize(bound), reinterpret_cast<std::uint8_t*>(large.data()));
   std::uint8_t* p = WriteText(customer, begin);
   p = WriteText(source, p);
   p = WriteText(id, p);

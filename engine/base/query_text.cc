@@ -163,9 +163,12 @@ FoundOperator FindOperator(std::string_view text) {
   for (std::size_t i = 0; i < text.size(); ++i) {
     const bool equals = i + 1 < text.size() && text[i + 1] == '=';
     switch (text[i]) {
-      case '=': return {i, 1, FilterOp::kEqual};
-      case '<': return {i, equals ? 2u : 1u, equals ? FilterOp::kLessEqual : FilterOp::kLess};
-      case '>': return {i, equals ? 2u : 1u, equals ? FilterOp::kGreaterEqual : FilterOp::kGreater};
+      case '=':
+        return {i, 1, FilterOp::kEqual};
+      case '<':
+        return {i, equals ? 2u : 1u, equals ? FilterOp::kLessEqual : FilterOp::kLess};
+      case '>':
+        return {i, equals ? 2u : 1u, equals ? FilterOp::kGreaterEqual : FilterOp::kGreater};
       case '!':
         if (equals) return {i, 2, FilterOp::kNotEqual};
         break;
@@ -175,7 +178,8 @@ FoundOperator FindOperator(std::string_view text) {
       case 'i':
         if (IsInOperator(text, i)) return {i, 2, FilterOp::kIn};
         break;
-      default: break;
+      default:
+        break;
     }
   }
   return {};
@@ -347,8 +351,9 @@ Query& Query::OrderBy(std::string_view column) {
   const bool descending = !column.empty() && column.front() == '-';
   if (descending) column = Trim(column.substr(1));
   if (column.empty()) {
-    Fail(Status::InvalidArgument(
-        "order by: the column is missing; write a column's name, with - in front to sort downwards"));
+    Fail(
+        Status::InvalidArgument("order by: the column is missing; write a column's name, with - in "
+                                "front to sort downwards"));
   }
   spec_.order_by.push_back({std::string(column), descending});
   return *this;

@@ -6,10 +6,14 @@ namespace quipu {
 
 std::string_view ColumnTypeName(ColumnType type) {
   switch (type) {
-    case ColumnType::kTime: return "time";
-    case ColumnType::kString: return "string";
-    case ColumnType::kInteger: return "integer";
-    case ColumnType::kDecimal: return "decimal";
+    case ColumnType::kTime:
+      return "time";
+    case ColumnType::kString:
+      return "string";
+    case ColumnType::kInteger:
+      return "integer";
+    case ColumnType::kDecimal:
+      return "decimal";
   }
   return "unknown";
 }
@@ -17,10 +21,14 @@ std::string_view ColumnTypeName(ColumnType type) {
 std::string ResultColumn::Text(std::size_t row) const {
   if (!IsPresent(row)) return {};
   switch (type) {
-    case ColumnType::kTime: return FormatTime(times[row]);
-    case ColumnType::kString: return strings[row];
-    case ColumnType::kInteger: return std::to_string(integers[row]);
-    case ColumnType::kDecimal: return decimals[row].ToString();
+    case ColumnType::kTime:
+      return FormatTime(times[row]);
+    case ColumnType::kString:
+      return strings[row];
+    case ColumnType::kInteger:
+      return std::to_string(integers[row]);
+    case ColumnType::kDecimal:
+      return decimals[row].ToString();
   }
   return {};
 }

@@ -14,10 +14,11 @@ constexpr std::size_t kSectorBytes = 512;
 
 struct Node {
   bool is_folder = false;
-  std::string data;            // files
-  std::size_t synced = 0;      // files: this prefix of data is durable
-  std::map<std::string, std::shared_ptr<Node>> now;      // folders: what a process sees
-  std::map<std::string, std::shared_ptr<Node>> durable;  // folders: what a power cut leaves for sure
+  std::string data;                                  // files
+  std::size_t synced = 0;                            // files: this prefix of data is durable
+  std::map<std::string, std::shared_ptr<Node>> now;  // folders: what a process sees
+  std::map<std::string, std::shared_ptr<Node>>
+      durable;  // folders: what a power cut leaves for sure
 };
 using NodePtr = std::shared_ptr<Node>;
 

@@ -105,8 +105,7 @@ struct OrderCheckingVfs::State {
   }
 };
 
-OrderCheckingVfs::OrderCheckingVfs(Vfs* below)
-    : below_(below), state_(std::make_shared<State>()) {}
+OrderCheckingVfs::OrderCheckingVfs(Vfs* below) : below_(below), state_(std::make_shared<State>()) {}
 OrderCheckingVfs::~OrderCheckingVfs() = default;
 
 Result<std::unique_ptr<WritableFile>> OrderCheckingVfs::Create(const std::string& path) {
@@ -118,8 +117,8 @@ Result<std::unique_ptr<WritableFile>> OrderCheckingVfs::Create(const std::string
   std::lock_guard lock(state_->mutex);
   TrackedPtr tracked = state_->Make(path);
   tracked->bytes_synced = false;
-  return std::unique_ptr<WritableFile>(std::make_unique<OrderWritableFile<State>>(
-      state_, std::move(file), std::move(tracked)));
+  return std::unique_ptr<WritableFile>(
+      std::make_unique<OrderWritableFile<State>>(state_, std::move(file), std::move(tracked)));
 }
 
 Result<std::unique_ptr<ReadableFile>> OrderCheckingVfs::OpenForRead(const std::string& path) {

@@ -20,7 +20,8 @@
 namespace quipu {
 namespace {
 
-constexpr std::size_t kIoBytesMax = std::size_t{1} << 30;  // one write or pread; Linux stops at 2 GiB
+constexpr std::size_t kIoBytesMax = std::size_t{1}
+                                    << 30;  // one write or pread; Linux stops at 2 GiB
 constexpr ::mode_t kFileMode = 0644;
 constexpr ::mode_t kFolderMode = 0755;
 
@@ -34,9 +35,12 @@ Status Failed(std::string_view what, const std::string& path, int error) {
   }
   message += std::generic_category().message(error);
   switch (error) {
-    case ENOENT: return Status::NotFound(std::move(message));
-    case EEXIST: return Status::AlreadyExists(std::move(message));
-    default: return Status::IoError(std::move(message));
+    case ENOENT:
+      return Status::NotFound(std::move(message));
+    case EEXIST:
+      return Status::AlreadyExists(std::move(message));
+    default:
+      return Status::IoError(std::move(message));
   }
 }
 
@@ -124,8 +128,8 @@ class PosixReadableFile final : public ReadableFile {
     if (offset > size_ || out.size() > size_ - offset) return TooShort(offset, out.size());
     while (!out.empty()) {
       const std::size_t n = std::min(out.size(), kIoBytesMax);
-      const ssize_t got = Retried(
-          [&] { return ::pread(fd_.get(), out.data(), n, static_cast<::off_t>(offset)); });
+      const ssize_t got =
+          Retried([&] { return ::pread(fd_.get(), out.data(), n, static_cast<::off_t>(offset)); });
       if (got < 0) return Failed("read", path_, errno);
       if (got == 0) return TooShort(offset, out.size());
       out = out.subspan(static_cast<std::size_t>(got));
@@ -169,15 +173,15 @@ class PosixVfs final : public Vfs {
  public:
   Result<std::unique_ptr<WritableFile>> Create(const std::string& path) override {
     QUIPU_TRY_ASSIGN(Descriptor fd, Open("create", path, O_WRONLY | O_CREAT | O_EXCL));
-    return std::unique_ptr<WritableFile>(
-        std::make_unique<PosixWritableFile>(std::move(fd), path));
+    return std::unique_ptr<WritableFile>(std::make_unique<PosixWritableFile>(std::move(fd), path));
   }
 
   Result<std::unique_ptr<ReadableFile>> OpenForRead(const std::string& path) override {
     QUIPU_TRY_ASSIGN(Descriptor fd, Open("open", path, O_RDONLY));
     struct ::stat info {};
     if (::fstat(fd.get(), &info) != 0) return Failed("open", path, errno);
-    if (!S_ISREG(info.st_mode)) return Failed("open", path, S_ISDIR(info.st_mode) ? EISDIR : EINVAL);
+    if (!S_ISREG(info.st_mode))
+      return Failed("open", path, S_ISDIR(info.st_mode) ? EISDIR : EINVAL);
     return std::unique_ptr<ReadableFile>(std::make_unique<PosixReadableFile>(
         std::move(fd), path, static_cast<std::uint64_t>(info.st_size)));
   }
@@ -237,6 +241,7 @@ class PosixVfs final : public Vfs {
       if (errno == EWOULDBLOCK) return LockTaken(fd, path);
       return Failed("lock", path, errno);
     }
+    errno = 0;  // a short write sets none
     const std::string pid = std::to_string(::getpid()) + "\n";
     if (::ftruncate(fd.get(), 0) != 0 ||
         ::pwrite(fd.get(), pid.data(), pid.size(), 0) != static_cast<ssize_t>(pid.size())) {

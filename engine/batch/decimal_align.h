@@ -25,7 +25,8 @@ inline std::int64_t ScaleFactor(int n) {
 /// mantissa x 10^more_digits; a value that is not storable is the caller's bug.
 inline Int128 AlignMantissa(Int128 mantissa, int more_digits) {
   Int128 aligned = 0;
-  QUIPU_CHECK(!__builtin_mul_overflow(mantissa, static_cast<Int128>(ScaleFactor(more_digits)), &aligned));
+  QUIPU_CHECK(
+      !__builtin_mul_overflow(mantissa, static_cast<Int128>(ScaleFactor(more_digits)), &aligned));
   return aligned;
 }
 

@@ -22,7 +22,8 @@ Runs FoldIntoRuns(Batches batches, std::span<const RowRef> rows) {
   Runs runs;
   for (const RowRef& ref : rows) {
     QUIPU_CHECK(ref.batch < batches.size() && ref.row < batches[ref.batch]->size());
-    if (!runs.empty() && runs.back().batch == ref.batch && runs.back().row + runs.back().count == ref.row) {
+    if (!runs.empty() && runs.back().batch == ref.batch &&
+        runs.back().row + runs.back().count == ref.row) {
       ++runs.back().count;
     } else {
       runs.push_back({ref.batch, ref.row, 1});
@@ -32,7 +33,8 @@ Runs FoldIntoRuns(Batches batches, std::span<const RowRef> rows) {
 }
 
 template <class T>
-std::vector<T> GatherValues(Batches batches, const Runs& runs, std::size_t rows, std::vector<T> RowBatch::*field) {
+std::vector<T> GatherValues(Batches batches, const Runs& runs, std::size_t rows,
+                            std::vector<T> RowBatch::*field) {
   std::vector<T> out(rows);
   T* to = out.data();
   for (const Run& run : runs) {
@@ -107,14 +109,16 @@ class CodeRemap {
   std::vector<std::uint32_t> codes_;
 };
 
-CodedColumn GatherCoded(ColumnId id, const Sources<CodedColumn>& sources, const Runs& runs, std::size_t rows) {
+CodedColumn GatherCoded(ColumnId id, const Sources<CodedColumn>& sources, const Runs& runs,
+                        std::size_t rows) {
   CodedColumn out;
   out.id = id;
   out.codes.resize(rows);
   std::vector<CodeRemap> remaps;
   remaps.reserve(sources.size());
   for (const CodedColumn* source : sources) remaps.emplace_back(source);
-  const auto source_count = sources.size() - static_cast<std::size_t>(std::count(sources.begin(), sources.end(), nullptr));
+  const auto source_count = sources.size() - static_cast<std::size_t>(std::count(
+                                                 sources.begin(), sources.end(), nullptr));
   DictionaryIndex index;
   DictionaryIndex* const index_if_many = source_count > 1 ? &index : nullptr;
   std::uint32_t* to = out.codes.data();
@@ -126,7 +130,8 @@ CodedColumn GatherCoded(ColumnId id, const Sources<CodedColumn>& sources, const 
     }
     CodeRemap& remap = remaps[run.batch];
     const std::uint32_t* from = source->codes.data() + run.row;
-    for (std::uint32_t i = 0; i < run.count; ++i) *to++ = remap(from[i], index_if_many, &out.dictionary);
+    for (std::uint32_t i = 0; i < run.count; ++i)
+      *to++ = remap(from[i], index_if_many, &out.dictionary);
   }
   return out;
 }
@@ -157,7 +162,8 @@ Presence GatherPresence(const Sources<DecimalColumn>& sources, const Runs& runs,
     }
     to = end;
   }
-  if (std::find(out.present.begin(), out.present.end(), std::uint8_t{0}) == out.present.end()) out.present = {};
+  if (std::find(out.present.begin(), out.present.end(), std::uint8_t{0}) == out.present.end())
+    out.present = {};
   return out;
 }
 
@@ -178,25 +184,29 @@ bool AlignRun(const DecimalColumn& source, const Run& run, int more_digits, std:
   }
   const std::int64_t factor = ScaleFactor(more_digits);
   bool overflow = false;
-  for (std::uint32_t i = 0; i < run.count; ++i) overflow |= __builtin_mul_overflow(from[i], factor, &to[i]);
+  for (std::uint32_t i = 0; i < run.count; ++i)
+    overflow |= __builtin_mul_overflow(from[i], factor, &to[i]);
   return !overflow;
 }
 
 // All mantissas in 64 bits, or nothing.
-std::optional<std::vector<std::int64_t>> GatherNarrow(const Sources<DecimalColumn>& sources, const Runs& runs,
-                                                      const std::vector<int>& more_digits, std::size_t rows) {
+std::optional<std::vector<std::int64_t>> GatherNarrow(const Sources<DecimalColumn>& sources,
+                                                      const Runs& runs,
+                                                      const std::vector<int>& more_digits,
+                                                      std::size_t rows) {
   std::vector<std::int64_t> out(rows, 0);
   std::int64_t* to = out.data();
   for (const Run& run : runs) {
     const DecimalColumn* const source = sources[run.batch];
-    if (source != nullptr && !AlignRun(*source, run, more_digits[run.batch], to)) return std::nullopt;
+    if (source != nullptr && !AlignRun(*source, run, more_digits[run.batch], to))
+      return std::nullopt;
     to += run.count;
   }
   return out;
 }
 
-std::vector<Int128> GatherWide(const Sources<DecimalColumn>& sources, const Runs& runs, const std::vector<int>& more_digits,
-                               std::size_t rows) {
+std::vector<Int128> GatherWide(const Sources<DecimalColumn>& sources, const Runs& runs,
+                               const std::vector<int>& more_digits, std::size_t rows) {
   std::vector<Int128> out(rows, 0);
   Int128* to = out.data();
   for (const Run& run : runs) {
@@ -209,8 +219,8 @@ std::vector<Int128> GatherWide(const Sources<DecimalColumn>& sources, const Runs
   return out;
 }
 
-std::optional<DecimalColumn> GatherDecimal(ColumnId id, const Sources<DecimalColumn>& sources, const Runs& runs,
-                                           std::size_t rows) {
+std::optional<DecimalColumn> GatherDecimal(ColumnId id, const Sources<DecimalColumn>& sources,
+                                           const Runs& runs, std::size_t rows) {
   Presence presence = GatherPresence(sources, runs, rows);
   if (!presence.any && id != kQuantityColumn) return std::nullopt;
   DecimalColumn out;
@@ -253,7 +263,8 @@ RowBatch Gather(Batches batches, std::span<const RowRef> rows) {
   auto measure_sources = FindSources(batches, used, &RowBatch::measures);
   measure_sources[kQuantityColumn].resize(batches.size(), nullptr);
   for (const auto& [id, sources] : measure_sources) {
-    if (auto column = GatherDecimal(id, sources, runs, rows.size())) out.measures.push_back(*std::move(column));
+    if (auto column = GatherDecimal(id, sources, runs, rows.size()))
+      out.measures.push_back(*std::move(column));
   }
   for (const auto& [id, sources] : FindSources(batches, used, &RowBatch::dimensions)) {
     CodedColumn column = GatherCoded(id, sources, runs, rows.size());

@@ -20,9 +20,12 @@ std::size_t HeapBytes(const std::vector<T>& v) {
 }
 
 std::size_t HeapBytes(const CodedColumn& c) { return c.dictionary.bytes() + HeapBytes(c.codes); }
-std::size_t HeapBytes(const DecimalColumn& c) { return HeapBytes(c.present) + HeapBytes(c.narrow) + HeapBytes(c.wide); }
+std::size_t HeapBytes(const DecimalColumn& c) {
+  return HeapBytes(c.present) + HeapBytes(c.narrow) + HeapBytes(c.wide);
+}
 
-bool SameValue(const DecimalColumn& a, std::size_t row_a, const DecimalColumn& b, std::size_t row_b) {
+bool SameValue(const DecimalColumn& a, std::size_t row_a, const DecimalColumn& b,
+               std::size_t row_b) {
   if (a.scale == b.scale) return a.Mantissa(row_a) == b.Mantissa(row_b);
   return a.Value(row_a) == b.Value(row_b);
 }
@@ -40,7 +43,8 @@ std::size_t SkipAbsent(const std::vector<Column>& columns, std::size_t i, std::s
 
 // Both lists are sorted by id, so the present values of two equal rows meet pairwise.
 template <class Column>
-bool SameValues(const std::vector<Column>& a, std::size_t row_a, const std::vector<Column>& b, std::size_t row_b) {
+bool SameValues(const std::vector<Column>& a, std::size_t row_a, const std::vector<Column>& b,
+                std::size_t row_b) {
   std::size_t i = SkipAbsent(a, 0, row_a);
   std::size_t k = SkipAbsent(b, 0, row_b);
   while (i < a.size() && k < b.size()) {
@@ -59,15 +63,17 @@ void StringList::AddRange(const StringList& from, std::size_t first, std::size_t
   QUIPU_CHECK(end - begin <= kTextMax - text_.size());
   const auto shift = static_cast<std::uint32_t>(text_.size()) - begin;  // modulo 2^32
   text_.append(from.text_, begin, end - begin);
-  for (std::size_t i = first + 1; i <= first + count; ++i) offsets_.push_back(from.offsets_[i] + shift);
+  for (std::size_t i = first + 1; i <= first + count; ++i)
+    offsets_.push_back(from.offsets_[i] + shift);
 }
 
 const DecimalColumn* RowBatch::FindMeasure(ColumnId id) const { return FindById(measures, id); }
 const CodedColumn* RowBatch::FindDimension(ColumnId id) const { return FindById(dimensions, id); }
 
 std::size_t RowBatch::bytes() const {
-  std::size_t total = sizeof *this + HeapBytes(customers) + HeapBytes(services) + HeapBytes(times) + HeapBytes(identities) +
-                      ids.bytes() + HeapBytes(sources) + HeapBytes(measures) + HeapBytes(dimensions);
+  std::size_t total = sizeof *this + HeapBytes(customers) + HeapBytes(services) + HeapBytes(times) +
+                      HeapBytes(identities) + ids.bytes() + HeapBytes(sources) +
+                      HeapBytes(measures) + HeapBytes(dimensions);
   for (const DecimalColumn& c : measures) total += HeapBytes(c);
   for (const CodedColumn& c : dimensions) total += HeapBytes(c);
   return total;
@@ -75,7 +81,8 @@ std::size_t RowBatch::bytes() const {
 
 bool SameContent(const RowBatch& a, std::size_t row_a, const RowBatch& b, std::size_t row_b) {
   return a.times[row_a] == b.times[row_b] && a.services[row_a] == b.services[row_b] &&
-         SameValues(a.measures, row_a, b.measures, row_b) && SameValues(a.dimensions, row_a, b.dimensions, row_b);
+         SameValues(a.measures, row_a, b.measures, row_b) &&
+         SameValues(a.dimensions, row_a, b.dimensions, row_b);
 }
 
 }  // namespace quipu

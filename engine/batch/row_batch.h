@@ -58,9 +58,13 @@ struct DecimalColumn {
   std::vector<std::uint8_t> present;  ///< One byte per row, 1 or 0; empty = present everywhere.
   std::vector<std::int64_t> narrow;
   std::vector<Int128> wide;
-  [[nodiscard]] bool IsPresent(std::size_t row) const { return present.empty() || present[row] != 0; }
+  [[nodiscard]] bool IsPresent(std::size_t row) const {
+    return present.empty() || present[row] != 0;
+  }
   [[nodiscard]] bool is_wide() const { return !wide.empty(); }
-  [[nodiscard]] Int128 Mantissa(std::size_t row) const { return is_wide() ? wide[row] : Int128{narrow[row]}; }
+  [[nodiscard]] Int128 Mantissa(std::size_t row) const {
+    return is_wide() ? wide[row] : Int128{narrow[row]};
+  }
   [[nodiscard]] Decimal Value(std::size_t row) const { return Decimal(Mantissa(row), scale); }
 };
 
@@ -76,9 +80,10 @@ struct RowBatch {
   std::vector<TimeUs> times;
   std::vector<Hash128> identities;
   StringList ids;
-  CodedColumn sources;                   ///< Never absent (code 0 is not used); "" is the usual value. Its `id` field is unused.
-  std::vector<DecimalColumn> measures;   ///< By id; quantity is always there.
-  std::vector<CodedColumn> dimensions;   ///< By id.
+  CodedColumn
+      sources;  ///< Never absent (code 0 is not used); "" is the usual value. Its `id` field is unused.
+  std::vector<DecimalColumn> measures;  ///< By id; quantity is always there.
+  std::vector<CodedColumn> dimensions;  ///< By id.
 
   [[nodiscard]] std::size_t size() const { return times.size(); }
   [[nodiscard]] bool empty() const { return times.empty(); }
@@ -104,8 +109,8 @@ std::vector<std::uint32_t> SegmentOrder(const RowBatch& batch);
 class RowBatchBuilder {
  public:
   /// Starts a row; the Add calls after it belong to it.
-  void BeginRow(CustomerOrdinal customer, ServiceOrdinal service, TimeUs time, const Hash128& identity, std::string_view id,
-                std::string_view source);
+  void BeginRow(CustomerOrdinal customer, ServiceOrdinal service, TimeUs time,
+                const Hash128& identity, std::string_view id, std::string_view source);
   /// At most once per row and column (checked), as the Adds below.
   void AddMeasure(ColumnId id, const Decimal& value);
   void AddDimension(ColumnId id, std::string_view value);

@@ -23,8 +23,9 @@ Pending& FindOrInsert(std::vector<Pending>* list, ColumnId id) {
 
 }  // namespace
 
-void RowBatchBuilder::BeginRow(CustomerOrdinal customer, ServiceOrdinal service, TimeUs time, const Hash128& identity,
-                               std::string_view id, std::string_view source) {
+void RowBatchBuilder::BeginRow(CustomerOrdinal customer, ServiceOrdinal service, TimeUs time,
+                               const Hash128& identity, std::string_view id,
+                               std::string_view source) {
   QUIPU_CHECK(size() < std::numeric_limits<std::uint32_t>::max());
   batch_.customers.push_back(customer);
   batch_.services.push_back(service);
@@ -67,7 +68,8 @@ DecimalColumn RowBatchBuilder::FinishMeasure(const PendingMeasure& pending, std:
   }
   if (narrow) {
     column.narrow.assign(rows, 0);
-    for (std::size_t i = 0; i < aligned.size(); ++i) column.narrow[pending.rows[i]] = static_cast<std::int64_t>(aligned[i]);
+    for (std::size_t i = 0; i < aligned.size(); ++i)
+      column.narrow[pending.rows[i]] = static_cast<std::int64_t>(aligned[i]);
   } else {
     column.wide.assign(rows, 0);
     for (std::size_t i = 0; i < aligned.size(); ++i) column.wide[pending.rows[i]] = aligned[i];
@@ -85,7 +87,8 @@ RowBatch RowBatchBuilder::Finish() {
   RowBatch batch = std::move(batch_);
   batch.sources = std::move(sources_.column);
   batch.measures.reserve(measures_.size());
-  for (const PendingMeasure& pending : measures_) batch.measures.push_back(FinishMeasure(pending, rows));
+  for (const PendingMeasure& pending : measures_)
+    batch.measures.push_back(FinishMeasure(pending, rows));
   batch.dimensions.reserve(dimensions_.size());
   for (PendingDimension& pending : dimensions_) {
     pending.column.id = pending.id;

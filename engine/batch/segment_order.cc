@@ -37,14 +37,18 @@ Span<T> SpanOf(const std::vector<T>& values) {
 
 template <class Key>
 std::vector<Entry<Key>> MakeEntries(const RowBatch& batch, const Span<CustomerOrdinal>& customers,
-                                    const Span<ServiceOrdinal>& services, const Span<TimeUs>& times) {
+                                    const Span<ServiceOrdinal>& services,
+                                    const Span<TimeUs>& times) {
   // Shifts by the full width of a field only happen when the field above it spans no bits at all, so they are done in steps.
-  const auto shifted = [](Key key, int bits) { return bits == 0 ? key : static_cast<Key>(static_cast<Key>(key << (bits - 1)) << 1); };
+  const auto shifted = [](Key key, int bits) {
+    return bits == 0 ? key : static_cast<Key>(static_cast<Key>(key << (bits - 1)) << 1);
+  };
   std::vector<Entry<Key>> entries(batch.size());
   for (std::size_t i = 0; i < entries.size(); ++i) {
     Key key = batch.customers[i] - customers.low;
     key = shifted(key, services.bits) | (batch.services[i] - services.low);
-    key = shifted(key, times.bits) | (static_cast<std::uint64_t>(batch.times[i]) - static_cast<std::uint64_t>(times.low));
+    key = shifted(key, times.bits) |
+          (static_cast<std::uint64_t>(batch.times[i]) - static_cast<std::uint64_t>(times.low));
     entries[i] = {key, static_cast<std::uint32_t>(i)};
   }
   return entries;
@@ -77,7 +81,8 @@ void SortByKey(std::vector<Entry<Key>>* entries, int bits) {
 }
 
 template <class Key>
-std::vector<std::uint32_t> OrderBy(const RowBatch& batch, std::vector<Entry<Key>> entries, int bits) {
+std::vector<std::uint32_t> OrderBy(const RowBatch& batch, std::vector<Entry<Key>> entries,
+                                   int bits) {
   SortByKey(&entries, bits);
   const auto by_identity = [&batch](const Entry<Key>& a, const Entry<Key>& b) {
     return std::pair(batch.identities[a.row], a.row) < std::pair(batch.identities[b.row], b.row);
@@ -85,7 +90,8 @@ std::vector<std::uint32_t> OrderBy(const RowBatch& batch, std::vector<Entry<Key>
   for (std::size_t i = 0, end = 0; i < entries.size(); i = end) {
     for (end = i + 1; end < entries.size() && entries[end].key == entries[i].key;) ++end;
     if (end - i > 1) {
-      std::sort(entries.begin() + static_cast<std::ptrdiff_t>(i), entries.begin() + static_cast<std::ptrdiff_t>(end), by_identity);
+      std::sort(entries.begin() + static_cast<std::ptrdiff_t>(i),
+                entries.begin() + static_cast<std::ptrdiff_t>(end), by_identity);
     }
   }
   std::vector<std::uint32_t> order(entries.size());
@@ -108,7 +114,8 @@ std::vector<std::uint32_t> SegmentOrder(const RowBatch& batch) {
   const auto services = SpanOf(batch.services);
   const auto times = SpanOf(batch.times);
   const int bits = customers.bits + services.bits + times.bits;
-  if (bits <= 64) return OrderBy(batch, MakeEntries<std::uint64_t>(batch, customers, services, times), bits);
+  if (bits <= 64)
+    return OrderBy(batch, MakeEntries<std::uint64_t>(batch, customers, services, times), bits);
   return OrderBy(batch, MakeEntries<Uint128>(batch, customers, services, times), bits);
 }
 

@@ -29,7 +29,10 @@ class StringList {
   [[nodiscard]] const std::vector<std::uint32_t>& offsets() const { return offsets_; }
   [[nodiscard]] const std::string& text() const { return text_; }
   [[nodiscard]] std::size_t bytes() const { return text_.capacity() + offsets_.capacity() * 4; }
-  void Reserve(std::size_t strings, std::size_t text_bytes) { offsets_.reserve(strings + 1); text_.reserve(text_bytes); }
+  void Reserve(std::size_t strings, std::size_t text_bytes) {
+    offsets_.reserve(strings + 1);
+    text_.reserve(text_bytes);
+  }
 
  private:
   static constexpr std::size_t kTextMax = 0xFFFFFFFF;

@@ -39,8 +39,9 @@ void Directory::Append(CustomerOrdinal customer, ServiceOrdinal service, std::ui
 }
 
 std::span<const Run> Directory::Find(CustomerOrdinal customer) const {
-  const auto first = std::lower_bound(runs_.begin(), runs_.end(), customer,
-                                      [](const Run& run, CustomerOrdinal c) { return run.customer < c; });
+  const auto first =
+      std::lower_bound(runs_.begin(), runs_.end(), customer,
+                       [](const Run& run, CustomerOrdinal c) { return run.customer < c; });
   auto last = first;
   while (last != runs_.end() && last->customer == customer) ++last;
   return {first, last};
@@ -48,8 +49,9 @@ std::span<const Run> Directory::Find(CustomerOrdinal customer) const {
 
 const Run& Directory::RunOf(std::uint32_t row) const {
   QUIPU_CHECK(row < rows_);
-  const auto after = std::upper_bound(runs_.begin(), runs_.end(), row,
-                                      [](std::uint32_t r, const Run& run) { return r < run.first_row; });
+  const auto after =
+      std::upper_bound(runs_.begin(), runs_.end(), row,
+                       [](std::uint32_t r, const Run& run) { return r < run.first_row; });
   return *std::prev(after);
 }
 
@@ -73,9 +75,10 @@ Result<Directory> Directory::Decode(Bytes in, std::uint64_t rows) {
   ByteReader reader(in);
   const std::uint64_t count = reader.Varint();
   QUIPU_TRY(reader.status("directory"));
-  if (rows > kRowsMax || count > rows || count > reader.remaining() / kBlockBytesMin * kVectorValuesMax) {
-    return Damaged(std::to_string(count) + " runs are impossible for " + std::to_string(rows) + " rows in " +
-                   std::to_string(in.size()) + " bytes");
+  if (rows > kRowsMax || count > rows ||
+      count > reader.remaining() / kBlockBytesMin * kVectorValuesMax) {
+    return Damaged(std::to_string(count) + " runs are impossible for " + std::to_string(rows) +
+                   " rows in " + std::to_string(in.size()) + " bytes");
   }
   in = in.last(reader.remaining());
   std::vector<std::int64_t> customers(count), services(count), lengths(count);
@@ -88,17 +91,20 @@ Result<Directory> Directory::Decode(Bytes in, std::uint64_t rows) {
   std::int64_t customer = 0;
   constexpr std::int64_t kOrdinalMax = 0xFFFFFFFF;
   for (std::size_t i = 0; i < count; ++i) {
-    const bool in_range = customers[i] >= 0 && customers[i] <= kOrdinalMax - customer && services[i] >= 0 &&
-                          services[i] <= kOrdinalMax && lengths[i] >= 0 &&
+    const bool in_range = customers[i] >= 0 && customers[i] <= kOrdinalMax - customer &&
+                          services[i] >= 0 && services[i] <= kOrdinalMax && lengths[i] >= 0 &&
                           static_cast<std::uint64_t>(lengths[i]) < rows - directory.rows_;
     const bool ascending = i == 0 || customers[i] > 0 || services[i] > services[i - 1];
-    if (!in_range || !ascending) return Damaged("run " + std::to_string(i) + " is out of range or out of order");
+    if (!in_range || !ascending)
+      return Damaged("run " + std::to_string(i) + " is out of range or out of order");
     customer += customers[i];
-    directory.Append(static_cast<CustomerOrdinal>(customer), static_cast<ServiceOrdinal>(services[i]),
+    directory.Append(static_cast<CustomerOrdinal>(customer),
+                     static_cast<ServiceOrdinal>(services[i]),
                      static_cast<std::uint32_t>(lengths[i] + 1));
   }
   if (directory.rows_ != rows) {
-    return Damaged("its runs hold " + std::to_string(directory.rows_) + " rows, the segment " + std::to_string(rows));
+    return Damaged("its runs hold " + std::to_string(directory.rows_) + " rows, the segment " +
+                   std::to_string(rows));
   }
   return directory;
 }

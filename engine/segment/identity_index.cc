@@ -14,11 +14,13 @@ constexpr std::size_t kBlockWords = 8;
 constexpr std::size_t kBlockBytes = kBlockWords * 4;
 constexpr std::uint64_t kFilterHeaderBytes = 4;
 /// What fits one page; with more than 200 million keys the filter gets less precise, not larger.
-constexpr std::uint64_t kFilterBlocksMax = (kPagePayloadBytesMax - kFilterHeaderBytes) / kBlockBytes;
+constexpr std::uint64_t kFilterBlocksMax =
+    (kPagePayloadBytesMax - kFilterHeaderBytes) / kBlockBytes;
 
 /// The odd constants of the Parquet specification: the bit in word i is the top five bits of (low half x salt i).
-constexpr std::array<std::uint32_t, kBlockWords> kSalts = {0x47b6137bU, 0x44974d91U, 0x8824ad5bU, 0xa2b7289dU,
-                                                           0x705495c7U, 0x2df1424bU, 0x9efc4947U, 0x5c6bfb31U};
+constexpr std::array<std::uint32_t, kBlockWords> kSalts = {0x47b6137bU, 0x44974d91U, 0x8824ad5bU,
+                                                           0xa2b7289dU, 0x705495c7U, 0x2df1424bU,
+                                                           0x9efc4947U, 0x5c6bfb31U};
 
 std::uint32_t BitOf(std::uint64_t hash, std::size_t word) {
   return 1u << ((static_cast<std::uint32_t>(hash) * kSalts[word]) >> 27);
@@ -59,14 +61,17 @@ Result<std::vector<IdentityEntry>> DecodeIdentityChunk(Bytes in, std::size_t ent
   Status status = DecodeIntList(&in, steps);
   if (status.ok()) status = DecodeIntList(&in, rows);
   if (!status.ok()) return status.WithContext("identity index");
-  if (!in.empty()) return Status::Corruption("identity index: " + std::to_string(in.size()) + " bytes after the end");
+  if (!in.empty())
+    return Status::Corruption("identity index: " + std::to_string(in.size()) +
+                              " bytes after the end");
   std::vector<IdentityEntry> out(entries);
   for (std::size_t i = 0; i < entries; ++i) {
     const std::uint64_t before = hash;
     if (i > 0) hash += static_cast<std::uint64_t>(steps[i - 1]);
     const bool ascending = i == 0 || hash > before || (hash == before && rows[i] > rows[i - 1]);
     if (!ascending || rows[i] < 0 || rows[i] > 0xFFFFFFFF) {
-      return Status::Corruption("identity index: entry " + std::to_string(i) + " is out of range or out of order");
+      return Status::Corruption("identity index: entry " + std::to_string(i) +
+                                " is out of range or out of order");
     }
     out[i] = IdentityEntry{hash, static_cast<std::uint32_t>(rows[i])};
   }
@@ -76,7 +81,8 @@ Result<std::vector<IdentityEntry>> DecodeIdentityChunk(Bytes in, std::size_t ent
 IdentityFilter::IdentityFilter(std::uint64_t keys) {
   constexpr std::uint64_t kBlockBits = kBlockBytes * 8;
   const auto bits = static_cast<Uint128>(keys) * 107 / 10;  // 10.7 bits a key
-  const Uint128 blocks = std::clamp<Uint128>((bits + kBlockBits - 1) / kBlockBits, 1, kFilterBlocksMax);
+  const Uint128 blocks =
+      std::clamp<Uint128>((bits + kBlockBits - 1) / kBlockBits, 1, kFilterBlocksMax);
   words_.resize(static_cast<std::size_t>(blocks) * kBlockWords);
 }
 
@@ -105,8 +111,9 @@ Result<IdentityFilter> IdentityFilter::Decode(Bytes in) {
   const std::uint64_t blocks = reader.U32();
   QUIPU_TRY(reader.status("identity filter"));
   if (blocks == 0 || blocks * kBlockBytes != reader.remaining()) {
-    return Status::Corruption("identity filter: " + std::to_string(blocks) + " blocks cannot take " +
-                              std::to_string(reader.remaining()) + " bytes");
+    return Status::Corruption("identity filter: " + std::to_string(blocks) +
+                              " blocks cannot take " + std::to_string(reader.remaining()) +
+                              " bytes");
   }
   IdentityFilter filter;
   filter.words_.resize(static_cast<std::size_t>(blocks) * kBlockWords);

@@ -19,17 +19,28 @@ constexpr std::size_t kChecksumBytes = 8;
 
 std::string_view PageKindName(PageKind kind) {
   switch (kind) {
-    case PageKind::kTimes: return "times";
-    case PageKind::kMeasure: return "measure";
-    case PageKind::kDimension: return "dimension";
-    case PageKind::kDictionary: return "dictionary";
-    case PageKind::kIds: return "ids";
-    case PageKind::kDirectory: return "directory";
-    case PageKind::kNames: return "names";
-    case PageKind::kSummaries: return "summaries";
-    case PageKind::kIdentityIndex: return "identity index";
-    case PageKind::kIdentityFilter: return "identity filter";
-    case PageKind::kFooter: return "footer";
+    case PageKind::kTimes:
+      return "times";
+    case PageKind::kMeasure:
+      return "measure";
+    case PageKind::kDimension:
+      return "dimension";
+    case PageKind::kDictionary:
+      return "dictionary";
+    case PageKind::kIds:
+      return "ids";
+    case PageKind::kDirectory:
+      return "directory";
+    case PageKind::kNames:
+      return "names";
+    case PageKind::kSummaries:
+      return "summaries";
+    case PageKind::kIdentityIndex:
+      return "identity index";
+    case PageKind::kIdentityFilter:
+      return "identity filter";
+    case PageKind::kFooter:
+      return "footer";
   }
   return "unknown";
 }
@@ -57,13 +68,15 @@ void AppendPage(const PagePlace& place, Bytes payload, std::string* out) {
   w.U8(0);
   w.U16(0);
   w.Raw(payload.data(), payload.size());
-  const std::uint64_t checksum = Hash64(AsBytes(*out).subspan(start + kChecksumBytes), PlaceSeed(place));
+  const std::uint64_t checksum =
+      Hash64(AsBytes(*out).subspan(start + kChecksumBytes), PlaceSeed(place));
   std::memcpy(out->data() + start, &checksum, sizeof checksum);
 }
 
 Result<Bytes> OpenPage(const PagePlace& place, Bytes page, std::string_view file) {
   if (page.size() < kPageHeaderBytes || page.size() - kPageHeaderBytes > kPagePayloadBytesMax) {
-    return Status::Corruption(PlaceText(place, file) + ": impossible page size " + std::to_string(page.size()));
+    return Status::Corruption(PlaceText(place, file) + ": impossible page size " +
+                              std::to_string(page.size()));
   }
   ByteReader header(page.first(kPageHeaderBytes));
   const std::uint64_t checksum = header.U64();
@@ -72,19 +85,23 @@ Result<Bytes> OpenPage(const PagePlace& place, Bytes page, std::string_view file
   const std::uint8_t flags = header.U8();
   const std::uint16_t key_id = header.U16();
   if (payload_bytes != page.size() - kPageHeaderBytes) {
-    return Status::Corruption(PlaceText(place, file) + ": the page says " + std::to_string(payload_bytes) +
-                              " payload bytes, its reference " + std::to_string(page.size() - kPageHeaderBytes));
+    return Status::Corruption(PlaceText(place, file) + ": the page says " +
+                              std::to_string(payload_bytes) + " payload bytes, its reference " +
+                              std::to_string(page.size() - kPageHeaderBytes));
   }
   if (Hash64(page.subspan(kChecksumBytes), PlaceSeed(place)) != checksum) {
-    return Status::Corruption(PlaceText(place, file) +
-                              ": checksum mismatch; the bytes are damaged or belong to another place");
+    return Status::Corruption(
+        PlaceText(place, file) +
+        ": checksum mismatch; the bytes are damaged or belong to another place");
   }
   if (kind != static_cast<std::uint8_t>(place.kind)) {
-    return Status::Corruption(PlaceText(place, file) + ": the page is of kind " + std::to_string(kind));
+    return Status::Corruption(PlaceText(place, file) + ": the page is of kind " +
+                              std::to_string(kind));
   }
   if (flags != 0 || key_id != 0) {
-    return Status::Unsupported(PlaceText(place, file) + ": flags " + std::to_string(flags) + ", key id " +
-                               std::to_string(key_id) + "; a newer version of Quipu wrote this page");
+    return Status::Unsupported(PlaceText(place, file) + ": flags " + std::to_string(flags) +
+                               ", key id " + std::to_string(key_id) +
+                               "; a newer version of Quipu wrote this page");
   }
   return page.subspan(kPageHeaderBytes);
 }

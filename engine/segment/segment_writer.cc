@@ -201,7 +201,7 @@ Result<PageRef> SegmentWriter::State::WritePage(PageKind kind, std::uint32_t col
   const PageRef ref{flushed + buffer.size(), static_cast<std::uint32_t>(kPageHeaderBytes + payload.size())};
   const PagePlace place{footer.spec.store_id, footer.spec.segment_id, kind, column, ordinal, ref.offset};
   AppendPage(place, AsBytes(payload), &buffer);
-  if (buffer.size() >= kFlushBytes) QUIPU_TRY(Flush());
+  if (buffer.size() >= kFlushBytes && kind != PageKind::kFooter) QUIPU_TRY(Flush());
   return ref;
 }
 
@@ -269,9 +269,7 @@ Status SegmentWriter::State::WriteTail(SegmentMeta* meta) {
   QUIPU_TRY(WriteIdentities());
   QUIPU_TRY(Flush());
   QUIPU_TRY_ASSIGN(const PageRef ref, WritePage(PageKind::kFooter, 0, 0, EncodeFooter(footer)));
-  if (!buffer.empty()) {
-    meta->footer_checksum = LoadLe<std::uint64_t>(buffer.data());  // the page is alone in the buffer
-  }
+  meta->footer_checksum = LoadLe<std::uint64_t>(buffer.data());  // the page is alone in the buffer
   meta->file_bytes = ref.offset + ref.bytes + kSegmentTrailerBytes;
   buffer += EncodeSegmentTrailer({ref, meta->file_bytes});
   return Flush();

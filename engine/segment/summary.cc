@@ -37,8 +37,10 @@ struct SummaryTable::Decoder {
 
   Status Number(std::string_view what, std::uint64_t max, std::uint64_t* out);
   Status Small(std::string_view what, int min, int max, int* out);
-  Status List(std::string_view what, std::uint64_t n, std::int64_t min, std::int64_t max, Column* out);
-  Status Words(std::string_view what, std::size_t n, int words, int power, std::vector<WideWords>* out);
+  Status List(std::string_view what, std::uint64_t n, std::int64_t min, std::int64_t max,
+              Column* out);
+  Status Words(std::string_view what, std::size_t n, int words, int power,
+               std::vector<WideWords>* out);
   Status SketchRefs(std::string_view what, std::size_t n, std::vector<SketchRef>* out);
   Status Groups(std::uint64_t groups, std::uint64_t cells);
   Status Cells(std::uint64_t cells);
@@ -54,18 +56,21 @@ Status SummaryTable::Decoder::Number(std::string_view what, std::uint64_t max, s
   *out = reader.Varint();
   QUIPU_TRY(reader.status("summaries: " + std::string(what)));
   in = in.last(reader.remaining());
-  return *out <= max ? Status() : Damaged(std::string(what) + " is impossible: " + std::to_string(*out));
+  return *out <= max ? Status()
+                     : Damaged(std::string(what) + " is impossible: " + std::to_string(*out));
 }
 
 Status SummaryTable::Decoder::Small(std::string_view what, int min, int max, int* out) {
   if (in.empty()) return Damaged(std::string(what) + ": ends too early");
   *out = in[0];
   in = in.subspan(1);
-  return *out >= min && *out <= max ? Status() : Damaged(std::string(what) + " is impossible: " + std::to_string(*out));
+  return *out >= min && *out <= max
+             ? Status()
+             : Damaged(std::string(what) + " is impossible: " + std::to_string(*out));
 }
 
-Status SummaryTable::Decoder::List(std::string_view what, std::uint64_t n, std::int64_t min, std::int64_t max,
-                                   Column* out) {
+Status SummaryTable::Decoder::List(std::string_view what, std::uint64_t n, std::int64_t min,
+                                   std::int64_t max, Column* out) {
   const std::uint64_t blocks = (n + kVectorValuesMax - 1) / kVectorValuesMax;
   if (blocks > in.size() / kBlockBytesMin) {
     return Damaged(std::string(what) + ": " + std::to_string(n) + " values are impossible in " +
@@ -75,7 +80,8 @@ Status SummaryTable::Decoder::List(std::string_view what, std::uint64_t n, std::
   const Status status = DecodeIntList(&in, *out);
   if (!status.ok()) return status.WithContext("summaries: " + std::string(what));
   for (const std::int64_t v : *out) {
-    if (v < min || v > max) return Damaged(std::string(what) + ": " + std::to_string(v) + " is out of range");
+    if (v < min || v > max)
+      return Damaged(std::string(what) + ": " + std::to_string(v) + " is out of range");
   }
   return {};
 }
@@ -89,14 +95,16 @@ Status SummaryTable::Decoder::Groups(std::uint64_t groups, std::uint64_t cells) 
   std::uint64_t first = 0;
   table->groups_.reserve(groups);
   for (std::size_t i = 0; i < groups; ++i) {
-    const GroupKey key{static_cast<CustomerOrdinal>(customers[i]), static_cast<ServiceOrdinal>(services[i]),
-                       static_cast<CellLevel>(levels[i])};
-    if (i > 0 && !(table->groups_.back().first < key)) return Damaged("group " + std::to_string(i) + " out of order");
+    const GroupKey key{static_cast<CustomerOrdinal>(customers[i]),
+                       static_cast<ServiceOrdinal>(services[i]), static_cast<CellLevel>(levels[i])};
+    if (i > 0 && !(table->groups_.back().first < key))
+      return Damaged("group " + std::to_string(i) + " out of order");
     const std::uint64_t last = first + static_cast<std::uint64_t>(counts[i]);
     if (counts[i] > UnitsOf(key.level, table->month_) || last > cells) {
       return Damaged("group " + std::to_string(i) + " has too many cells");
     }
-    table->groups_.emplace_back(key, Range{static_cast<std::uint32_t>(first), static_cast<std::uint32_t>(last)});
+    table->groups_.emplace_back(
+        key, Range{static_cast<std::uint32_t>(first), static_cast<std::uint32_t>(last)});
     first = last;
   }
   return first == cells ? Status() : Damaged("the groups do not add up to the cells");
@@ -111,15 +119,18 @@ Status SummaryTable::Decoder::Cells(std::uint64_t cells) {
   table->starts_.reserve(cells);
   table->levels_.reserve(cells);
   for (const auto& [key, range] : table->groups_) {
+    const std::int64_t units_max = UnitsOf(key.level, table->month_);
     for (std::uint32_t cell = range.first; cell < range.last; ++cell) {
       const bool ascending = cell == range.first || units[cell] > units[cell - 1];
-      if (!ascending || units[cell] >= UnitsOf(key.level, table->month_)) {
-        return Damaged("cell " + std::to_string(cell) + " starts out of order or outside the month");
+      if (!ascending || units[cell] >= units_max) {
+        return Damaged("cell " + std::to_string(cell) +
+                       " starts out of order or outside the month");
       }
       table->starts_.push_back(month_start + units[cell] * UnitOf(key.level));
       table->levels_.push_back(key.level);
       if ((flags[cell] & kCellHasDistinct) == 0) continue;
-      if (key.customer != kAllCustomers) return Damaged("a distinct sketch in cell " + std::to_string(cell));
+      if (key.customer != kAllCustomers)
+        return Damaged("a distinct sketch in cell " + std::to_string(cell));
       table->distinct_cells_.push_back(cell);
     }
   }
@@ -129,14 +140,16 @@ Status SummaryTable::Decoder::Cells(std::uint64_t cells) {
   return {};
 }
 
-Status SummaryTable::Decoder::SketchRefs(std::string_view what, std::size_t n, std::vector<SketchRef>* out) {
+Status SummaryTable::Decoder::SketchRefs(std::string_view what, std::size_t n,
+                                         std::vector<SketchRef>* out) {
   Column lengths;
   QUIPU_TRY(List(what, n, 1, static_cast<std::int64_t>(kSummarySketchBytesMax), &lengths));
   out->reserve(n);
   for (const std::int64_t length : lengths) {
     out->push_back({static_cast<std::uint32_t>(sketch_bytes), static_cast<std::uint32_t>(length)});
     sketch_bytes += static_cast<std::uint64_t>(length);
-    if (sketch_bytes > kSummarySketchBytesMax) return Damaged(std::string(what) + " exceed the bound");
+    if (sketch_bytes > kSummarySketchBytesMax)
+      return Damaged(std::string(what) + " exceed the bound");
   }
   return {};
 }
@@ -151,11 +164,13 @@ Status SummaryTable::Decoder::Words(std::string_view what, std::size_t n, int wo
       WideWords& v = (*out)[i];
       v[static_cast<std::size_t>(w)] = static_cast<std::uint64_t>(column[i]);
       if (w + 1 < words) continue;
-      for (std::size_t rest = static_cast<std::size_t>(words); rest < 3; ++rest) v[rest] = column[i] < 0 ? ~0ull : 0;
+      for (std::size_t rest = static_cast<std::size_t>(words); rest < 3; ++rest)
+        v[rest] = column[i] < 0 ? ~0ull : 0;
     }
   }
   for (WideWords& v : *out) {
-    if (!MultiplyByPower(v, power, &v)) return Damaged(std::string(what) + ": a number is too large");
+    if (!MultiplyByPower(v, power, &v))
+      return Damaged(std::string(what) + ": a number is too large");
   }
   return {};
 }
@@ -166,7 +181,8 @@ Status SummaryTable::Decoder::MeasureNumbers(std::uint64_t n, MeasureColumn* mea
   QUIPU_TRY(Small("words of sums", 1, 3, &sum_words));
   QUIPU_TRY(Small("words of bounds", 1, 2, &bound_words));
   Column cells, absent;
-  QUIPU_TRY(List("cells of a measure", n, 0, static_cast<std::int64_t>(table->cells()) - 1, &cells));
+  QUIPU_TRY(
+      List("cells of a measure", n, 0, static_cast<std::int64_t>(table->cells()) - 1, &cells));
   QUIPU_TRY(List("absent rows", n, 0, kOrdinalMax, &absent));
   std::vector<WideWords> sums, minima, maxima;
   QUIPU_TRY(Words("sums", n, sum_words, kSumScale - scale, &sums));
@@ -194,7 +210,9 @@ Status SummaryTable::Decoder::MeasureNumbers(std::uint64_t n, MeasureColumn* mea
 }
 
 Status SummaryTable::Decoder::MeasureSketches(MeasureColumn* measure) {
-  const auto has_quantiles = [this](std::uint32_t cell) { return (table->flags_[cell] & kCellHasQuantiles) != 0; };
+  const auto has_quantiles = [this](std::uint32_t cell) {
+    return (table->flags_[cell] & kCellHasQuantiles) != 0;
+  };
   const auto n = std::count_if(measure->cells.begin(), measure->cells.end(), has_quantiles);
   std::vector<SketchRef> refs;
   QUIPU_TRY(SketchRefs("lengths of quantile sketches", static_cast<std::size_t>(n), &refs));
@@ -227,7 +245,8 @@ Status SummaryTable::Decoder::Sketches() {
   int form = 0;
   QUIPU_TRY(Number("bytes of sketches", kSummarySketchBytesMax, &size));
   QUIPU_TRY(Small("form of sketches", kSketchesPlain, kSketchesZstd, &form));
-  if (size != sketch_bytes) return Damaged("the lengths of the sketches do not add up to their bytes");
+  if (size != sketch_bytes)
+    return Damaged("the lengths of the sketches do not add up to their bytes");
   if (form == kSketchesPlain) {
     if (in.size() != size) return Damaged("the sketches do not end with the payload");
     table->sketches_.assign(AsText(in));
@@ -244,7 +263,8 @@ Status SummaryTable::Decoder::Run() {
   QUIPU_TRY(Number("number of measures", in.size(), &measures));
   QUIPU_TRY(Groups(groups, cells));
   QUIPU_TRY(Cells(cells));
-  QUIPU_TRY(SketchRefs("lengths of distinct sketches", table->distinct_cells_.size(), &table->distinct_sketches_));
+  QUIPU_TRY(SketchRefs("lengths of distinct sketches", table->distinct_cells_.size(),
+                       &table->distinct_sketches_));
   for (std::uint64_t i = 0; i < measures; ++i) QUIPU_TRY(Measure());
   return Sketches();
 }
@@ -257,10 +277,12 @@ Result<std::shared_ptr<const SummaryTable>> SummaryTable::Decode(Bytes payload, 
   return std::shared_ptr<const SummaryTable>(std::move(table));
 }
 
-SummaryTable::Range SummaryTable::Find(CustomerOrdinal customer, ServiceOrdinal service, CellLevel level) const {
+SummaryTable::Range SummaryTable::Find(CustomerOrdinal customer, ServiceOrdinal service,
+                                       CellLevel level) const {
   const GroupKey key{customer, service, level};
-  const auto found = std::lower_bound(groups_.begin(), groups_.end(), key,
-                                      [](const auto& group, const GroupKey& k) { return group.first < k; });
+  const auto found =
+      std::lower_bound(groups_.begin(), groups_.end(), key,
+                       [](const auto& group, const GroupKey& k) { return group.first < k; });
   return found != groups_.end() && found->first == key ? found->second : Range{};
 }
 
@@ -270,8 +292,9 @@ TimeUs SummaryTable::end(std::uint32_t cell) const {
 }
 
 SummaryTable::Entry SummaryTable::FindEntry(std::uint32_t cell, ColumnId measure) const {
-  const auto column = std::lower_bound(measures_.begin(), measures_.end(), measure,
-                                       [](const MeasureColumn& m, ColumnId id) { return m.id < id; });
+  const auto column =
+      std::lower_bound(measures_.begin(), measures_.end(), measure,
+                       [](const MeasureColumn& m, ColumnId id) { return m.id < id; });
   if (column == measures_.end() || column->id != measure) return {};
   const auto found = std::lower_bound(column->cells.begin(), column->cells.end(), cell);
   if (found == column->cells.end() || *found != cell) return {};
@@ -287,8 +310,10 @@ bool SummaryTable::HasQuantiles(std::uint32_t cell, ColumnId /*measure*/) const 
   return (flags_[cell] & kCellHasQuantiles) != 0;
 }
 
-Status SummaryTable::MergeQuantiles(std::uint32_t cell, ColumnId measure, QuantileSketch* into) const {
-  if (!HasQuantiles(cell, measure)) return Status::Internal("summaries: asked a cell without sketches for quantiles");
+Status SummaryTable::MergeQuantiles(std::uint32_t cell, ColumnId measure,
+                                    QuantileSketch* into) const {
+  if (!HasQuantiles(cell, measure))
+    return Status::Internal("summaries: asked a cell without sketches for quantiles");
   const Entry entry = FindEntry(cell, measure);
   if (entry.column == nullptr) return {};
   const SketchRef ref = entry.column->sketches[entry.index];
@@ -297,23 +322,28 @@ Status SummaryTable::MergeQuantiles(std::uint32_t cell, ColumnId measure, Quanti
   const Status status = into->MergeEncoded(reader);
   if (!status.ok()) return status.WithContext("summaries: cell " + std::to_string(cell));
   if (reader.remaining() != 0 || into->count() - before != entry.column->stats[entry.index].count) {
-    return Damaged("cell " + std::to_string(cell) + ": the sketch does not belong to its statistics");
+    return Damaged("cell " + std::to_string(cell) +
+                   ": the sketch does not belong to its statistics");
   }
   return {};
 }
 
-bool SummaryTable::HasDistinctCustomers(std::uint32_t cell) const { return (flags_[cell] & kCellHasDistinct) != 0; }
+bool SummaryTable::HasDistinctCustomers(std::uint32_t cell) const {
+  return (flags_[cell] & kCellHasDistinct) != 0;
+}
 
 Status SummaryTable::MergeDistinctCustomers(std::uint32_t cell, DistinctSketch* into) const {
   const auto found = std::lower_bound(distinct_cells_.begin(), distinct_cells_.end(), cell);
   if (found == distinct_cells_.end() || *found != cell) {
     return Status::Internal("summaries: asked a cell without a distinct sketch for it");
   }
-  const SketchRef ref = distinct_sketches_[static_cast<std::size_t>(found - distinct_cells_.begin())];
+  const SketchRef ref =
+      distinct_sketches_[static_cast<std::size_t>(found - distinct_cells_.begin())];
   ByteReader reader(AsBytes(sketches_).subspan(ref.offset, ref.bytes));
   Result<DistinctSketch> sketch = DistinctSketch::Decode(reader);
   if (!sketch) return sketch.error().WithContext("summaries: cell " + std::to_string(cell));
-  if (reader.remaining() != 0) return Damaged("cell " + std::to_string(cell) + ": bytes after the distinct sketch");
+  if (reader.remaining() != 0)
+    return Damaged("cell " + std::to_string(cell) + ": bytes after the distinct sketch");
   into->Merge(*sketch);
   return {};
 }
@@ -321,10 +351,12 @@ Status SummaryTable::MergeDistinctCustomers(std::uint32_t cell, DistinctSketch* 
 std::size_t SummaryTable::bytes() const {
   std::size_t n = sizeof *this + sketches_.capacity();
   n += groups_.size() * sizeof(groups_[0]);
-  n += cells() * (sizeof(TimeUs) + sizeof(std::uint64_t) + sizeof(std::uint8_t) + sizeof(CellLevel));
+  n +=
+      cells() * (sizeof(TimeUs) + sizeof(std::uint64_t) + sizeof(std::uint8_t) + sizeof(CellLevel));
   n += distinct_cells_.size() * (sizeof(std::uint32_t) + sizeof(SketchRef));
   for (const MeasureColumn& m : measures_) {
-    n += sizeof m + m.cells.size() * (sizeof(std::uint32_t) + sizeof(MeasureStats) + sizeof(SketchRef));
+    n += sizeof m +
+         m.cells.size() * (sizeof(std::uint32_t) + sizeof(MeasureStats) + sizeof(SketchRef));
   }
   return n;
 }

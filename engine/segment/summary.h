@@ -39,8 +39,8 @@ enum class CellLevel : std::uint8_t { kHour = 0, kDay = 1, kMonth = 2 };
 /// Fills cells from rows that arrive in segment order.
 class SummaryBuilder {
  public:
-  /// `names` must outlive the builder.
-  SummaryBuilder(MonthIndex month, const Names* names);
+  /// `names` must outlive the builder. `bytes_max` bounds the sketches of the all-customers hours in memory.
+  SummaryBuilder(MonthIndex month, const Names* names, std::uint64_t bytes_max = kSummaryBuilderBytesMax);
   ~SummaryBuilder();
   void Add(const RowBatch& rows);
   /// The payload of the summary page. The builder is empty afterwards.

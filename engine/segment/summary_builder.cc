@@ -4,7 +4,7 @@
 //                  |
 //                  +----------> all customers' hour -> day -> month        (days and months in Finish)
 //
-// so a row's value is added once. Most customers are small: a run that begins and ends within a batch with fewer than kCellRowsMin rows
+// so a row's value is added to one sketch. Most customers are small: a run that begins and ends within a batch with fewer than kCellRowsMin rows
 // cannot earn a cell and goes straight to the hours of all customers. All of this is addition in commutative monoids
 // (exact sums, min, max, sketches), hence the cells do not depend on how rows were split into batches. One exception: when the
 // sketches of the all-customers hours outgrow kSummaryBuilderBytesMax, they are folded into the days and none of these hours gets
@@ -69,7 +69,17 @@ struct ServiceCells {
       return sketches[slot];
     }
   };
-  std::vector<std::unique_ptr<OpenCell>> hours;  // by hour of the month
+  // Values of one measure that wait for their hour's cell: kPendingValues for each hour. Rows of small customers jump from hour to
+  // hour; touching a sketch for each of them would miss the cache each time.
+  struct Pending {
+    int scale = 0;
+    std::vector<std::uint8_t> counts;
+    std::vector<std::int64_t> values;
+  };
+  std::vector<std::uint64_t> hour_rows;
+  std::vector<std::unique_ptr<OpenCell>>
+      hours;  // by hour of the month; their `rows` are set in Finish
+  std::vector<std::unique_ptr<Pending>> pending;  // by slot; null: values go straight to the cell
   std::vector<std::unique_ptr<Day>> days;
 };
 
@@ -82,6 +92,9 @@ constexpr std::uint64_t kCustomerCellsMax = kSummaryCellsMax / 4;
 constexpr std::uint64_t kCustomerEntriesMax = kSummaryEntriesMax / 4;
 
 constexpr std::uint32_t kHoursPerDay = 24;
+constexpr std::size_t kPendingValues = 32;
+/// About 60 MB; further measures and services do without.
+constexpr std::size_t kPendingMax = 320;
 constexpr std::uint32_t kNoHour = 0xFFFFFFFF;
 
 // Mantissas are summed as integers at the column's scale and brought to scale 18 once: 2^32 of them at 64 bits fit 128.
@@ -113,7 +126,8 @@ MeasureStats StatsOf(const DecimalColumn& column, std::size_t first, std::size_t
   return stats;
 }
 
-void AddToSketch(const DecimalColumn& column, std::size_t first, std::size_t last, QuantileSketch* sketch) {
+void AddToSketch(const DecimalColumn& column, std::size_t first, std::size_t last,
+                 QuantileSketch* sketch) {
   for (std::size_t i = first; i < last; ++i) {
     if (column.IsPresent(i)) sketch->Add(column.Mantissa(i), column.scale);
   }
@@ -132,17 +146,24 @@ struct SummaryBuilder::State {
     ClosedCells hours, days, months;
   };
 
-  State(MonthIndex month_index, const Names* customer_names)
+  State(MonthIndex month_index, const Names* customer_names, std::uint64_t hour_bytes_max)
       : month(month_index),
         names(customer_names),
+        bytes_max(hour_bytes_max),
         month_start(MonthStart(month_index)),
-        hours_in_month(static_cast<std::uint32_t>((MonthStart(month_index + 1) - month_start) / kHourUs)) {}
+        hours_in_month(
+            static_cast<std::uint32_t>((MonthStart(month_index + 1) - month_start) / kHourUs)) {}
 
   void Add(const RowBatch& rows);
   void AddLightRun(const RowBatch& rows, std::size_t first, std::size_t last);
   void AddToOpenRun(const RowBatch& rows, std::size_t first, std::size_t last);
-  void AddSpanToHour(const RowBatch& rows, std::size_t first, std::size_t last, ServiceCells& service,
-                     std::uint32_t hour);
+  void AddSpanToHour(const RowBatch& rows, std::size_t first, std::size_t last,
+                     ServiceCells& service, std::uint32_t hour);
+  void AddColumnToHour(const DecimalColumn& column, std::size_t first, std::size_t last,
+                       std::size_t slot, ServiceCells& service, std::uint32_t hour);
+  ServiceCells::Pending* PendingOf(ServiceCells& service, std::size_t slot);
+  void FlushHour(ServiceCells& service, std::size_t slot, std::uint32_t hour);
+  void FlushAllHours(ServiceCells& service, std::size_t slot);
   void MergeIntoHour(const OpenCell& cell, ServiceCells& service, std::uint32_t hour);
   void BoundHourSketches();
   void OpenTheRun(CustomerOrdinal customer, ServiceOrdinal service);
@@ -153,17 +174,20 @@ struct SummaryBuilder::State {
   void AddDistinct(ServiceCells& service, CustomerOrdinal customer, std::uint32_t hour);
 
   std::uint32_t HourOf(TimeUs time) const;
-  std::size_t SpanEnd(const RowBatch& rows, std::size_t first, std::size_t last, std::uint32_t hour) const;
+  std::size_t SpanEnd(const RowBatch& rows, std::size_t first, std::size_t last,
+                      std::uint32_t hour) const;
   ServiceCells& Service(ServiceOrdinal id);
   OpenCell& HourCell(ServiceCells& service, std::uint32_t hour) const;
   std::size_t SlotOf(ColumnId id);
   bool CustomerCellFits() const;
   void EmitCustomerCell(const OpenCell& cell, std::uint32_t unit, ClosedCells* to);
   ClosedCell Close(const OpenCell& cell, std::uint32_t unit, std::uint64_t sketch_bytes_max);
-  void EmitGroup(CustomerOrdinal customer, ServiceOrdinal service, CellLevel level, ClosedCells* cells);
+  void EmitGroup(CustomerOrdinal customer, ServiceOrdinal service, CellLevel level,
+                 ClosedCells* cells);
 
   MonthIndex month;
   const Names* names;
+  std::uint64_t bytes_max;
   TimeUs month_start;
   std::uint32_t hours_in_month;
   SummaryColumns columns;
@@ -171,6 +195,8 @@ struct SummaryBuilder::State {
   std::unordered_map<ColumnId, std::size_t> slots;
   OpenRun run;
   std::map<ServiceOrdinal, ServiceCells> services;
+  std::size_t pending_count = 0;
+  DecimalColumn flush_column;
   bool hours_have_sketches = true;
   std::uint64_t hour_sketch_bytes = 0;  // memory
   std::uint64_t sketch_bytes = 0;       // encoded
@@ -188,8 +214,8 @@ std::uint32_t SummaryBuilder::State::HourOf(TimeUs time) const {
   return static_cast<std::uint32_t>(hour);
 }
 
-std::size_t SummaryBuilder::State::SpanEnd(const RowBatch& rows, std::size_t first, std::size_t last,
-                                           std::uint32_t hour) const {
+std::size_t SummaryBuilder::State::SpanEnd(const RowBatch& rows, std::size_t first,
+                                           std::size_t last, std::uint32_t hour) const {
   const TimeUs end = month_start + (static_cast<TimeUs>(hour) + 1) * kHourUs;
   std::size_t i = first;
   while (i < last && rows.times[i] < end) ++i;
@@ -200,6 +226,7 @@ ServiceCells& SummaryBuilder::State::Service(ServiceOrdinal id) {
   ServiceCells& service = services[id];
   if (service.hours.empty()) {
     service.hours.resize(hours_in_month);
+    service.hour_rows.resize(hours_in_month);
     service.days.resize(hours_in_month / kHoursPerDay);
   }
   return service;
@@ -254,24 +281,74 @@ void SummaryBuilder::State::AddLightRun(const RowBatch& rows, std::size_t first,
 
 void SummaryBuilder::State::AddSpanToHour(const RowBatch& rows, std::size_t first, std::size_t last,
                                           ServiceCells& service, std::uint32_t hour) {
-  OpenCell& cell = HourCell(service, hour);
-  cell.rows += last - first;
+  service.hour_rows[hour] += last - first;
   for (std::size_t m = 0; m < rows.measures.size(); ++m) {
-    const MeasureStats stats = StatsOf(rows.measures[m], first, last);
-    if (stats.count == 0) continue;
-    MeasureCell& measure = cell.At(batch_slots[m]);
-    measure.stats.Merge(stats);
-    if (hours_have_sketches) {
-      const std::size_t before = measure.sketch.bytes();
-      AddToSketch(rows.measures[m], first, last, &measure.sketch);
-      hour_sketch_bytes += measure.sketch.bytes() - before;
-    } else {
-      AddToSketch(rows.measures[m], first, last, &service.days[hour / kHoursPerDay]->At(batch_slots[m]));
+    const DecimalColumn& column = rows.measures[m];
+    const std::size_t slot = batch_slots[m];
+    ServiceCells::Pending* pending = column.is_wide() ? nullptr : PendingOf(service, slot);
+    if (pending == nullptr) {
+      AddColumnToHour(column, first, last, slot, service, hour);
+      continue;
+    }
+    if (pending->scale != column.scale) {
+      FlushAllHours(service, slot);
+      pending->scale = column.scale;
+    }
+    for (std::size_t i = first; i < last; ++i) {
+      if (!column.IsPresent(i)) continue;
+      pending->values[hour * kPendingValues + pending->counts[hour]++] = column.narrow[i];
+      if (pending->counts[hour] == kPendingValues) FlushHour(service, slot, hour);
     }
   }
 }
 
-void SummaryBuilder::State::AddToOpenRun(const RowBatch& rows, std::size_t first, std::size_t last) {
+ServiceCells::Pending* SummaryBuilder::State::PendingOf(ServiceCells& service, std::size_t slot) {
+  if (slot >= service.pending.size()) service.pending.resize(slot + 1);
+  std::unique_ptr<ServiceCells::Pending>& pending = service.pending[slot];
+  if (pending == nullptr && pending_count < kPendingMax) {
+    ++pending_count;
+    pending = std::make_unique<ServiceCells::Pending>();
+    pending->counts.resize(hours_in_month);
+    pending->values.resize(hours_in_month * kPendingValues);
+  }
+  return pending.get();
+}
+
+void SummaryBuilder::State::FlushHour(ServiceCells& service, std::size_t slot, std::uint32_t hour) {
+  ServiceCells::Pending& pending = *service.pending[slot];
+  const std::size_t n = pending.counts[hour];
+  const std::int64_t* values = pending.values.data() + hour * kPendingValues;
+  flush_column.scale = pending.scale;
+  flush_column.narrow.assign(values, values + n);
+  AddColumnToHour(flush_column, 0, n, slot, service, hour);
+  pending.counts[hour] = 0;
+}
+
+void SummaryBuilder::State::FlushAllHours(ServiceCells& service, std::size_t slot) {
+  if (service.pending[slot] == nullptr) return;
+  for (std::uint32_t hour = 0; hour < hours_in_month; ++hour) {
+    if (service.pending[slot]->counts[hour] > 0) FlushHour(service, slot, hour);
+  }
+}
+
+void SummaryBuilder::State::AddColumnToHour(const DecimalColumn& column, std::size_t first,
+                                            std::size_t last, std::size_t slot,
+                                            ServiceCells& service, std::uint32_t hour) {
+  const MeasureStats stats = StatsOf(column, first, last);
+  if (stats.count == 0) return;
+  MeasureCell& measure = HourCell(service, hour).At(slot);
+  measure.stats.Merge(stats);
+  if (!hours_have_sketches) {
+    AddToSketch(column, first, last, &service.days[hour / kHoursPerDay]->At(slot));
+    return;
+  }
+  const std::size_t before = measure.sketch.bytes();
+  AddToSketch(column, first, last, &measure.sketch);
+  hour_sketch_bytes += measure.sketch.bytes() - before;
+}
+
+void SummaryBuilder::State::AddToOpenRun(const RowBatch& rows, std::size_t first,
+                                         std::size_t last) {
   while (first < last) {
     const std::uint32_t hour = HourOf(rows.times[first]);
     if (hour != run.hour) {
@@ -297,9 +374,10 @@ void SummaryBuilder::State::AddToOpenRun(const RowBatch& rows, std::size_t first
   }
 }
 
-void SummaryBuilder::State::MergeIntoHour(const OpenCell& from, ServiceCells& service, std::uint32_t hour) {
+void SummaryBuilder::State::MergeIntoHour(const OpenCell& from, ServiceCells& service,
+                                          std::uint32_t hour) {
   OpenCell& cell = HourCell(service, hour);
-  cell.rows += from.rows;
+  service.hour_rows[hour] += from.rows;
   for (std::size_t slot = 0; slot < from.measures.size(); ++slot) {
     const MeasureCell& measure = from.measures[slot];
     if (measure.stats.count == 0) continue;
@@ -315,7 +393,8 @@ void SummaryBuilder::State::MergeIntoHour(const OpenCell& from, ServiceCells& se
   }
 }
 
-void SummaryBuilder::State::AddDistinct(ServiceCells& service, CustomerOrdinal customer, std::uint32_t hour) {
+void SummaryBuilder::State::AddDistinct(ServiceCells& service, CustomerOrdinal customer,
+                                        std::uint32_t hour) {
   if (!customer_known || hashed_customer != customer) {
     customer_hash = Hash64(names->Customer(customer));
     hashed_customer = customer;
@@ -327,7 +406,7 @@ void SummaryBuilder::State::AddDistinct(ServiceCells& service, CustomerOrdinal c
 }
 
 void SummaryBuilder::State::BoundHourSketches() {
-  if (!hours_have_sketches || hour_sketch_bytes <= kSummaryBuilderBytesMax) return;
+  if (!hours_have_sketches || hour_sketch_bytes <= bytes_max) return;
   for (auto& [id, service] : services) {
     for (std::uint32_t hour = 0; hour < hours_in_month; ++hour) {
       OpenCell* cell = service.hours[hour].get();
@@ -355,7 +434,8 @@ bool SummaryBuilder::State::CustomerCellFits() const {
   return closed_cells < kCustomerCellsMax && entries + slots.size() <= kCustomerEntriesMax;
 }
 
-void SummaryBuilder::State::EmitCustomerCell(const OpenCell& cell, std::uint32_t unit, ClosedCells* to) {
+void SummaryBuilder::State::EmitCustomerCell(const OpenCell& cell, std::uint32_t unit,
+                                             ClosedCells* to) {
   if (cell.rows < kCellRowsMin || !CustomerCellFits()) return;
   to->push_back(Close(cell, unit, cell.rows >= kSketchRowsMin ? kCustomerSketchBytesMax : 0));
 }
@@ -389,7 +469,8 @@ void SummaryBuilder::State::CloseRun() {
 // ---- Cells out.
 
 // With quantiles if the sketches of the segment stay within the bound (0 = never); they are all or none of a cell.
-ClosedCell SummaryBuilder::State::Close(const OpenCell& cell, std::uint32_t unit, std::uint64_t sketch_bytes_max) {
+ClosedCell SummaryBuilder::State::Close(const OpenCell& cell, std::uint32_t unit,
+                                        std::uint64_t sketch_bytes_max) {
   ClosedCell closed;
   closed.unit = unit;
   closed.rows = cell.rows;
@@ -414,8 +495,8 @@ ClosedCell SummaryBuilder::State::Close(const OpenCell& cell, std::uint32_t unit
   return closed;
 }
 
-void SummaryBuilder::State::EmitGroup(CustomerOrdinal customer, ServiceOrdinal service, CellLevel level,
-                                      ClosedCells* cells) {
+void SummaryBuilder::State::EmitGroup(CustomerOrdinal customer, ServiceOrdinal service,
+                                      CellLevel level, ClosedCells* cells) {
   if (cells->empty()) return;
   columns.groups.push_back({customer, service, level, static_cast<std::uint32_t>(cells->size())});
   for (const ClosedCell& cell : *cells) {
@@ -440,10 +521,13 @@ void SummaryBuilder::State::EmitGroup(CustomerOrdinal customer, ServiceOrdinal s
 }
 
 void SummaryBuilder::State::FinishService(ServiceOrdinal id, ServiceCells& service) {
+  for (std::size_t slot = 0; slot < service.pending.size(); ++slot) FlushAllHours(service, slot);
+  service.pending.clear();
   ClosedCells hours, days, months;
   OpenCell month_cell;
   DistinctSketch month_customers;
-  const auto close_with_distinct = [this](const OpenCell& cell, std::uint32_t unit, const DistinctSketch& customers) {
+  const auto close_with_distinct = [this](const OpenCell& cell, std::uint32_t unit,
+                                          const DistinctSketch& customers) {
     ClosedCell closed = Close(cell, unit, kDaySketchBytesMax);
     customers.EncodeTo(&closed.distinct);
     if (sketch_bytes + closed.distinct.size() <= kSummarySketchBytesMax) {
@@ -457,8 +541,9 @@ void SummaryBuilder::State::FinishService(ServiceOrdinal id, ServiceCells& servi
     if (day == nullptr) continue;
     OpenCell day_cell;
     for (std::uint32_t hour = d * kHoursPerDay; hour < (d + 1) * kHoursPerDay; ++hour) {
+      if (service.hour_rows[hour] == 0) continue;
+      HourCell(service, hour).rows = service.hour_rows[hour];
       const std::unique_ptr<OpenCell> cell = std::move(service.hours[hour]);
-      if (cell == nullptr) continue;
       const bool with_quantiles = hours_have_sketches && cell->rows >= kSketchRowsMin;
       hours.push_back(Close(*cell, hour, with_quantiles ? kHourSketchBytesMax : 0));
       day_cell.Merge(*cell);
@@ -477,7 +562,8 @@ void SummaryBuilder::State::FinishService(ServiceOrdinal id, ServiceCells& servi
   EmitGroup(kAllCustomers, id, CellLevel::kMonth, &months);
 }
 
-SummaryBuilder::SummaryBuilder(MonthIndex month, const Names* names) : state_(std::make_unique<State>(month, names)) {}
+SummaryBuilder::SummaryBuilder(MonthIndex month, const Names* names, std::uint64_t bytes_max)
+    : state_(std::make_unique<State>(month, names, bytes_max)) {}
 
 SummaryBuilder::~SummaryBuilder() = default;
 
@@ -487,9 +573,10 @@ std::string SummaryBuilder::Finish() {
   state_->CloseRun();
   for (auto& [id, service] : state_->services) state_->FinishService(id, service);
   // A measure that was in a batch's columns but present in no row.
-  std::erase_if(state_->columns.measures, [](const SummaryColumns::Measure& m) { return m.cells.empty(); });
+  std::erase_if(state_->columns.measures,
+                [](const SummaryColumns::Measure& m) { return m.cells.empty(); });
   std::string payload = state_->columns.Encode();
-  state_ = std::make_unique<State>(state_->month, state_->names);
+  state_ = std::make_unique<State>(state_->month, state_->names, state_->bytes_max);
   return payload;
 }
 

@@ -21,12 +21,14 @@ void AppendColumn(const Items& items, Field field, std::string* out) {
 
 template <class Numbers>
 void AppendColumn(const Numbers& numbers, std::string* out) {
-  AppendColumn(numbers, [](auto n) { return n; }, out);
+  AppendColumn(
+      numbers, [](auto n) { return n; }, out);
 }
 
 void AppendWords(const std::vector<WideWords>& values, int words, std::string* out) {
   for (std::size_t i = 0; i < static_cast<std::size_t>(words); ++i) {
-    AppendColumn(values, [i](const WideWords& v) { return v[i]; }, out);
+    AppendColumn(
+        values, [i](const WideWords& v) { return v[i]; }, out);
   }
 }
 
@@ -45,7 +47,8 @@ int MostWords(const std::vector<WideWords>& numbers) {
   return words;
 }
 
-void AppendMeasure(const SummaryColumns::Measure& measure, const std::vector<std::uint64_t>& rows, std::string* out) {
+void AppendMeasure(const SummaryColumns::Measure& measure, const std::vector<std::uint64_t>& rows,
+                   std::string* out) {
   std::vector<WideWords> sums, minima, maxima;
   for (const MeasureStats& stats : measure.stats) {
     sums.push_back(ToWords(stats.sum));
@@ -89,7 +92,8 @@ void AppendSketches(const std::string& sketches, std::string* out) {
 }  // namespace
 
 std::string SummaryColumns::Encode() {
-  std::sort(measures.begin(), measures.end(), [](const Measure& a, const Measure& b) { return a.id < b.id; });
+  std::sort(measures.begin(), measures.end(),
+            [](const Measure& a, const Measure& b) { return a.id < b.id; });
   std::uint64_t entries = 0;
   for (const Measure& measure : measures) entries += measure.cells.size();
   QUIPU_CHECK(rows.size() <= kSummaryCellsMax && entries <= kSummaryEntriesMax);
@@ -98,10 +102,14 @@ std::string SummaryColumns::Encode() {
   w.Varint(groups.size());
   w.Varint(rows.size());
   w.Varint(measures.size());
-  AppendColumn(groups, [](const Group& g) { return g.customer; }, &out);
-  AppendColumn(groups, [](const Group& g) { return g.service; }, &out);
-  AppendColumn(groups, [](const Group& g) { return g.level; }, &out);
-  AppendColumn(groups, [](const Group& g) { return g.cells; }, &out);
+  AppendColumn(
+      groups, [](const Group& g) { return g.customer; }, &out);
+  AppendColumn(
+      groups, [](const Group& g) { return g.service; }, &out);
+  AppendColumn(
+      groups, [](const Group& g) { return g.level; }, &out);
+  AppendColumn(
+      groups, [](const Group& g) { return g.cells; }, &out);
   AppendColumn(units, &out);
   AppendColumn(rows, &out);
   AppendColumn(flags, &out);

@@ -36,11 +36,12 @@ struct SummaryColumns {
     ColumnId id = 0;
     std::vector<std::uint32_t> cells;  ///< Ascending.
     std::vector<MeasureStats> stats;
-    std::vector<std::uint32_t> sketch_bytes;  ///< Of those cells that have quantiles, one after another in `sketches`.
+    std::vector<std::uint32_t>
+        sketch_bytes;  ///< Of those cells that have quantiles, one after another in `sketches`.
     std::string sketches;
   };
 
-  std::vector<Group> groups;  ///< Ascending by (customer, service, level).
+  std::vector<Group> groups;         ///< Ascending by (customer, service, level).
   std::vector<std::uint32_t> units;  ///< Per cell: hours, days or months since the month began.
   std::vector<std::uint64_t> rows;
   std::vector<std::uint8_t> flags;

@@ -24,7 +24,8 @@ MeasureTotal TotalOf(const DecimalColumn& column, std::size_t rows) {
 
 std::string HexText(Uint128 v) {
   std::string text = "0x";
-  for (int shift = 124; shift >= 0; shift -= 4) text += "0123456789abcdef"[static_cast<unsigned>(v >> shift) & 15u];
+  for (int shift = 124; shift >= 0; shift -= 4)
+    text += "0123456789abcdef"[static_cast<unsigned>(v >> shift) & 15u];
   return text;
 }
 
@@ -41,8 +42,8 @@ void Totals::Add(const Totals& other) {
 }
 
 std::string Totals::ToString() const {
-  return std::to_string(rows) + " rows, identities " + HexText(identities.sum) + ", " + std::to_string(measures.size()) +
-         " measures";
+  return std::to_string(rows) + " rows, identities " + HexText(identities.sum) + ", " +
+         std::to_string(measures.size()) + " measures";
 }
 
 void Totals::EncodeTo(std::string* out) const {
@@ -65,7 +66,8 @@ Result<Totals> Totals::Decode(ByteReader& in) {
   constexpr std::size_t kEntryBytesMin = 1 + 1 + 24;
   QUIPU_TRY(in.status("totals"));
   if (count > in.remaining() / kEntryBytesMin) {
-    return Status::Corruption("totals: " + std::to_string(count) + " measures do not fit into the bytes that are left");
+    return Status::Corruption("totals: " + std::to_string(count) +
+                              " measures do not fit into the bytes that are left");
   }
   for (std::uint64_t i = 0; i < count; ++i) {
     const std::uint64_t id = in.Varint();

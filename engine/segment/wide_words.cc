@@ -51,7 +51,8 @@ bool IsMultipleOfPower(const WideWords& v, int n) {
 
 WideWords DividedByPower(const WideWords& v, int n) {
   std::uint64_t rest = 0;
-  const WideWords quotient = Divide(Magnitude(v), static_cast<std::uint64_t>(PowerOf10I64(n)), &rest);
+  const WideWords quotient =
+      Divide(Magnitude(v), static_cast<std::uint64_t>(PowerOf10I64(n)), &rest);
   QUIPU_CHECK(rest == 0);
   return IsNegative(v) ? Negated(quotient) : quotient;
 }

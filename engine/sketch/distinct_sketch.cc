@@ -16,7 +16,9 @@ constexpr std::size_t kPackedBytes = kRegisters * 6 / 8;
 constexpr std::uint64_t kTagSet = 0;
 constexpr std::uint64_t kTagRegisters = 1;
 
-Status Corrupt(const char* what) { return Status::Corruption(std::string("distinct sketch: ") + what); }
+Status Corrupt(const char* what) {
+  return Status::Corruption(std::string("distinct sketch: ") + what);
+}
 
 // Ertl's sigma and tau (arXiv 1702.01284, algorithm 6): both series end when the doubles stop changing.
 double Sigma(double x) {
@@ -110,7 +112,8 @@ void DistinctSketch::Merge(const DistinctSketch& other) {
   }
   QUIPU_CHECK(!exact_always_);
   if (exact()) BecomeRegisters();
-  for (std::size_t i = 0; i < kRegisters; ++i) registers_[i] = std::max(registers_[i], other.registers_[i]);
+  for (std::size_t i = 0; i < kRegisters; ++i)
+    registers_[i] = std::max(registers_[i], other.registers_[i]);
 }
 
 std::uint64_t DistinctSketch::Estimate() const {
@@ -150,8 +153,8 @@ void DistinctSketch::EncodeTo(std::string* out) const {
   }
   writer.Varint(kTagRegisters);
   for (std::size_t i = 0; i < kRegisters; i += 4) {
-    const auto four = static_cast<std::uint32_t>(registers_[i] | registers_[i + 1] << 6 | registers_[i + 2] << 12 |
-                                                 registers_[i + 3] << 18);
+    const auto four = static_cast<std::uint32_t>(registers_[i] | registers_[i + 1] << 6 |
+                                                 registers_[i + 2] << 12 | registers_[i + 3] << 18);
     writer.Raw(&four, 3);
   }
 }

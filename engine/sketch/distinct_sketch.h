@@ -34,7 +34,8 @@ class DistinctSketch {
   [[nodiscard]] std::uint64_t Estimate() const;
   [[nodiscard]] std::size_t bytes() const;
   void EncodeTo(std::string* out) const;  ///< Canonical form (formats/sketches.md).
-  static Result<DistinctSketch> Decode(ByteReader& in);  ///< Reads it back and checks it; kCorruption.
+  static Result<DistinctSketch> Decode(
+      ByteReader& in);  ///< Reads it back and checks it; kCorruption.
   friend bool operator==(const DistinctSketch& a, const DistinctSketch& b);
 
  private:
@@ -45,7 +46,8 @@ class DistinctSketch {
 
   bool exact_always_;
   // Reading settles the set: a sketch belongs to one thread.
-  mutable std::vector<std::uint64_t> hashes_;  // a sorted, distinct prefix of settled_ entries, then unsorted ones
+  mutable std::vector<std::uint64_t>
+      hashes_;  // a sorted, distinct prefix of settled_ entries, then unsorted ones
   mutable std::size_t settled_ = 0;
   std::vector<std::uint8_t> registers_;  // 4,096 once dense
 };

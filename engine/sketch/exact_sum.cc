@@ -80,7 +80,9 @@ void ExactSum::Subtract(const ExactSum& o) {
   low_ -= o.low_;
 }
 
-Result<Decimal> ExactSum::ToDecimal() const { return MakeDecimal(MagnitudeOf(*this), is_negative()); }
+Result<Decimal> ExactSum::ToDecimal() const {
+  return MakeDecimal(MagnitudeOf(*this), is_negative());
+}
 
 Result<Decimal> ExactSum::DividedBy(std::uint64_t count) const {
   QUIPU_CHECK(count > 0);

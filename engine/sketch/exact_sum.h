@@ -47,12 +47,15 @@ class ExactSum {
   void Add(Int128 mantissa, int scale);
   void Add(const Decimal& d) { Add(d.mantissa(), d.scale()); }
   /// The hot path: one int64 mantissa whose scale's factor (10^(18 - scale)) the caller has looked up once per vector.
-  void AddScaled(std::int64_t mantissa, std::int64_t factor) { AddRaw(static_cast<Int128>(mantissa) * factor); }
+  void AddScaled(std::int64_t mantissa, std::int64_t factor) {
+    AddRaw(static_cast<Int128>(mantissa) * factor);
+  }
   /// Adds a value that is already at scale 18.
   void AddRaw(Int128 at_scale_18) {
     const auto v = static_cast<Uint128>(at_scale_18);
     low_ += v;
-    high_ += static_cast<std::uint64_t>(at_scale_18 < 0 ? -1 : 0) + static_cast<std::uint64_t>(low_ < v ? 1 : 0);
+    high_ += static_cast<std::uint64_t>(at_scale_18 < 0 ? -1 : 0) +
+             static_cast<std::uint64_t>(low_ < v ? 1 : 0);
   }
   void Add(const ExactSum& o) {
     low_ += o.low_;
@@ -69,7 +72,9 @@ class ExactSum {
 
   /// The three 64-bit words, lowest first; the format of every stored sum.
   [[nodiscard]] std::uint64_t word(int i) const {
-    return i == 0 ? static_cast<std::uint64_t>(low_) : i == 1 ? static_cast<std::uint64_t>(low_ >> 64) : high_;
+    return i == 0   ? static_cast<std::uint64_t>(low_)
+           : i == 1 ? static_cast<std::uint64_t>(low_ >> 64)
+                    : high_;
   }
   static ExactSum FromWords(std::uint64_t w0, std::uint64_t w1, std::uint64_t w2);
 
@@ -81,7 +86,9 @@ class ExactSum {
 };
 
 /// A decimal as its mantissa at scale 18: how min, max and quantiles compare values. The value must be storable.
-inline Int128 AtSumScale(Int128 mantissa, int scale) { return mantissa * static_cast<Int128>(PowerOf10(kSumScale - scale)); }
+inline Int128 AtSumScale(Int128 mantissa, int scale) {
+  return mantissa * static_cast<Int128>(PowerOf10(kSumScale - scale));
+}
 inline Int128 AtSumScale(const Decimal& d) { return AtSumScale(d.mantissa(), d.scale()); }
 
 }  // namespace quipu

@@ -12,12 +12,15 @@ constexpr int kOctaveBits = 7;  // 128 buckets per octave
 constexpr int kSignificantDigits = 6;
 constexpr std::int32_t kWindowSlack = 64;
 
-Uint128 MagnitudeOf(Int128 v) { return v < 0 ? Uint128{0} - static_cast<Uint128>(v) : static_cast<Uint128>(v); }
+Uint128 MagnitudeOf(Int128 v) {
+  return v < 0 ? Uint128{0} - static_cast<Uint128>(v) : static_cast<Uint128>(v);
+}
 
 // v > 0
 int FloorLog2(Uint128 v) {
   const auto high = static_cast<std::uint64_t>(v >> 64);
-  return high != 0 ? 127 - __builtin_clzll(high) : 63 - __builtin_clzll(static_cast<std::uint64_t>(v));
+  return high != 0 ? 127 - __builtin_clzll(high)
+                   : 63 - __builtin_clzll(static_cast<std::uint64_t>(v));
 }
 
 std::int32_t IndexOf(Uint128 magnitude) {
@@ -95,7 +98,8 @@ void QuantileSketch::AddAtSumScale(Int128 v) {
 }
 
 void QuantileSketch::AddToHistogram(std::int32_t bucket, std::uint64_t n) {
-  if (bucket < first_bucket_ || static_cast<std::size_t>(bucket - first_bucket_) >= buckets_.size()) {
+  if (bucket < first_bucket_ ||
+      static_cast<std::size_t>(bucket - first_bucket_) >= buckets_.size()) {
     // Some slack on either side, so that a drifting stream does not move the window at every step.
     const auto slack = std::max(kWindowSlack, static_cast<std::int32_t>(buckets_.size() / 4));
     GrowWindow(bucket - slack, bucket + slack);
@@ -161,7 +165,8 @@ Int128 QuantileSketch::Representative(std::int32_t bucket) const {
   const Interval i = IntervalOf(bucket < 0 ? -bucket : bucket);
   const Uint128 step = PowerOf10(kSumScale - scale_max_);
   const Uint128 last_multiple = (i.low + (i.width - 1)) / step * step;
-  const bool only_one = last_multiple >= i.low && (last_multiple < step || last_multiple - step < i.low);
+  const bool only_one =
+      last_multiple >= i.low && (last_multiple < step || last_multiple - step < i.low);
   const auto magnitude = static_cast<Int128>(only_one ? last_multiple : RoundedMidpoint(i));
   return bucket < 0 ? -magnitude : magnitude;
 }
@@ -180,7 +185,8 @@ Int128 QuantileSketch::ExactRank(std::uint64_t rank) const {
 Decimal QuantileSketch::Quantile(std::uint32_t ppm) const {
   constexpr std::uint32_t kMillion = 1'000'000;
   QUIPU_CHECK(count_ > 0 && ppm <= kMillion);
-  const auto ceiling = static_cast<std::uint64_t>((static_cast<Uint128>(count_) * ppm + (kMillion - 1)) / kMillion);
+  const auto ceiling =
+      static_cast<std::uint64_t>((static_cast<Uint128>(count_) * ppm + (kMillion - 1)) / kMillion);
   const std::uint64_t rank = std::max<std::uint64_t>(1, ceiling);
   if (exact()) return Decimal(ExactRank(rank), kSumScale);
   std::uint64_t below = 0;
@@ -191,11 +197,13 @@ Decimal QuantileSketch::Quantile(std::uint32_t ppm) const {
 }
 
 std::size_t QuantileSketch::bytes() const {
-  return sizeof *this + values_.capacity() * sizeof(Int128) + buckets_.capacity() * sizeof(std::uint64_t);
+  return sizeof *this + values_.capacity() * sizeof(Int128) +
+         buckets_.capacity() * sizeof(std::uint64_t);
 }
 
 bool operator==(const QuantileSketch& a, const QuantileSketch& b) {
-  if (a.count_ != b.count_ || a.scale_max_ != b.scale_max_ || a.min_ != b.min_ || a.max_ != b.max_) return false;
+  if (a.count_ != b.count_ || a.scale_max_ != b.scale_max_ || a.min_ != b.min_ || a.max_ != b.max_)
+    return false;
   std::string form_a, form_b;
   a.EncodeTo(&form_a);
   b.EncodeTo(&form_b);

@@ -72,12 +72,12 @@ class QuantileSketch {
   Status MergeEncodedHistogram(ByteReader& in);
 
   bool exact_always_;
-  int scale_max_ = 0;            // of the values in lowest terms
+  int scale_max_ = 0;  // of the values in lowest terms
   std::uint64_t count_ = 0;
-  Int128 min_ = 0, max_ = 0;     // at scale 18
-  mutable std::vector<Int128> values_;   // exact mode: at scale 18, unordered
-  std::int32_t first_bucket_ = 0;          // histogram mode: a dense window of counts
-  std::vector<std::uint64_t> buckets_;     // empty = exact mode
+  Int128 min_ = 0, max_ = 0;            // at scale 18
+  mutable std::vector<Int128> values_;  // exact mode: at scale 18, unordered
+  std::int32_t first_bucket_ = 0;       // histogram mode: a dense window of counts
+  std::vector<std::uint64_t> buckets_;  // empty = exact mode
 };
 
 }  // namespace quipu

@@ -11,18 +11,26 @@ namespace {
 constexpr std::uint64_t kTagExact = 0;
 constexpr std::uint64_t kTagHistogram = 1;
 
-Uint128 ZigZag128(Int128 v) { return (static_cast<Uint128>(v) << 1) ^ static_cast<Uint128>(v >> 127); }
+Uint128 ZigZag128(Int128 v) {
+  return (static_cast<Uint128>(v) << 1) ^ static_cast<Uint128>(v >> 127);
+}
 Int128 UnZigZag128(Uint128 v) { return static_cast<Int128>((v >> 1) ^ (Uint128{0} - (v & 1))); }
 
-Status Corrupt(const char* what) { return Status::Corruption(std::string("quantile sketch: ") + what); }
+Status Corrupt(const char* what) {
+  return Status::Corruption(std::string("quantile sketch: ") + what);
+}
 
 // b - a for a <= b; the difference of two legal values may exceed a signed 128-bit integer.
 Uint128 Distance(Int128 a, Int128 b) { return static_cast<Uint128>(b) - static_cast<Uint128>(a); }
 
 // Largest legal mantissa at a scale: magnitudes at scale 18 are below 10^38.
-Int128 MantissaMax(int scale) { return static_cast<Int128>((PowerOf10(38) - 1) / PowerOf10(kSumScale - scale)); }
+Int128 MantissaMax(int scale) {
+  return static_cast<Int128>((PowerOf10(38) - 1) / PowerOf10(kSumScale - scale));
+}
 
-bool IsLegal(Int128 mantissa, Int128 mantissa_max) { return mantissa >= -mantissa_max && mantissa <= mantissa_max; }
+bool IsLegal(Int128 mantissa, Int128 mantissa_max) {
+  return mantissa >= -mantissa_max && mantissa <= mantissa_max;
+}
 
 }  // namespace
 
@@ -63,7 +71,8 @@ void QuantileSketch::EncodeHistogram(std::string* out) const {
   writer.Varint(count_);
   writer.Varint128(ZigZag128(min_ / step));
   writer.Varint128(Distance(min_ / step, max_ / step));
-  const auto empty = static_cast<std::size_t>(std::count(buckets_.begin(), buckets_.end(), std::uint64_t{0}));
+  const auto empty =
+      static_cast<std::size_t>(std::count(buckets_.begin(), buckets_.end(), std::uint64_t{0}));
   writer.Varint(buckets_.size() - empty);
   auto previous = static_cast<std::size_t>(BucketOf(min_) - first_bucket_);
   for (std::size_t i = previous; i < buckets_.size(); ++i) {
@@ -126,13 +135,16 @@ Status QuantileSketch::MergeEncodedHistogram(ByteReader& in) {
   const Uint128 spread = in.Varint128();
   const std::uint64_t buckets = in.Varint();
   QUIPU_TRY(in.status("quantile sketch"));
-  if (exact_always_) return Status::Internal("quantile sketch: an exact sketch cannot absorb a histogram; read the rows instead");
+  if (exact_always_)
+    return Status::Internal(
+        "quantile sketch: an exact sketch cannot absorb a histogram; read the rows instead");
   if (scale_stored > kSumScale) return Corrupt("scale above 18");
   if (count <= kQuantileExactMax) return Corrupt("histogram of at most 1,024 values");
   if (count > ~std::uint64_t{0} - count_) return Corrupt("count overflows 64 bits");
   const int scale = static_cast<int>(scale_stored);
   const Int128 mantissa_max = MantissaMax(scale);
-  if (!IsLegal(low, mantissa_max) || spread > Distance(low, mantissa_max)) return Corrupt("min or max out of range");
+  if (!IsLegal(low, mantissa_max) || spread > Distance(low, mantissa_max))
+    return Corrupt("min or max out of range");
   const auto step = static_cast<Int128>(PowerOf10(kSumScale - scale));
   const Int128 min = low * step;
   const Int128 max = static_cast<Int128>(static_cast<Uint128>(low) + spread) * step;
@@ -147,8 +159,10 @@ Status QuantileSketch::MergeEncodedHistogram(ByteReader& in) {
     const std::uint64_t gap = in.Varint();
     const std::uint64_t n = in.Varint();
     if (!in.ok()) return in.status("quantile sketch");
-    if ((gap == 0) != (i == 0)) return Corrupt("buckets do not start at the minimum's or do not ascend");
-    if (gap > static_cast<std::uint64_t>(last - bucket)) return Corrupt("bucket above the maximum's");
+    if ((gap == 0) != (i == 0))
+      return Corrupt("buckets do not start at the minimum's or do not ascend");
+    if (gap > static_cast<std::uint64_t>(last - bucket))
+      return Corrupt("bucket above the maximum's");
     if (n == 0 || n > left) return Corrupt("bucket counts do not sum up to the count");
     bucket += static_cast<std::int32_t>(gap);
     left -= n;

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <cstdlib>
-
 #include <string>
 #include <vector>
 
@@ -19,7 +18,8 @@ std::uint64_t Seed() {
   return text != nullptr ? std::strtoull(text, nullptr, 10) : Random::SystemSeed();
 }
 
-constexpr std::uint32_t kPpms[] = {0, 1, 1'000, 10'000, 250'000, 500'000, 900'000, 950'000, 990'000, 999'999, 1'000'000};
+constexpr std::uint32_t kPpms[] = {0,       1,       1'000,   10'000,  250'000,  500'000,
+                                   900'000, 950'000, 990'000, 999'999, 1'000'000};
 
 std::string Encoded(const QuantileSketch& sketch) {
   std::string out;
@@ -40,7 +40,8 @@ Decimal RandomValue(Random& random, int signs) {
   Uint128 magnitude = bits >> random.Below(128);
   magnitude %= PowerOf10(20 + scale);
   const bool negative = signs < 0 || (signs == 0 && random.Below(2) == 0);
-  return Decimal(negative ? -static_cast<Int128>(magnitude) : static_cast<Int128>(magnitude), scale);
+  return Decimal(negative ? -static_cast<Int128>(magnitude) : static_cast<Int128>(magnitude),
+                 scale);
 }
 
 QuantileSketch SketchOf(const std::vector<Decimal>& values) {
@@ -93,7 +94,8 @@ TEST(QuantileSketch, UpTo1024ValuesItIsNearestRank) {
     const QuantileSketch sketch = SketchOf(values);
     ASSERT_TRUE(sketch.exact());
     const auto sorted = SortedAtScale18(values);
-    for (const std::uint32_t ppm : kPpms) EXPECT_EQ(sketch.Quantile(ppm), Decimal(Truth(sorted, ppm), 18));
+    for (const std::uint32_t ppm : kPpms)
+      EXPECT_EQ(sketch.Quantile(ppm), Decimal(Truth(sorted, ppm), 18));
   }
 }
 
@@ -127,13 +129,14 @@ TEST(QuantileSketch, SmallNumbersComeBackExactlyFromTheHistogram) {
       sorted.push_back(AtSumScale(v, scale));
     }
     ASSERT_FALSE(sketch.exact());
-    for (const std::uint32_t ppm : kPpms) EXPECT_EQ(sketch.Quantile(ppm), Decimal(Truth(sorted, ppm), 18)) << scale;
+    for (const std::uint32_t ppm : kPpms)
+      EXPECT_EQ(sketch.Quantile(ppm), Decimal(Truth(sorted, ppm), 18)) << scale;
   }
 }
 
 TEST(QuantileSketch, MidpointsHaveSixSignificantDigits) {
   QuantileSketch sketch;
-  for (int i = 0; i < 2000; ++i) sketch.Add(1'000'000'000 + i * 1'000'000, 0);
+  for (std::int64_t i = 0; i < 2000; ++i) sketch.Add(1'000'000'000 + i * 1'000'000, 0);
   const Decimal d = sketch.Quantile(500'000);
   EXPECT_TRUE(d.mantissa() % 1000 == 0) << d.ToString();
   EXPECT_GE(d, Decimal(1'990'000'000));
@@ -161,14 +164,16 @@ TEST(QuantileSketch, AnyPartitionAndOrderGivesTheSameBytes) {
   const std::uint64_t seed = Seed();
   SCOPED_TRACE("QUIPU_SEED=" + std::to_string(seed));
   Random random(seed);
-  for (const std::size_t n : {std::size_t{1000}, std::size_t{1024}, std::size_t{1025}, std::size_t{6000}}) {
+  for (const std::size_t n :
+       {std::size_t{1000}, std::size_t{1024}, std::size_t{1025}, std::size_t{6000}}) {
     std::vector<Decimal> values(n);
     for (Decimal& d : values) d = RandomValue(random, 0);
     const std::string whole = Encoded(SketchOf(values));
     for (int round = 0; round < 6; ++round) {
       for (std::size_t i = n; i > 1; --i) std::swap(values[i - 1], values[random.Below(i)]);
       std::vector<QuantileSketch> parts(1 + random.Below(8));
-      for (const Decimal& d : values) parts[random.Below(parts.size())].Add(d.mantissa(), d.scale());
+      for (const Decimal& d : values)
+        parts[random.Below(parts.size())].Add(d.mantissa(), d.scale());
       while (parts.size() > 1) {  // a random tree, merging in memory or from bytes
         std::swap(parts.back(), parts[random.Below(parts.size())]);
         const QuantileSketch last = std::move(parts.back());
@@ -216,7 +221,8 @@ TEST(QuantileSketch, ExactAlwaysKeepsEveryValueButEncodesCanonically) {
   }
   EXPECT_TRUE(all.exact());
   const auto sorted = SortedAtScale18(values);
-  for (const std::uint32_t ppm : kPpms) EXPECT_EQ(all.Quantile(ppm), Decimal(Truth(sorted, ppm), 18));
+  for (const std::uint32_t ppm : kPpms)
+    EXPECT_EQ(all.Quantile(ppm), Decimal(Truth(sorted, ppm), 18));
   EXPECT_EQ(Encoded(all), Encoded(usual));
   EXPECT_EQ(all, usual);
   const std::string histogram = Encoded(usual);
@@ -243,30 +249,42 @@ TEST(QuantileSketch, WorkedHistogramExample) {
   for (int i = 0; i < 1000; ++i) sketch.Add(0, 0);
   for (int i = 0; i < 200; ++i) sketch.Add(1, 18);
   // tag 1, scale 18, count 1200, min 0, spread 1, 2 buckets, (0, 1000), (1, 200)
-  EXPECT_EQ(Encoded(sketch), std::string("\x01\x12\xb0\x09\x00\x01\x02\x00\xe8\x07\x01\xc8\x01", 13));
+  EXPECT_EQ(Encoded(sketch),
+            std::string("\x01\x12\xb0\x09\x00\x01\x02\x00\xe8\x07\x01\xc8\x01", 13));
 }
 
 TEST(QuantileSketch, RejectsFormsThatAreNotCanonical) {
-  const auto code = [](std::string_view bytes) { return Decoded(std::string(bytes)).error().code(); };
+  const auto code = [](std::string_view bytes) {
+    return Decoded(std::string(bytes)).error().code();
+  };
   using namespace std::string_view_literals;
   EXPECT_EQ(code("\x00\x00\x00"sv), StatusCode::kOk);
   EXPECT_EQ(code(""sv), StatusCode::kCorruption);
-  EXPECT_EQ(code("\x02\x00\x00"sv), StatusCode::kCorruption);                  // unknown tag
-  EXPECT_EQ(code("\x00\x13\x00"sv), StatusCode::kCorruption);                  // scale 19
-  EXPECT_EQ(code("\x00\x01\x01\x14"sv), StatusCode::kCorruption);              // 10 x 10^-1 is not in lowest terms
-  EXPECT_EQ(code("\x00\x00\x02\x02"sv), StatusCode::kCorruption);              // ends early
-  EXPECT_EQ(code("\x00\x00\x81\x08\x02"sv), StatusCode::kCorruption);          // 1,025 values in exact mode
+  EXPECT_EQ(code("\x02\x00\x00"sv), StatusCode::kCorruption);  // unknown tag
+  EXPECT_EQ(code("\x00\x13\x00"sv), StatusCode::kCorruption);  // scale 19
+  EXPECT_EQ(code("\x00\x01\x01\x14"sv),
+            StatusCode::kCorruption);  // 10 x 10^-1 is not in lowest terms
+  EXPECT_EQ(code("\x00\x00\x02\x02"sv), StatusCode::kCorruption);      // ends early
+  EXPECT_EQ(code("\x00\x00\x81\x08\x02"sv), StatusCode::kCorruption);  // 1,025 values in exact mode
   const std::string head("\x01\x12\xb0\x09");
   const auto histogram = [&](std::string_view rest) { return code(head + std::string(rest)); };
   EXPECT_EQ(histogram("\x00\x01\x02\x00\xe8\x07\x01\xc8\x01"sv), StatusCode::kOk);
-  EXPECT_EQ(histogram("\x00\x01\x02\x00\xe8\x07\x01\xc9\x01"sv), StatusCode::kCorruption);  // counts too large
-  EXPECT_EQ(histogram("\x00\x01\x02\x00\xe8\x07\x01\xc7\x01"sv), StatusCode::kCorruption);  // counts too small
-  EXPECT_EQ(histogram("\x00\x02\x02\x00\xe8\x07\x01\xc8\x01"sv), StatusCode::kCorruption);  // max in no bucket
-  EXPECT_EQ(histogram("\x00\x01\x02\x01\xe8\x07\x01\xc8\x01"sv), StatusCode::kCorruption);  // min in no bucket
-  EXPECT_EQ(histogram("\x00\x01\x02\x00\xe8\x07\x02\xc8\x01"sv), StatusCode::kCorruption);  // bucket above max
-  EXPECT_EQ(histogram("\x00\x01\x02\x00\xe8\x07\x00\xc8\x01"sv), StatusCode::kCorruption);  // bucket repeated
-  EXPECT_EQ(histogram("\x00\x01\x03\x00\xe8\x07\x01\xc8\x01\x00\x00"sv), StatusCode::kCorruption);  // empty bucket
-  EXPECT_EQ(code("\x01\x12\x80\x08\x00\x00\x01\x00\x80\x08"sv), StatusCode::kCorruption);  // histogram of 1,024
+  EXPECT_EQ(histogram("\x00\x01\x02\x00\xe8\x07\x01\xc9\x01"sv),
+            StatusCode::kCorruption);  // counts too large
+  EXPECT_EQ(histogram("\x00\x01\x02\x00\xe8\x07\x01\xc7\x01"sv),
+            StatusCode::kCorruption);  // counts too small
+  EXPECT_EQ(histogram("\x00\x02\x02\x00\xe8\x07\x01\xc8\x01"sv),
+            StatusCode::kCorruption);  // max in no bucket
+  EXPECT_EQ(histogram("\x00\x01\x02\x01\xe8\x07\x01\xc8\x01"sv),
+            StatusCode::kCorruption);  // min in no bucket
+  EXPECT_EQ(histogram("\x00\x01\x02\x00\xe8\x07\x02\xc8\x01"sv),
+            StatusCode::kCorruption);  // bucket above max
+  EXPECT_EQ(histogram("\x00\x01\x02\x00\xe8\x07\x00\xc8\x01"sv),
+            StatusCode::kCorruption);  // bucket repeated
+  EXPECT_EQ(histogram("\x00\x01\x03\x00\xe8\x07\x01\xc8\x01\x00\x00"sv),
+            StatusCode::kCorruption);  // empty bucket
+  EXPECT_EQ(code("\x01\x12\x80\x08\x00\x00\x01\x00\x80\x08"sv),
+            StatusCode::kCorruption);  // histogram of 1,024
 }
 
 // A mutation either is refused or gives a sketch that answers and encodes to the same bytes again, unless a varint was longer than needed.
@@ -282,8 +300,10 @@ TEST(QuantileSketch, MutatedBytesNeverCrash) {
     for (int round = 0; round < 4000; ++round) {
       std::string bad = good;
       for (std::uint64_t k = 1 + random.Below(3); k > 0; --k) {
-        const std::size_t place = random.Below(random.Below(2) == 0 ? bad.size() : std::min<std::size_t>(bad.size(), 40));
-        bad[place] = static_cast<char>(random.Below(4) == 0 ? random.Next() : bad[place] ^ (1 << random.Below(8)));
+        const std::size_t place =
+            random.Below(random.Below(2) == 0 ? bad.size() : std::min<std::size_t>(bad.size(), 40));
+        bad[place] = static_cast<char>(random.Below(4) == 0 ? random.Next()
+                                                            : bad[place] ^ (1 << random.Below(8)));
       }
       if (random.Below(8) == 0) bad.resize(random.Below(bad.size()));
       const auto sketch = Decoded(bad);

@@ -11,7 +11,8 @@
 // the Write that names it, and is unlinked only after the Write that drops it and after its last reader.
 //
 // Invariants:
-//   (1) Commit numbers (seq) are 1, 2, 3, ... without gaps; blobs are exactly those of sealed_seq + 1 .. last seq.
+//   (1) Commit numbers (seq) are 1, 2, 3, ... without gaps; blobs are exactly those of sealed_seq + 1 .. last seq. (A commit without
+//       rows takes a number too; while the hot tier is empty it counts as sealed at once and leaves no blob.)
 //   (2) A view's segments and hot batches hold every accepted event up to as_of once.
 //   (3) totals(view) = sum over segments + sum over hot rows, checked at open and at each seal and merge.
 //   (4) Segment ids come from a counter whose high-water mark is durable before the id is used; ids are never reused.
@@ -25,6 +26,7 @@
 #include <condition_variable>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -74,11 +76,17 @@ struct CommitRequest {
   bool sync = true;
 };
 
+struct CommitResult {
+  std::uint64_t seq = 0;
+  std::uint64_t first_row = 0;  ///< Number of its first hot row (see HotBatch); of the next commit's, if it has no rows.
+};
+
 /// Segments in, segments out: one step of sealing or merging.
 struct SegmentEdit {
   std::vector<SegmentMeta> add;
   std::vector<std::uint64_t> remove;             ///< Segment ids.
-  std::optional<std::uint64_t> sealed_through;   ///< A seal: the commits up to this one are now in `add`.
+  /// A seal: the rows of commits up to this one are now in `add`. Any commit will do: hot batches that straddle it are cut.
+  std::optional<std::uint64_t> sealed_through;
 };
 
 class Store {
@@ -94,22 +102,23 @@ class Store {
   [[nodiscard]] const Options& options() const { return options_; }
   [[nodiscard]] Vfs* vfs() const { return environment_.vfs; }
   [[nodiscard]] Clock* clock() const { return environment_.clock; }
-  [[nodiscard]] PageCache* cache() { return &cache_; }
+  [[nodiscard]] PageCache* cache() { return cache_.get(); }
   [[nodiscard]] Hash128 store_id() const { return store_id_; }
   [[nodiscard]] const std::string& folder() const { return folder_; }
   [[nodiscard]] std::string segments_folder() const { return JoinPath(folder_, "segments"); }
   void Log(LogLevel level, const std::string& line) const;
 
-  /// Makes one commit durable (if `sync`) and visible; returns its seq. One caller at a time: the committer.
-  Result<std::uint64_t> Commit(CommitRequest request);
+  /// Makes one commit durable (if `sync`) and visible; One caller at a time: the committer.
+  Result<CommitResult> Commit(CommitRequest request);
   /// Makes all earlier unsynced commits durable.
   Status SyncNow();
   [[nodiscard]] Result<std::optional<ProducerState>> Producer(std::string_view id) const;
 
   /// Reserves `count` segment ids (durably) and returns the first.
   Result<std::uint64_t> ReserveSegmentIds(std::uint64_t count);
-  /// Opens the added files, checks conservation (removed or sealed rows = added rows), writes the manifest, publishes the new view.
-  /// Seals and merges may install concurrently; removing a segment that is gone already is kConflict.
+  /// Opens the added files, checks conservation (removed or sealed rows = added rows, else kInternal), writes the manifest, publishes
+  /// the new view. Seals and merges may install concurrently; removing a segment that is gone already is kConflict, sealing commits that
+  /// are sealed already too. After an error other than kIoError nothing has changed, and the added files are the caller's to remove.
   Status Install(const SegmentEdit& edit);
 
   /// Set after a failed Write; every later Commit and Install returns it.
@@ -117,31 +126,55 @@ class Store {
   /// Waits until the view changes from `seen` or `timeout_us` has passed. For back-pressure.
   void WaitForChange(const View* seen, std::int64_t timeout_us) const;
 
+  /// Closes the KvStore and gives up the lock. Views stay readable; Commit, Install and SyncNow are kCancelled from now on. No other
+  /// call may be under way.
   Status Close();
 
  private:
+  struct LiveSegment;
   Store(std::string folder, const Options& options, const StoreEnvironment& environment);
-  Status Recover(bool creating);
-  Status OpenSegments();
-  Status QuarantineUnknownFiles();
-  Status ReplayBlobs();
+
+  // store_recovery.cc
+  Status OpenFolder();
+  Status CheckNothingIsBuried() const;
+  Status Create();
+  Status MakeFolders();
+  Status Recover(std::string_view store_record);
+  Result<std::uint64_t> ReadCounter(std::string_view key) const;
+  Status OpenSegments(View* view);
+  Status ReplayBlobs(View* view);
+  Status CheckTotals(const View& view) const;
+  Status QuarantineUnknownFiles(const View& view);
+
+  // store.cc
+  Result<SegmentPtr> OpenSegment(const SegmentMeta& meta, bool must_be_right);
+  [[nodiscard]] bool MayTrimEmptyCommits(const View& view, const CommitRequest& request) const;
+  Status CheckEdit(const SegmentEdit& edit, const View& view) const;
+  Status CheckConservation(const SegmentEdit& edit, const View& view) const;
+  Status WriteOrStop(const KvBatch& batch, bool sync);
+  Status WriteEdit(const SegmentEdit& edit, const View& view);
   void Publish(std::shared_ptr<View> next);
+  void Stop(Status error);
 
   std::string folder_;
   Options options_;
   StoreEnvironment environment_;
-  PageCache cache_;
+  std::shared_ptr<PageCache> cache_;  // shared with segments, which views may keep longer than the store
   Catalogue catalogue_;
   Hash128 store_id_;
   std::unique_ptr<FileLock> lock_;
   std::unique_ptr<KvStore> kv_;
 
-  mutable std::mutex mutex_;  // guards everything below
+  // Held across "read the view, write to the KvStore, publish the next view", so that these steps never interleave. Taken before mutex_.
+  std::mutex write_mutex_;
+  std::uint64_t next_segment_id_ = 1;                                 // by write_mutex_
+  std::uint64_t next_hot_row_ = 0;                                    // by write_mutex_
+  std::map<std::uint64_t, std::weak_ptr<LiveSegment>> live_segments_;  // of the current view; by write_mutex_
+
+  mutable std::mutex mutex_;  // guards everything below; held for moments only
   mutable std::condition_variable changed_;
   ViewPtr view_;
   Status write_error_;
-  std::uint64_t next_segment_id_ = 1;
-  std::uint64_t next_hot_row_ = 0;
 };
 
 }  // namespace quipu

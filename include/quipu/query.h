@@ -42,10 +42,11 @@ enum class Function : std::uint8_t {
   kQuantile,  ///< Nearest rank. Exact up to 1,024 values, then within 0.4 %; exact with QuerySpec::exact.
 };
 
-/// How an aggregate relates to the window before it.
+/// How an aggregate relates to the window just before it, group by group. A window of the group without events counts as 0 for count, sum and
+/// distinct, as absent for the other functions; in a group's first window with events there is nothing to compare with: absent.
 enum class Change : std::uint8_t {
   kNone,
-  kAbsolute,  ///< `change(f)`: this window minus the previous one; absent in the first window.
+  kAbsolute,  ///< `change(f)`: this window minus the previous one; absent if either is.
   kPercent,   ///< `change_percent(f)`: the same in percent, 2 fractional digits; absent if the previous value is 0 or absent.
 };
 

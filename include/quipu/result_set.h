@@ -26,11 +26,11 @@ std::string_view ColumnTypeName(ColumnType type);
 struct ResultColumn {
   std::string name;
   ColumnType type = ColumnType::kInteger;
-  std::vector<std::uint8_t> present;
-  std::vector<TimeUs> times;           ///< kTime
-  std::vector<std::string> strings;    ///< kString
-  std::vector<std::int64_t> integers;  ///< kInteger
-  std::vector<Decimal> decimals;       ///< kDecimal
+  std::vector<std::uint8_t> present{};
+  std::vector<TimeUs> times{};           ///< kTime
+  std::vector<std::string> strings{};    ///< kString
+  std::vector<std::int64_t> integers{};  ///< kInteger
+  std::vector<Decimal> decimals{};       ///< kDecimal
   bool exact = true;                   ///< False if any value of the column is an approximation.
 
   [[nodiscard]] bool IsPresent(std::size_t row) const { return present[row] != 0; }

@@ -25,10 +25,9 @@ Options BaseOptions() {
   Options options;
   options.log = [](LogLevel level, const std::string& line) {
     if (level < LogLevel::kWarning) return;
-    std::fputs(
-        fmt::format("quipu: {}: {}\n", level == LogLevel::kError ? "error" : "warning", line)
-            .c_str(),
-        stderr);
+    std::fputs(fmt::format("quipu: {}: {}\n", level == LogLevel::kError ? "error" : "warning", line)
+                   .c_str(),
+               stderr);
   };
   return options;
 }
@@ -52,9 +51,9 @@ bool WriteOut(std::string_view text) {
   if (std::fwrite(text.data(), 1, text.size(), stdout) == text.size() && std::fflush(stdout) == 0) {
     return true;
   }
-  std::fputs(fmt::format("quipu: standard output cannot be written: {}\n", std::strerror(errno))
-                 .c_str(),
-             stderr);
+  std::fputs(
+      fmt::format("quipu: standard output cannot be written: {}\n", std::strerror(errno)).c_str(),
+      stderr);
   return false;
 }
 
@@ -73,9 +72,10 @@ Exit status: 0 done, 1 failed (also in part), 2 wrong usage, 130 stopped by Ctrl
 }  // namespace
 
 int Run(int argc, char** argv) {
-  CLI::App app("Quipu keeps usage events, counts each exactly once, and answers totals, costs, "
-               "percentiles, trends, peaks and rankings from one folder.",
-               "quipu");
+  CLI::App app(
+      "Quipu keeps usage events, counts each exactly once, and answers totals, costs, "
+      "percentiles, trends, peaks and rankings from one folder.",
+      "quipu");
   app.footer(kFooter);
   app.set_version_flag("--version", "quipu " QUIPU_VERSION);
   app.require_subcommand(1);
@@ -93,13 +93,9 @@ int Run(int argc, char** argv) {
       app.exit(error);  // --help or --version
       return kExitOk;
     }
-    std::string command;
-    for (const CLI::App* sub : app.get_subcommands()) command = sub->get_name() + " ";
-    std::fputs(fmt::format("quipu {}: {}\nSee: quipu {}--help\n",
-                           command.empty() ? "" : command.substr(0, command.size() - 1),
-                           error.what(), command)
-                   .c_str(),
-               stderr);
+    std::string command = "quipu";
+    for (const CLI::App* sub : app.get_subcommands()) command += " " + sub->get_name();
+    std::fputs(fmt::format("{0}: {1}\nSee: {0} --help\n", command, error.what()).c_str(), stderr);
     return kExitUsage;
   }
   return exit_status;

@@ -83,9 +83,9 @@ Result<import::ImportOptions> ToOptions(const Flags& flags) {
   for (const std::string& file : flags.files) {
     const auto format = options.format ? options.format : import::GuessFormat(file);
     if (!format) {
-      return Status::InvalidArgument(
-          fmt::format("the name {} does not say what is inside; add --format ndjson, csv or combined",
-                      file == "-" ? "-" : file));
+      return Status::InvalidArgument(fmt::format(
+          "the name {} does not say what is inside; add --format ndjson, csv or combined",
+          file == "-" ? "-" : file));
     }
     if (!options.map.empty() && !csv(format)) {
       return Status::InvalidArgument(
@@ -114,10 +114,10 @@ std::string Summary(const import::ImportAccount& a, double seconds, bool json) {
         "accepted {}, duplicate {}, conflict {}, invalid {} in {:.2f} s ({:.0f} events/s)\n",
         a.accepted, a.duplicate, a.conflict, a.invalid, seconds, rate);
   }
-  const std::string stopped =
-      a.stopped_line == 0 ? "null"
-                          : fmt::format("{{\"file\":{},\"line\":{}}}",
-                                        output::JsonString(a.stopped_file), a.stopped_line);
+  const std::string stopped = a.stopped_line == 0
+                                  ? "null"
+                                  : fmt::format("{{\"file\":{},\"line\":{}}}",
+                                                output::JsonString(a.stopped_file), a.stopped_line);
   return fmt::format(
       "{{\"files\":{},\"lines\":{},\"accepted\":{},\"duplicate\":{},\"conflict\":{},\"invalid\":{},"
       "\"seconds\":{:.3f},\"events_per_second\":{:.0f},\"interrupted\":{},\"stopped_at\":{}}}\n",
@@ -178,28 +178,28 @@ int RunImport(const Flags& flags) {
         *options,
         [&](EventBatch batch, import::IngestDone done) {
           return db->IngestAsync(std::move(batch), std::move(done));
-        },
+  },
         std::move(events));
-    for (const std::string& file : flags.files) {
-      status = importer.ImportFile(file);
-      if (!status.ok() || importer.stopped()) break;
-      bytes_before += std::exchange(bytes_now, 0);
-    }
-    account = importer.account();
+  for (const std::string& file : flags.files) {
+    status = importer.ImportFile(file);
+    if (!status.ok() || importer.stopped()) break;
+    bytes_before += std::exchange(bytes_now, 0);
   }
-  Status closed = db->Close();
-  meter.Clear();
-  const double seconds =
-      std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-  SayHowItEnded(account, flags.keep_going, &meter);
-  int exit = account.conflict + account.invalid > 0 ? kExitFailed : kExitOk;
-  if (account.interrupted) exit = InterruptExit();
-  if (!status.ok()) exit = Fail(status);
-  if (status.ok() && !closed.ok()) exit = Fail(closed);
-  return WriteOut(Summary(account, seconds, flags.json)) ? exit : kExitFailed;
+  account = importer.account();
 }
-
+Status closed = db->Close();
+meter.Clear();
+const double seconds =
+    std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+SayHowItEnded(account, flags.keep_going, &meter);
+int exit = account.conflict + account.invalid > 0 ? kExitFailed : kExitOk;
+if (account.interrupted) exit = InterruptExit();
+if (!status.ok()) exit = Fail(status);
+if (status.ok() && !closed.ok()) exit = Fail(closed);
+return WriteOut(Summary(account, seconds, flags.json)) ? exit : kExitFailed;
 }  // namespace
+
+}  // namespace quipu::cli
 
 void AddImportCommand(CLI::App& app, int* exit) {
   auto flags = std::make_shared<Flags>();

@@ -92,11 +92,13 @@ CLI::App* AddVerb(CLI::App& app, const std::string& name, const std::string& des
   command->add_option("--to", flags->to, "Up to, not including, this time");
   command->add_option("--zone", flags->zone, "IANA time zone of windows and times")
       ->capture_default_str();
-  AddList(command, "--filter", &flags->filters,
-          "status=500, status!=500, 'status in 500,502', path^=/api, duration_ms>=100 (all must hold)");
+  AddList(
+      command, "--filter", &flags->filters,
+      "status=500, status!=500, 'status in 500,502', path^=/api, duration_ms>=100 (all must hold)");
   command->add_option("--format", flags->format, "Output: table, json or csv")
       ->capture_default_str();
-  command->add_flag("--exact", flags->exact, "Percentiles and distinct counts without approximation");
+  command->add_flag("--exact", flags->exact,
+                    "Percentiles and distinct counts without approximation");
   command->add_flag("--raw", flags->raw, "Do not use summaries: the answer is the same")->group("");
   command->callback([=] { *exit = RunQuery(name, *flags, ask); });
   return command;
@@ -117,8 +119,9 @@ void AddLimit(CLI::App* command, Flags* flags) {
 
 void AddQuery(CLI::App& app, int* exit) {
   auto flags = std::make_shared<Flags>();
-  CLI::App* command = AddVerb(app, "query", "Ask anything the store can answer", flags,
-                              [](const Flags& f, Query* q) { q->Select(Join(f.select)); }, exit);
+  CLI::App* command = AddVerb(
+      app, "query", "Ask anything the store can answer", flags,
+      [](const Flags& f, Query* q) { q->Select(Join(f.select)); }, exit);
   AddList(command, "--select", &flags->select,
           "Aggregates: count,sum(m),avg(m),min(m),max(m),first(m),latest(m),distinct(d),p99(m), "
           "and change(...) or change_percent(...) of one");

@@ -37,8 +37,8 @@ int RunInit(const Flags& flags) {
   auto db = Database::Open(flags.dir, options);
   if (!db) {
     if (db.error().code() != StatusCode::kAlreadyExists) return Fail(db.error());
-    return Fail(Status::AlreadyExists(fmt::format(
-        "{} (import into it with: quipu import {} FILE)", db.error().message(), flags.dir)));
+    return Fail(Status::AlreadyExists(fmt::format("{} (import into it with: quipu import {} FILE)",
+                                                  db.error().message(), flags.dir)));
   }
   if (Status s = db->Close(); !s.ok()) return Fail(s);
   return WriteOut(fmt::format("created {}\n", flags.dir)) ? kExitOk : kExitFailed;
@@ -97,8 +97,8 @@ std::string InfoText(const StoreInfo& info) {
   line("services", Joined(info.services));
   line("dimensions", Joined(info.dimensions));
   line("measures", Joined(info.measures));
-  line("times", info.events == 0 ? "-"
-                                 : FormatTime(info.time_min) + " to " + FormatTime(info.time_max));
+  line("times",
+       info.events == 0 ? "-" : FormatTime(info.time_min) + " to " + FormatTime(info.time_max));
   return out;
 }
 
@@ -188,8 +188,7 @@ int RunVerify(const Flags& flags) {
   }
   const std::size_t problems = report->problems.size();
   const std::string verdict =
-      problems == 0 ? "sound"
-                    : fmt::format("{} problem{}", problems, problems == 1 ? "" : "s");
+      problems == 0 ? "sound" : fmt::format("{} problem{}", problems, problems == 1 ? "" : "s");
   out += fmt::format("{}: {} segments, {} pages, {} rows, {} summary cells, {} bytes checked\n",
                      verdict, report->segments, report->pages, report->rows, report->cells,
                      report->bytes);
@@ -230,8 +229,8 @@ void AddInitCommand(CLI::App& app, int* exit) {
 
 void AddStoreCommands(CLI::App& app, int* exit) {
   auto partitions = std::make_shared<Flags>();
-  CLI::App* command = AddCommand(app, "partitions",
-                                 "What is stored by month: rows, bytes, segments", partitions);
+  CLI::App* command =
+      AddCommand(app, "partitions", "What is stored by month: rows, bytes, segments", partitions);
   command->add_flag("--by-customer", partitions->by_customer, "By month and customer");
   AddFormat(command, partitions, "table, json or csv");
   command->callback([=] { *exit = RunPartitions(*partitions); });
@@ -242,15 +241,17 @@ void AddStoreCommands(CLI::App& app, int* exit) {
   command->callback([=] { *exit = RunInfo(*info); });
 
   auto verify = std::make_shared<Flags>();
-  command = AddCommand(app, "verify",
-                       "Read everything and check it: checksums, totals, summaries against rows",
-                       verify);
-  command->footer("Prints one line for each problem (place: what) and exits with 1 if there is any.");
+  command =
+      AddCommand(app, "verify",
+                 "Read everything and check it: checksums, totals, summaries against rows", verify);
+  command->footer(
+      "Prints one line for each problem (place: what) and exits with 1 if there is any.");
   command->callback([=] { *exit = RunVerify(*verify); });
 
   auto compact = std::make_shared<Flags>();
   command = AddCommand(app, "compact", "Seal what is not sealed and merge small segments", compact);
-  command->footer("Answers do not change. Ctrl-C stops between two merges and leaves a sound store.");
+  command->footer(
+      "Answers do not change. Ctrl-C stops between two merges and leaves a sound store.");
   command->callback([=] { *exit = RunCompact(*compact); });
 }
 

@@ -3,8 +3,8 @@
 
 #include "quipu/status.h"
 
-#define SERVER_TRY(expr)                                                           \
-  do {                                                                             \
+#define SERVER_TRY(expr)                                                             \
+  do {                                                                               \
     if (::quipu::Status server_try_ = (expr); !server_try_.ok()) return server_try_; \
   } while (false)
 

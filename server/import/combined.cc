@@ -110,8 +110,8 @@ class CombinedParser final : public RecordParser {
   std::string_view Unescape(std::string_view text) {
     const std::size_t first = scratch_.size();
     for (std::size_t i = 0; i < text.size(); ++i) {
-      const bool escape = text[i] == '\\' && i + 1 < text.size() &&
-                          (text[i + 1] == '"' || text[i + 1] == '\\');
+      const bool escape =
+          text[i] == '\\' && i + 1 < text.size() && (text[i + 1] == '"' || text[i + 1] == '\\');
       if (escape) ++i;
       scratch_ += text[i];
     }

@@ -91,9 +91,10 @@ class CsvParser final : public RecordParser {
         if (auto target = Target::Parse(names_[i])) uses_.push_back({i, *std::move(target)});
       }
       if (uses_.empty()) {
-        return Status::InvalidArgument(fmt::format(
-            "no column is named like a target; say which is which with --map TARGET=COLUMN (columns: {})",
-            Names(names_)));
+        return Status::InvalidArgument(
+            fmt::format("no column is named like a target; say which is which with --map "
+                        "TARGET=COLUMN (columns: {})",
+                        Names(names_)));
       }
     }
     for (const Assignment& a : map_) {
@@ -160,9 +161,10 @@ Result<CsvSplit> SplitCsv(std::string_view record, std::vector<std::string_view>
       const std::size_t end = std::min(record.find(',', at), record.size());
       const std::string_view cell = record.substr(at, end - at);
       if (cell.find('"') != std::string_view::npos) {
-        return Status::InvalidArgument(fmt::format(
-            "cell {} has a double quote inside; put the whole cell in quotes and double the inner ones",
-            cells->size() + 1));
+        return Status::InvalidArgument(
+            fmt::format("cell {} has a double quote inside; put the whole cell in quotes and "
+                        "double the inner ones",
+                        cells->size() + 1));
       }
       cells->push_back(cell);
       if (end == record.size()) return CsvSplit::kComplete;

@@ -55,9 +55,15 @@ Status Importer::OpenParser(Format format) {
     return Status::InvalidArgument("--map is for csv only; this file is read as another format");
   }
   switch (format) {
-    case Format::kNdjson: parser_ = MakeNdjsonParser(); break;
-    case Format::kCsv: parser_ = MakeCsvParser(options_.map); break;
-    case Format::kCombined: parser_ = MakeCombinedParser(); break;
+    case Format::kNdjson:
+      parser_ = MakeNdjsonParser();
+      break;
+    case Format::kCsv:
+      parser_ = MakeCsvParser(options_.map);
+      break;
+    case Format::kCombined:
+      parser_ = MakeCombinedParser();
+      break;
   }
   return {};
 }
@@ -66,9 +72,9 @@ Status Importer::ImportFile(const std::string& path) {
   shown_name_ = path == "-" ? "standard input" : output::Visible(path);
   const std::optional<Format> format = options_.format ? options_.format : GuessFormat(path);
   if (!format) {
-    return Status::InvalidArgument(
-        fmt::format("{}: the name does not say what is inside; add --format ndjson, csv or combined",
-                    shown_name_));
+    return Status::InvalidArgument(fmt::format(
+        "{}: the name does not say what is inside; add --format ndjson, csv or combined",
+        shown_name_));
   }
   SERVER_TRY(OpenParser(*format));
   SERVER_TRY_ASSIGN(const std::unique_ptr<FileInput> file, FileInput::Open(path));
@@ -206,7 +212,9 @@ void Importer::Settle() {
           // A replayed batch repeats its first answer; what was accepted then is not new now.
           ++(reply.replayed ? account_.duplicate : account_.accepted);
           break;
-        case Outcome::kDuplicate: ++account_.duplicate; break;
+        case Outcome::kDuplicate:
+          ++account_.duplicate;
+          break;
         case Outcome::kConflict:
           ++account_.conflict;
           ShowError(batch.lines[i],
@@ -215,8 +223,7 @@ void Importer::Settle() {
           break;
         case Outcome::kInvalid: {
           while (problem < reply.problems.size() && reply.problems[problem].index < i) ++problem;
-          const bool known =
-              problem < reply.problems.size() && reply.problems[problem].index == i;
+          const bool known = problem < reply.problems.size() && reply.problems[problem].index == i;
           const std::string why = known ? fmt::format("{}: {}", reply.problems[problem].field,
                                                       reply.problems[problem].message)
                                         : "the store refused the event";

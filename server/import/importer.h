@@ -35,11 +35,11 @@ Result<Format> ParseFormat(std::string_view name);
 std::optional<Format> GuessFormat(std::string_view path);
 
 struct ImportOptions {
-  std::optional<Format> format;      ///< Absent = guess for each file.
-  std::vector<Assignment> map;       ///< csv only.
+  std::optional<Format> format;  ///< Absent = guess for each file.
+  std::vector<Assignment> map;   ///< csv only.
   std::vector<Assignment> constants;
-  std::size_t batch_events = 1000;   ///< 1..kBatchEventsMax.
-  std::string producer;              ///< Empty = batches are not stamped.
+  std::size_t batch_events = 1000;  ///< 1..kBatchEventsMax.
+  std::string producer;             ///< Empty = batches are not stamped.
   std::uint64_t producer_epoch = 0;
   bool keep_going = false;
   std::uint64_t errors_shown_max = 20;
@@ -47,12 +47,12 @@ struct ImportOptions {
 };
 
 struct ImportAccount {
-  std::uint64_t files = 0;   ///< Read to their end.
+  std::uint64_t files = 0;  ///< Read to their end.
   std::uint64_t lines = 0;
   std::uint64_t accepted = 0, duplicate = 0, conflict = 0, invalid = 0;
-  std::uint64_t running_ids = 0;     ///< Events that got a running hash as id.
+  std::uint64_t running_ids = 0;  ///< Events that got a running hash as id.
   bool interrupted = false;
-  std::string stopped_file;          ///< With stopped_line: where a bad line ended the import.
+  std::string stopped_file;  ///< With stopped_line: where a bad line ended the import.
   std::uint64_t stopped_line = 0;
 };
 

@@ -16,9 +16,9 @@ namespace quipu::import {
 inline constexpr std::size_t kLineBytesMax = std::size_t{4} << 20;
 
 struct Line {
-  std::string_view text;       ///< Valid until the next call. Cut to kLineBytesMax.
-  std::uint64_t number = 0;    ///< From 1.
-  std::uint64_t length = 0;    ///< Of the whole line; more than text.size() if it was cut.
+  std::string_view text;     ///< Valid until the next call. Cut to kLineBytesMax.
+  std::uint64_t number = 0;  ///< From 1.
+  std::uint64_t length = 0;  ///< Of the whole line; more than text.size() if it was cut.
   [[nodiscard]] bool too_long() const noexcept { return length != text.size(); }
 };
 
@@ -36,7 +36,7 @@ class LineReader {
   ByteSource& source_;
   std::vector<char> buffer_;
   std::size_t begin_ = 0, end_ = 0;
-  std::string partial_;          // of a line that crosses buffers
+  std::string partial_;  // of a line that crosses buffers
   std::uint64_t partial_length_ = 0;
   std::uint64_t number_ = 0;
 };

@@ -68,9 +68,9 @@ Result<Scalar> TakeScalar(std::string_view field, ondemand::value value, bool nu
     scalar.text = TrimRight(value.raw_json_token());
     if (StartsLikeJsonNumber(scalar.text)) return scalar;
   }
-  return Status::InvalidArgument(
-      fmt::format("{} is {}, which is not a {}", field,
-                  output::Quoted(TrimRight(value.raw_json_token())), number ? "number" : "string"));
+  return Status::InvalidArgument(fmt::format("{} is {}, which is not a {}", field,
+                                             output::Quoted(TrimRight(value.raw_json_token())),
+                                             number ? "number" : "string"));
 }
 
 class NdjsonParser final : public RecordParser {
@@ -127,11 +127,20 @@ class NdjsonParser final : public RecordParser {
     if (!scalar.present) return {};
     Event& event = out->event;
     switch (index) {
-      case 0: event.id = scalar.text; break;
-      case 1: event.source = scalar.text; break;
-      case 2: return SetTime(scalar.text, out);
-      case 3: event.customer = scalar.text; break;
-      case 4: event.service = scalar.text; break;
+      case 0:
+        event.id = scalar.text;
+        break;
+      case 1:
+        event.source = scalar.text;
+        break;
+      case 2:
+        return SetTime(scalar.text, out);
+      case 3:
+        event.customer = scalar.text;
+        break;
+      case 4:
+        event.service = scalar.text;
+        break;
       case 5: {
         SERVER_TRY_ASSIGN(event.quantity, ParseNumber("quantity", scalar.text));
         out->has_quantity = true;

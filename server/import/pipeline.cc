@@ -38,8 +38,7 @@ Status Pipeline::Submit(EventBatch batch, std::vector<std::uint64_t> lines) {
   {
     std::unique_lock lock(shared_->mutex);
     shared_->changed.wait(lock, [&] {
-      const bool room =
-          shared_->batches < kBatchesMax && shared_->bytes + bytes <= kBytesMax;
+      const bool room = shared_->batches < kBatchesMax && shared_->bytes + bytes <= kBytesMax;
       return !shared_->failure.ok() || room || shared_->batches == 0;
     });
     if (!shared_->failure.ok()) return shared_->failure;
@@ -48,8 +47,8 @@ Status Pipeline::Submit(EventBatch batch, std::vector<std::uint64_t> lines) {
   }
   // std::function must be copyable, so the lines travel behind a pointer.
   auto kept = std::make_shared<std::vector<std::uint64_t>>(std::move(lines));
-  Status status = ingest_(
-      std::move(batch), [shared = shared_, bytes, kept](Result<IngestReply> reply) {
+  Status status =
+      ingest_(std::move(batch), [shared = shared_, bytes, kept](Result<IngestReply> reply) {
         shared->Answer(bytes, std::move(*kept), std::move(reply));
       });
   if (!status.ok()) shared_->Answer(bytes, {}, status);

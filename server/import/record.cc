@@ -37,8 +37,8 @@ Status CheckList(std::string_view kind, const List& list, std::size_t max) {
   }
   for (auto it = list.begin(); it != list.end(); ++it) {
     SERVER_TRY(CheckName(kind, it->name));
-    const bool twice =
-        std::any_of(list.begin(), it, [&](const auto& earlier) { return earlier.name == it->name; });
+    const bool twice = std::any_of(list.begin(), it,
+                                   [&](const auto& earlier) { return earlier.name == it->name; });
     if (twice) {
       return Status::InvalidArgument(
           fmt::format("{} {} is given twice; keep one", kind, output::Quoted(it->name)));
@@ -63,10 +63,11 @@ Result<Decimal> ParseNumber(std::string_view field, std::string_view text) {
   auto number = Decimal::Parse(text);
   if (number) return number;
   const bool digits = number.error().code() == StatusCode::kOutOfRange;
-  return Status::InvalidArgument(fmt::format(
-      "{} is {}, {}", field, output::Quoted(text),
-      digits ? "which has too many digits; a number is below 10^20 with at most 18 digits after the point"
-             : "which is not a number; write plain digits like 12 or 0.25"));
+  return Status::InvalidArgument(
+      fmt::format("{} is {}, {}", field, output::Quoted(text),
+                  digits ? "which has too many digits; a number is below 10^20 with at most 18 "
+                           "digits after the point"
+                         : "which is not a number; write plain digits like 12 or 0.25"));
 }
 
 Status SetTime(std::string_view text, ParsedEvent* out) {
@@ -84,11 +85,20 @@ Status SetTime(std::string_view text, ParsedEvent* out) {
 Status SetField(const Target& target, std::string_view text, ParsedEvent* out) {
   Event& event = out->event;
   switch (target.kind) {
-    case TargetKind::kId: event.id = text; return {};
-    case TargetKind::kSource: event.source = text; return {};
-    case TargetKind::kCustomer: event.customer = text; return {};
-    case TargetKind::kService: event.service = text; return {};
-    case TargetKind::kTime: return SetTime(text, out);
+    case TargetKind::kId:
+      event.id = text;
+      return {};
+    case TargetKind::kSource:
+      event.source = text;
+      return {};
+    case TargetKind::kCustomer:
+      event.customer = text;
+      return {};
+    case TargetKind::kService:
+      event.service = text;
+      return {};
+    case TargetKind::kTime:
+      return SetTime(text, out);
     case TargetKind::kQuantity: {
       SERVER_TRY_ASSIGN(event.quantity, ParseNumber("quantity", text));
       out->has_quantity = true;
@@ -98,7 +108,9 @@ Status SetField(const Target& target, std::string_view text, ParsedEvent* out) {
       SERVER_TRY_ASSIGN(event.cost, ParseNumber("cost", text));
       return {};
     }
-    case TargetKind::kDimension: event.dimensions.push_back({target.name, text}); return {};
+    case TargetKind::kDimension:
+      event.dimensions.push_back({target.name, text});
+      return {};
     case TargetKind::kMeasure: {
       SERVER_TRY_ASSIGN(Decimal value, ParseNumber("measure " + target.name, text));
       event.measures.push_back({target.name, value});
@@ -131,10 +143,18 @@ void Constants::Fill(const Target& target, ParsedEvent* out) const {
     if (replace_ || place.empty()) place = value;
   };
   switch (target.kind) {
-    case TargetKind::kId: text(to.id, from.id); break;
-    case TargetKind::kSource: text(to.source, from.source); break;
-    case TargetKind::kCustomer: text(to.customer, from.customer); break;
-    case TargetKind::kService: text(to.service, from.service); break;
+    case TargetKind::kId:
+      text(to.id, from.id);
+      break;
+    case TargetKind::kSource:
+      text(to.source, from.source);
+      break;
+    case TargetKind::kCustomer:
+      text(to.customer, from.customer);
+      break;
+    case TargetKind::kService:
+      text(to.service, from.service);
+      break;
     case TargetKind::kTime:
       if (replace_ || !to.time) to.time = from.time;
       break;
@@ -170,18 +190,22 @@ void Constants::Fill(const Target& target, ParsedEvent* out) const {
 Status CheckEvent(const ParsedEvent& parsed, std::optional<TimeUs> latest) {
   const Event& event = parsed.event;
   if (event.customer.empty()) {
-    return Status::InvalidArgument("customer is missing; every event names one (--set customer=NAME gives a constant)");
+    return Status::InvalidArgument(
+        "customer is missing; every event names one (--set customer=NAME gives a constant)");
   }
   if (event.service.empty()) {
-    return Status::InvalidArgument("service is missing; every event names one (--set service=NAME gives a constant)");
+    return Status::InvalidArgument(
+        "service is missing; every event names one (--set service=NAME gives a constant)");
   }
   if (!event.time) {
     return Status::InvalidArgument(
-        "time is missing; without it the same line would be another event in the next import (--set time=T gives a constant)");
+        "time is missing; without it the same line would be another event in the next import "
+        "(--set time=T gives a constant)");
   }
   if (latest && *event.time > *latest) {
-    return Status::InvalidArgument(fmt::format(
-        "time {} lies in the future; correct it or leave out --future-bound", FormatTime(*event.time)));
+    return Status::InvalidArgument(
+        fmt::format("time {} lies in the future; correct it or leave out --future-bound",
+                    FormatTime(*event.time)));
   }
   SERVER_TRY(CheckName("id", event.id));
   if (!event.source.empty()) SERVER_TRY(CheckName("source", event.source));
@@ -202,8 +226,8 @@ Status CheckEvent(const ParsedEvent& parsed, std::optional<TimeUs> latest) {
   }
   for (const Measure& m : event.measures) {
     if (m.name == "quantity" || m.name == "cost") {
-      return Status::InvalidArgument(
-          fmt::format("measure {} has the name of a built-in field; give the field itself", m.name));
+      return Status::InvalidArgument(fmt::format(
+          "measure {} has the name of a built-in field; give the field itself", m.name));
     }
   }
   return {};

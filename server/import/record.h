@@ -56,7 +56,8 @@ class Constants {
  private:
   void Fill(const Target& target, ParsedEvent* out) const;
   std::vector<Assignment> assignments_;
-  ParsedEvent values_;  // views into assignments_, whose strings stay where they are when the vector moves
+  ParsedEvent
+      values_;  // views into assignments_, whose strings stay where they are when the vector moves
   bool replace_ = false;
 };
 

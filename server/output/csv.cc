@@ -22,10 +22,18 @@ void AppendValue(const ResultColumn& column, std::size_t row, std::string_view z
                  std::string* out) {
   if (!column.IsPresent(row)) return;
   switch (column.type) {
-    case ColumnType::kTime: *out += ZonedTime(column.times[row], zone); break;
-    case ColumnType::kString: AppendText(column.strings[row], out); break;
-    case ColumnType::kInteger: *out += fmt::to_string(column.integers[row]); break;
-    case ColumnType::kDecimal: *out += column.decimals[row].ToString(); break;
+    case ColumnType::kTime:
+      *out += ZonedTime(column.times[row], zone);
+      break;
+    case ColumnType::kString:
+      AppendText(column.strings[row], out);
+      break;
+    case ColumnType::kInteger:
+      *out += fmt::to_string(column.integers[row]);
+      break;
+    case ColumnType::kDecimal:
+      *out += column.decimals[row].ToString();
+      break;
   }
 }
 

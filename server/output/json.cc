@@ -14,10 +14,18 @@ void AppendValue(const ResultColumn& column, std::size_t row, std::string_view z
     return;
   }
   switch (column.type) {
-    case ColumnType::kTime: *out += JsonString(ZonedTime(column.times[row], zone)); break;
-    case ColumnType::kString: *out += JsonString(column.strings[row]); break;
-    case ColumnType::kInteger: *out += fmt::to_string(column.integers[row]); break;
-    case ColumnType::kDecimal: *out += column.decimals[row].ToString(); break;
+    case ColumnType::kTime:
+      *out += JsonString(ZonedTime(column.times[row], zone));
+      break;
+    case ColumnType::kString:
+      *out += JsonString(column.strings[row]);
+      break;
+    case ColumnType::kInteger:
+      *out += fmt::to_string(column.integers[row]);
+      break;
+    case ColumnType::kDecimal:
+      *out += column.decimals[row].ToString();
+      break;
   }
 }
 
@@ -27,11 +35,21 @@ std::string JsonString(std::string_view text) {
   std::string out = "\"";
   for (const char c : text) {
     switch (c) {
-      case '"': out += "\\\""; break;
-      case '\\': out += "\\\\"; break;
-      case '\n': out += "\\n"; break;
-      case '\r': out += "\\r"; break;
-      case '\t': out += "\\t"; break;
+      case '"':
+        out += "\\\"";
+        break;
+      case '\\':
+        out += "\\\\";
+        break;
+      case '\n':
+        out += "\\n";
+        break;
+      case '\r':
+        out += "\\r";
+        break;
+      case '\t':
+        out += "\\t";
+        break;
       default:
         if (static_cast<unsigned char>(c) < 0x20) {
           fmt::format_to(std::back_inserter(out), "\\u{:04x}", static_cast<unsigned char>(c));

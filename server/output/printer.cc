@@ -25,9 +25,12 @@ std::string ZonedTime(TimeUs time, std::string_view zone) {
 
 std::string Print(const ResultSet& result, OutputFormat format, WindowUnit window) {
   switch (format) {
-    case OutputFormat::kJson: return ToJson(result);
-    case OutputFormat::kCsv: return ToCsv(result);
-    case OutputFormat::kTable: break;
+    case OutputFormat::kJson:
+      return ToJson(result);
+    case OutputFormat::kCsv:
+      return ToCsv(result);
+    case OutputFormat::kTable:
+      break;
   }
   return ToTable(result, window);
 }

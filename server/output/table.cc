@@ -23,10 +23,14 @@ std::string Cell(const ResultColumn& column, std::size_t row, std::string_view z
                  WindowUnit window) {
   if (!column.IsPresent(row)) return "-";
   switch (column.type) {
-    case ColumnType::kTime: return WindowText(column.times[row], zone, window);
-    case ColumnType::kString: return Visible(column.strings[row]);
-    case ColumnType::kInteger: return fmt::to_string(column.integers[row]);
-    case ColumnType::kDecimal: break;
+    case ColumnType::kTime:
+      return WindowText(column.times[row], zone, window);
+    case ColumnType::kString:
+      return Visible(column.strings[row]);
+    case ColumnType::kInteger:
+      return fmt::to_string(column.integers[row]);
+    case ColumnType::kDecimal:
+      break;
   }
   return ShortDecimal(column.decimals[row]);
 }

@@ -44,8 +44,7 @@ std::string Facts(const State& state, std::string_view between) {
   }
   const double fraction = Fraction(state);
   if (fraction > 0 && fraction < 1 && state.seconds > 0.5) {
-    text += fmt::format("{}{} left", between,
-                        Duration(state.seconds * (1 - fraction) / fraction));
+    text += fmt::format("{}{} left", between, Duration(state.seconds * (1 - fraction) / fraction));
   }
   return text;
 }

@@ -15,10 +15,10 @@ namespace quipu::progress {
 struct State {
   std::string label;
   std::string unit = "rows";
-  std::uint64_t done = 0;             ///< Of `total`: bytes or rows.
+  std::uint64_t done = 0;  ///< Of `total`: bytes or rows.
   std::optional<std::uint64_t> total;
-  std::uint64_t items = 0;            ///< In `unit`.
-  double seconds = 0;                 ///< Since the start.
+  std::uint64_t items = 0;  ///< In `unit`.
+  double seconds = 0;       ///< Since the start.
 };
 
 /// The bar, at most `width` columns wide.

@@ -1,0 +1,338 @@
+#include "query/finish.h"
+
+#include <algorithm>
+#include <map>
+#include <numeric>
+
+#include <boost/multiprecision/cpp_int.hpp>
+
+#include "base/check.h"
+#include "sketch/exact_sum.h"
+
+namespace quipu {
+namespace {
+
+/// One value of the answer before it is put into a column; absent, a count, or a decimal.
+struct Value {
+  bool present = false;
+  bool is_integer = false;
+  std::int64_t integer = 0;
+  Decimal decimal;
+  [[nodiscard]] Decimal AsDecimal() const { return is_integer ? Decimal(integer) : decimal; }
+};
+
+Value OfInteger(std::uint64_t v) { return {true, true, static_cast<std::int64_t>(v), {}}; }
+Value OfDecimal(const Decimal& v) { return {true, false, 0, v}; }
+
+bool IsCount(const BoundAggregate& a) { return a.function == Function::kCount || a.function == Function::kDistinct; }
+
+ColumnType TypeOf(const BoundAggregate& a) {
+  return IsCount(a) && a.change != Change::kPercent ? ColumnType::kInteger : ColumnType::kDecimal;
+}
+
+using Wide = boost::multiprecision::int512_t;  // (10^38 x 10^18 x 10^4) needs 200 bits
+
+/// (now - before) / |before| in percent, rounded half to even at 2 fractional digits.
+Result<Value> PercentChange(const Decimal& now, const Decimal& before) {
+  if (before.is_zero()) return Value{};
+  const auto at_sum_scale = [](const Decimal& d) { return Wide(d.mantissa()) * Wide(PowerOf10(kSumScale - d.scale())); };
+  const Wide divisor = boost::multiprecision::abs(at_sum_scale(before));
+  const Wide numerator = (at_sum_scale(now) - at_sum_scale(before)) * 10'000;
+  Wide quotient = numerator / divisor;  // towards zero
+  const Wide remainder = boost::multiprecision::abs(numerator % divisor);
+  const bool is_odd = (quotient % 2) != 0;
+  if (remainder * 2 > divisor || (remainder * 2 == divisor && is_odd)) quotient += numerator < 0 ? -1 : 1;
+  if (boost::multiprecision::abs(quotient) > Wide(PowerOf10(38))) {
+    return Status::OutOfRange("a change in percent exceeds 128 bits");
+  }
+  return OfDecimal(Decimal(static_cast<Int128>(quotient), 2));
+}
+
+/// What a window without events is worth in a comparison.
+Value ForComparison(const BoundAggregate& a, const Value& v) {
+  if (v.present || (!IsCount(a) && a.function != Function::kSum)) return v;
+  return IsCount(a) ? OfInteger(0) : OfDecimal(Decimal());
+}
+
+Result<Value> ChangeOf(const BoundAggregate& a, const Value& now, const Value& before) {
+  if (!now.present || !before.present) return Value{};
+  if (a.change == Change::kPercent) return PercentChange(now.AsDecimal(), before.AsDecimal());
+  if (now.is_integer) return Value{true, true, now.integer - before.integer, {}};
+  ExactSum difference;
+  difference.Add(now.decimal);
+  ExactSum subtrahend;
+  subtrahend.Add(before.decimal);
+  difference.Subtract(subtrahend);
+  QUIPU_TRY_ASSIGN(const Decimal d, difference.ToDecimal());
+  return OfDecimal(d);
+}
+
+/// One row of the answer in the making; `group` is kNoGroup for a filled window.
+struct Row {
+  static constexpr std::uint32_t kNoGroup = 0xFFFFFFFF;
+  TimeUs window = 0;
+  std::uint32_t group = kNoGroup;
+  std::uint32_t series = 0;  ///< Index of the group values (the key without its window).
+};
+
+class Finisher {
+ public:
+  Finisher(const BoundQuery& query, const Catalogue& catalogue, Groups* groups)
+      : query_(query), spec_(*query.spec), catalogue_(catalogue), groups_(*groups) {}
+
+  Result<ResultSet> Run() {
+    result_.zone = spec_.window.zone;
+    MakeRows();
+    if (spec_.fill) QUIPU_TRY(Fill());
+    QUIPU_TRY(MakeValues());
+    QUIPU_TRY(Order());
+    MakeColumns();
+    return std::move(result_);
+  }
+
+ private:
+  [[nodiscard]] bool HasWindows() const { return spec_.window.unit != WindowUnit::kNone; }
+
+  /// The rank of each series in group-value order (absent first) decides the default order, without comparing strings again.
+  void MakeRows() {
+    std::map<std::vector<std::string>, std::uint32_t> order;
+    std::vector<std::vector<std::string>> texts(groups_.size());
+    for (std::uint32_t g = 0; g < groups_.size(); ++g) {
+      texts[g] = GroupTexts(g);
+      order.emplace(texts[g], 0);
+    }
+    // A query without group-by answers one row even if nothing matched, and fill needs a series to fill.
+    if (order.empty() && query_.group_by.empty() && (!HasWindows() || spec_.fill)) {
+      order.emplace(std::vector<std::string>{}, 0);
+    }
+    for (auto& [text, index] : order) {
+      index = static_cast<std::uint32_t>(series_.size());
+      series_.push_back(text);
+    }
+    for (std::uint32_t g = 0; g < groups_.size(); ++g) {
+      rows_.push_back({HasWindows() ? query_.windows[groups_.key(g)[0]] : 0, g, order.find(texts[g])->second});
+    }
+    if (rows_.empty() && !series_.empty() && !HasWindows()) rows_.push_back({});
+    std::sort(rows_.begin(), rows_.end(), [](const Row& a, const Row& b) { return std::pair(a.window, a.series) < std::pair(b.window, b.series); });
+  }
+
+  /// Each value with a mark in front, so that an absent one sorts before "" and is told from it.
+  std::vector<std::string> GroupTexts(std::uint32_t g) const {
+    std::vector<std::string> texts;
+    for (std::size_t f = 0; f < query_.group_by.size(); ++f) {
+      const std::uint32_t v = groups_.key(g)[f + 1];
+      switch (query_.group_by[f].kind) {
+        case FieldKind::kCustomer: texts.push_back("+" + std::string(catalogue_.Customer(v))); break;
+        case FieldKind::kService: texts.push_back("+" + std::string(catalogue_.Service(v))); break;
+        default: texts.push_back(v == 0 ? std::string() : "+" + std::string(groups_.strings()[v]));
+      }
+    }
+    return texts;
+  }
+
+  Status Fill() {
+    if (!HasWindows()) return {};
+    const TimeUs from = spec_.from.value_or(query_.from);
+    const TimeUs to = spec_.to.value_or(query_.to);
+    if (from >= to || series_.empty() || !query_.windower) return {};
+    auto starts = query_.windower->Starts(from, to, spec_.groups_max);
+    if (!starts || starts->size() > spec_.groups_max / series_.size()) {
+      return Status::Exhausted("filling needs more than " + std::to_string(spec_.groups_max) +
+                               " rows; ask for a shorter range or longer windows, or raise groups_max");
+    }
+    std::vector<Row> filled;
+    std::size_t at = 0;
+    for (const TimeUs start : *starts) {
+      for (std::uint32_t s = 0; s < series_.size(); ++s) {
+        if (at < rows_.size() && rows_[at].window == start && rows_[at].series == s) {
+          filled.push_back(rows_[at++]);
+        } else {
+          filled.push_back({start, Row::kNoGroup, s});
+        }
+      }
+    }
+    QUIPU_CHECK(at == rows_.size());  // every group lies in one of the windows
+    rows_ = std::move(filled);
+    return {};
+  }
+
+  /// Values in (window, series) order, so that the previous window of a series is at hand.
+  Status MakeValues() {
+    values_.resize(rows_.size());
+    exact_.assign(query_.aggregates.size(), true);
+    struct Previous {
+      TimeUs window = 0;
+      std::size_t row = 0;
+    };
+    std::map<std::uint32_t, Previous> previous;  // by series
+    std::vector<std::vector<Value>> plain(rows_.size());
+    for (std::size_t r = 0; r < rows_.size(); ++r) {
+      for (std::size_t a = 0; a < query_.aggregates.size(); ++a) {
+        QUIPU_TRY_ASSIGN(Value v, Evaluate(query_.aggregates[a], a, rows_[r].group));
+        plain[r].push_back(v);
+      }
+      values_[r] = plain[r];
+      if (!HasWindows()) continue;
+      const auto it = previous.find(rows_[r].series);
+      const bool adjacent = it != previous.end() && query_.windower->EndOf(it->second.window) == rows_[r].window;
+      for (std::size_t a = 0; a < query_.aggregates.size(); ++a) {
+        const BoundAggregate& aggregate = query_.aggregates[a];
+        if (aggregate.change == Change::kNone) continue;
+        values_[r][a] = {};
+        if (it == previous.end()) continue;
+        const Value before = ForComparison(aggregate, adjacent ? plain[it->second.row][a] : Value{});
+        QUIPU_TRY_ASSIGN(values_[r][a], ChangeOf(aggregate, ForComparison(aggregate, plain[r][a]), before));
+      }
+      // Filled windows before a group's first event are no start of anything.
+      if (it == previous.end() && rows_[r].group == Row::kNoGroup) continue;
+      previous[rows_[r].series] = {rows_[r].window, r};
+    }
+    return {};
+  }
+
+  static Value EmptyWindow(const BoundAggregate& a) {
+    if (IsCount(a)) return OfInteger(0);
+    return {};
+  }
+
+  Result<Value> Evaluate(const BoundAggregate& a, std::size_t index, std::uint32_t g) {
+    if (g == Row::kNoGroup) return EmptyWindow(a);
+    if (a.counts_rows) return OfInteger(groups_.rows(g));
+    if (a.function == Function::kDistinct) {
+      const DistinctSketch& sketch = groups_.distinct(g, a.slot);
+      if (!sketch.exact()) exact_[index] = false;
+      return OfInteger(sketch.Estimate());
+    }
+    if (a.function == Function::kQuantile) {
+      const QuantileSketch& sketch = groups_.quantiles(g, a.slot);
+      if (sketch.count() == 0) return Value{};
+      if (!sketch.exact()) {
+        exact_[index] = false;
+        result_.relative_error = kQuantileRelativeError;
+      }
+      return OfDecimal(sketch.Quantile(a.quantile_ppm));
+    }
+    if (a.function == Function::kFirst || a.function == Function::kLatest) {
+      const Ends& ends = groups_.ends(g, a.slot);
+      if (!ends.any) return Value{};
+      return OfDecimal(Decimal(a.function == Function::kFirst ? ends.first.value : ends.latest.value, kSumScale));
+    }
+    return EvaluateStats(a, groups_.stats(g, a.slot));
+  }
+
+  static Result<Value> EvaluateStats(const BoundAggregate& a, const MeasureStats& stats) {
+    if (a.function == Function::kCount) return OfInteger(stats.count);
+    if (stats.count == 0) return Value{};
+    switch (a.function) {
+      case Function::kSum: {
+        QUIPU_TRY_ASSIGN(const Decimal sum, stats.sum.ToDecimal());
+        return OfDecimal(sum);
+      }
+      case Function::kAvg: {
+        QUIPU_TRY_ASSIGN(const Decimal avg, stats.sum.DividedBy(stats.count));
+        return OfDecimal(avg);
+      }
+      case Function::kMin: return OfDecimal(Decimal(stats.min, kSumScale));
+      default: return OfDecimal(Decimal(stats.max, kSumScale));
+    }
+  }
+
+  Status Order() {
+    order_.resize(rows_.size());
+    std::iota(order_.begin(), order_.end(), 0);
+    std::vector<std::pair<int, bool>> keys;  // column (-1 = window, then group-by, then aggregates), descending
+    for (const struct OrderBy& by : spec_.order_by) {
+      QUIPU_TRY_ASSIGN(const int column, ColumnOf(by.column));
+      keys.emplace_back(column, by.descending);
+    }
+    const auto less = [&](std::uint32_t a, std::uint32_t b) {
+      for (const auto& [column, descending] : keys) {
+        const int c = Compare(column, a, b);
+        if (c != 0) return descending ? c > 0 : c < 0;
+      }
+      return a < b;  // rows_ is in the default order already
+    };
+    const std::size_t keep = spec_.limit == 0 ? order_.size() : std::min<std::size_t>(spec_.limit, order_.size());
+    if (!keys.empty()) std::partial_sort(order_.begin(), order_.begin() + static_cast<std::ptrdiff_t>(keep), order_.end(), less);
+    order_.resize(keep);
+    return {};
+  }
+
+  Result<int> ColumnOf(const std::string& name) const {
+    if (HasWindows() && name == "window_start") return -1;
+    for (std::size_t f = 0; f < spec_.group_by.size(); ++f) {
+      if (spec_.group_by[f] == name) return static_cast<int>(f);
+    }
+    for (std::size_t a = 0; a < spec_.select.size(); ++a) {
+      if (spec_.select[a].name == name) return static_cast<int>(spec_.group_by.size() + a);
+    }
+    return Status::InvalidArgument("cannot order by '" + name + "': it is not a column of the answer");
+  }
+
+  [[nodiscard]] int Compare(int column, std::uint32_t a, std::uint32_t b) const {
+    const auto three_way = [](const auto& x, const auto& y) { return x < y ? -1 : y < x ? 1 : 0; };
+    if (column < 0) return three_way(rows_[a].window, rows_[b].window);
+    const auto c = static_cast<std::size_t>(column);
+    if (c < spec_.group_by.size()) return three_way(series_[rows_[a].series][c], series_[rows_[b].series][c]);
+    const Value& x = values_[a][c - spec_.group_by.size()];
+    const Value& y = values_[b][c - spec_.group_by.size()];
+    if (x.present != y.present) return x.present ? 1 : -1;
+    return three_way(x.AsDecimal(), y.AsDecimal());
+  }
+
+  void MakeColumns() {
+    if (HasWindows()) {
+      ResultColumn& column = AddColumn("window_start", ColumnType::kTime);
+      for (const std::uint32_t r : order_) column.times.push_back(rows_[r].window);
+    }
+    for (std::size_t f = 0; f < spec_.group_by.size(); ++f) {
+      ResultColumn& column = AddColumn(spec_.group_by[f], ColumnType::kString);
+      for (std::size_t i = 0; i < order_.size(); ++i) {
+        const std::string& marked = series_[rows_[order_[i]].series][f];
+        column.present[i] = marked.empty() ? 0 : 1;
+        column.strings.push_back(marked.empty() ? std::string() : marked.substr(1));
+      }
+    }
+    for (std::size_t a = 0; a < query_.aggregates.size(); ++a) {
+      ResultColumn& column = AddColumn(spec_.select[a].name, TypeOf(query_.aggregates[a]));
+      column.exact = exact_[a];
+      result_.exact &= exact_[a];
+      for (std::size_t i = 0; i < order_.size(); ++i) {
+        const Value& v = values_[order_[i]][a];
+        column.present[i] = v.present ? 1 : 0;
+        if (column.type == ColumnType::kInteger) {
+          column.integers.push_back(v.integer);
+        } else {
+          column.decimals.push_back(v.AsDecimal());
+        }
+      }
+    }
+  }
+
+  ResultColumn& AddColumn(std::string name, ColumnType type) {
+    ResultColumn& column = result_.columns.emplace_back();
+    column.name = std::move(name);
+    column.type = type;
+    column.present.assign(order_.size(), 1);
+    return column;
+  }
+
+  const BoundQuery& query_;
+  const QuerySpec& spec_;
+  const Catalogue& catalogue_;
+  Groups& groups_;
+  ResultSet result_;
+  std::vector<std::vector<std::string>> series_;
+  std::vector<Row> rows_;
+  std::vector<std::vector<Value>> values_;
+  std::vector<bool> exact_;  // per aggregate
+  std::vector<std::uint32_t> order_;
+};
+
+}  // namespace
+
+Result<ResultSet> FinishQuery(const BoundQuery& query, const Catalogue& catalogue, Groups* groups) {
+  return Finisher(query, catalogue, groups).Run();
+}
+
+}  // namespace quipu

@@ -1,0 +1,112 @@
+#include "query/groups.h"
+
+#include <algorithm>
+
+#include "base/check.h"
+#include "base/hash.h"
+
+namespace quipu {
+
+std::uint32_t Interner::Intern(std::string_view s) {
+  if (const auto it = ids_.find(s); it != ids_.end()) return it->second;
+  strings_.emplace_back(s);
+  const auto id = static_cast<std::uint32_t>(strings_.size());
+  ids_.emplace(strings_.back(), id);
+  bytes_ += s.size() + 96;  // string, deque slot, hash node
+  return id;
+}
+
+void Ends::Add(const End& e) {
+  const auto before = [](const End& a, const End& b) {
+    return std::pair(a.time, a.identity) < std::pair(b.time, b.identity);
+  };
+  if (!any || before(e, first)) first = e;
+  if (!any || before(latest, e)) latest = e;
+  any = true;
+}
+
+Groups::Groups(const BoundQuery& query)
+    : query_(&query),
+      width_(1 + query.group_by.size()),
+      measures_(query.measures.size()),
+      distincts_(query.distincts.size()),
+      has_stats_(std::any_of(query.measures.begin(), query.measures.end(), [](const auto& m) { return m.stats; })),
+      has_quantiles_(std::any_of(query.measures.begin(), query.measures.end(), [](const auto& m) { return m.quantiles; })),
+      has_ends_(std::any_of(query.measures.begin(), query.measures.end(), [](const auto& m) { return m.ends; })) {
+  Rehash(64);
+}
+
+std::size_t Groups::HashOf(std::span<const std::uint32_t> key) const {
+  std::uint64_t h = 0x9E3779B97F4A7C15ull;
+  for (const std::uint32_t v : key) {
+    h = (h ^ v) * 0xD6E8FEB86659FD93ull;
+    h ^= h >> 32;
+  }
+  return static_cast<std::size_t>(h);
+}
+
+void Groups::Rehash(std::size_t slots) {
+  slots_.assign(slots, 0);
+  for (std::uint32_t g = 0; g < size(); ++g) {
+    std::size_t i = HashOf(key(g)) & (slots - 1);
+    while (slots_[i] != 0) i = (i + 1) & (slots - 1);
+    slots_[i] = g + 1;
+  }
+}
+
+Result<std::uint32_t> Groups::Find(std::span<const std::uint32_t> wanted) {
+  QUIPU_DCHECK(wanted.size() == width_);
+  std::size_t i = HashOf(wanted) & (slots_.size() - 1);
+  for (; slots_[i] != 0; i = (i + 1) & (slots_.size() - 1)) {
+    const std::uint32_t g = slots_[i] - 1;
+    if (std::equal(wanted.begin(), wanted.end(), keys_.begin() + static_cast<std::ptrdiff_t>(g * width_))) return g;
+  }
+  if (size() >= query_->spec->groups_max) {
+    return Status::Exhausted("more than " + std::to_string(query_->spec->groups_max) +
+                             " groups; narrow the question (customers, time, filters) or raise groups_max");
+  }
+  const auto g = static_cast<std::uint32_t>(size());
+  keys_.insert(keys_.end(), wanted.begin(), wanted.end());
+  rows_.push_back(0);
+  if (has_stats_) stats_.resize(stats_.size() + measures_);
+  if (has_quantiles_) quantiles_.resize(quantiles_.size() + measures_);
+  if (has_ends_) ends_.resize(ends_.size() + measures_);
+  distinct_.resize(distinct_.size() + distincts_);
+  slots_[i] = g + 1;
+  if (size() * 2 > slots_.size()) Rehash(slots_.size() * 2);
+  return g;
+}
+
+QuantileSketch& Groups::quantiles(std::uint32_t g, std::size_t measure) {
+  auto& sketch = quantiles_[g * measures_ + measure];
+  if (!sketch) sketch = std::make_unique<QuantileSketch>(query_->spec->exact);
+  return *sketch;
+}
+
+DistinctSketch& Groups::distinct(std::uint32_t g, std::size_t slot) {
+  auto& sketch = distinct_[g * distincts_ + slot];
+  if (!sketch) sketch = std::make_unique<DistinctSketch>(query_->spec->exact);
+  return *sketch;
+}
+
+Status Groups::CheckMemory() {
+  constexpr std::uint32_t kChecksSkippedMax = 64;  // calls come once per vector: 65,536 rows
+  constexpr std::size_t kGroupsAddedMax = 4096;
+  const bool has_sketches = !quantiles_.empty() || !distinct_.empty();
+  if (++checks_skipped_ < kChecksSkippedMax && size() < size_at_check_ + kGroupsAddedMax) return {};
+  checks_skipped_ = 0;
+  size_at_check_ = size();
+  std::uint64_t bytes = strings_.bytes() + slots_.capacity() * 4 + keys_.capacity() * 4 + rows_.capacity() * 8 +
+                        stats_.capacity() * sizeof(MeasureStats) + ends_.capacity() * sizeof(Ends) +
+                        (quantiles_.capacity() + distinct_.capacity()) * sizeof(void*);
+  if (has_sketches) {
+    for (const auto& sketch : quantiles_) bytes += sketch ? sketch->bytes() + sizeof(QuantileSketch) : 0;
+    for (const auto& sketch : distinct_) bytes += sketch ? sketch->bytes() + sizeof(DistinctSketch) : 0;
+  }
+  if (bytes <= query_->spec->memory_bytes_max) return {};
+  return Status::Exhausted("the query needs more than " + std::to_string(query_->spec->memory_bytes_max) +
+                           " bytes of working memory (" + std::to_string(size()) +
+                           " groups so far); narrow the question or raise memory_bytes_max");
+}
+
+}  // namespace quipu

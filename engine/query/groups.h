@@ -1,0 +1,88 @@
+// Groups: where everything flows together. One group per (window, group values); one accumulator per group and need. Summary cells and raw rows
+// add to the same accumulators, so it cannot matter which of them a number came from.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <span>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "query/bind.h"
+#include "sketch/distinct_sketch.h"
+#include "sketch/measure_stats.h"
+
+namespace quipu {
+
+/// Strings of one query, numbered from 1; 0 stands for an absent value.
+class Interner {
+ public:
+  std::uint32_t Intern(std::string_view s);
+  [[nodiscard]] std::string_view operator[](std::uint32_t id) const { return strings_[id - 1]; }
+  [[nodiscard]] std::uint64_t bytes() const { return bytes_; }
+
+ private:
+  std::deque<std::string> strings_;  // a deque: views into it stay valid
+  std::unordered_map<std::string_view, std::uint32_t> ids_;
+  std::uint64_t bytes_ = 0;
+};
+
+/// The value of a measure at the earliest and at the latest time; ties by identity, so that the answer is a function of the events.
+struct Ends {
+  struct End {
+    TimeUs time = 0;
+    Hash128 identity;
+    Int128 value = 0;  // at scale 18
+  };
+  bool any = false;
+  End first, latest;
+  void Add(const End& e);
+};
+
+class Groups {
+ public:
+  explicit Groups(const BoundQuery& query);
+
+  /// The group with this key, a new one if need be. A key is the window's index, then one value per group-by field: an ordinal for
+  /// customer and service, an interned string (0 = absent) for a dimension. kExhausted above spec.groups_max.
+  Result<std::uint32_t> Find(std::span<const std::uint32_t> key);
+
+  // Accumulators of group g.
+  std::uint64_t& rows(std::uint32_t g) { return rows_[g]; }
+  MeasureStats& stats(std::uint32_t g, std::size_t measure) { return stats_[g * measures_ + measure]; }
+  QuantileSketch& quantiles(std::uint32_t g, std::size_t measure);
+  Ends& ends(std::uint32_t g, std::size_t measure) { return ends_[g * measures_ + measure]; }
+  DistinctSketch& distinct(std::uint32_t g, std::size_t slot);
+
+  [[nodiscard]] std::size_t size() const { return rows_.size(); }
+  [[nodiscard]] std::span<const std::uint32_t> key(std::uint32_t g) const { return {keys_.data() + g * width_, width_}; }
+  [[nodiscard]] std::size_t key_width() const { return width_; }
+  Interner& strings() { return strings_; }
+  [[nodiscard]] const Interner& strings() const { return strings_; }
+
+  /// kExhausted if the accumulators are larger than spec.memory_bytes_max. Call now and then; it walks over the sketches only
+  /// when enough has been added since the last walk.
+  Status CheckMemory();
+
+ private:
+  void Rehash(std::size_t slots);
+  [[nodiscard]] std::size_t HashOf(std::span<const std::uint32_t> key) const;
+
+  const BoundQuery* query_;
+  std::size_t width_, measures_, distincts_;
+  bool has_stats_, has_quantiles_, has_ends_;
+  std::vector<std::uint32_t> slots_;  // group + 1; 0 = empty; a power of two
+  std::vector<std::uint32_t> keys_;
+  std::vector<std::uint64_t> rows_;
+  std::vector<MeasureStats> stats_;
+  std::vector<std::unique_ptr<QuantileSketch>> quantiles_;
+  std::vector<Ends> ends_;
+  std::vector<std::unique_ptr<DistinctSketch>> distinct_;
+  Interner strings_;
+  std::uint32_t checks_skipped_ = 0;
+  std::size_t size_at_check_ = 0;
+};
+
+}  // namespace quipu

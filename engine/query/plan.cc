@@ -1,0 +1,258 @@
+#include "query/plan.h"
+
+#include <algorithm>
+
+#include "base/check.h"
+
+namespace quipu {
+namespace {
+
+/// Tiles time ranges of one (scope, service) with cells; what cells cannot serve becomes intervals of raw rows.
+class Tiler {
+ public:
+  Tiler(const BoundQuery& query, const SummaryTable& table, const SegmentMeta& meta, CustomerOrdinal customer, ServiceOrdinal service,
+        std::vector<CellUse>* cells)
+      : query_(query),
+        table_(table),
+        meta_(meta),
+        customer_(customer),
+        service_(service),
+        cells_(cells),
+        month_(table.Find(customer, service, CellLevel::kMonth)),
+        days_(table.Find(customer, service, CellLevel::kDay)),
+        hours_(table.Find(customer, service, CellLevel::kHour)) {}
+
+  /// True if no cell exists: then the whole run is one raw piece, without a walk over the windows.
+  [[nodiscard]] bool HasNoCells() const { return month_.first == month_.last; }
+
+  /// Tiles [from, to), which lies in window w.
+  void Tile(TimeUs from, TimeUs to, std::uint32_t w) {
+    window_ = w;
+    covered_to_ = from;
+    // A range that reaches over all rows of the segment is as good as the whole month.
+    const TimeUs month_from = MonthStart(meta_.spec.month);
+    const TimeUs month_to = MonthStart(meta_.spec.month + 1);
+    const bool whole = from <= meta_.time_min && to > meta_.time_max;
+    if (whole) covered_to_ = month_from;
+    const TimeUs a = whole ? month_from : from;
+    const TimeUs b = whole ? month_to : to;
+    if (whole && month_.first != month_.last && Serves(month_.first)) {
+      Use(month_.first, month_from, month_to);
+    } else {
+      TileDays(a, b);
+    }
+    QUIPU_DCHECK(covered_to_ == b);  // the pieces tile the range: each began where the one before ended
+  }
+
+  [[nodiscard]] const std::vector<Interval>& raw() const { return raw_; }
+
+ private:
+  void TileDays(TimeUs from, TimeUs to) {
+    const TimeUs first_day = -FloorTo(-from, kDayUs);  // the first midnight at or after `from`
+    const TimeUs last_day = FloorTo(to, kDayUs);
+    if (first_day >= last_day) {
+      TileHours(from, to);
+      return;
+    }
+    if (from < first_day) TileHours(from, first_day);
+    for (TimeUs day = first_day; day < last_day; day += kDayUs) {
+      const std::uint32_t cell = FindCell(days_, day);
+      if (cell == kNone) {
+        Missing(day, day + kDayUs);
+      } else if (Serves(cell)) {
+        Use(cell, day, day + kDayUs);
+      } else {
+        TileHours(day, day + kDayUs);
+      }
+    }
+    if (last_day < to) TileHours(last_day, to);
+  }
+
+  void TileHours(TimeUs from, TimeUs to) {
+    const TimeUs first_hour = -FloorTo(-from, kHourUs);
+    const TimeUs last_hour = FloorTo(to, kHourUs);
+    if (first_hour >= last_hour) {
+      Raw(from, to);
+      return;
+    }
+    if (from < first_hour) Raw(from, first_hour);
+    for (TimeUs hour = first_hour; hour < last_hour; hour += kHourUs) {
+      const std::uint32_t cell = FindCell(hours_, hour);
+      if (cell == kNone) {
+        Missing(hour, hour + kHourUs);
+      } else if (Serves(cell)) {
+        Use(cell, hour, hour + kHourUs);
+      } else {
+        Raw(hour, hour + kHourUs);
+      }
+    }
+    if (last_hour < to) Raw(last_hour, to);
+  }
+
+  [[nodiscard]] std::uint32_t FindCell(SummaryTable::Range range, TimeUs start) const {
+    std::uint32_t low = range.first;
+    std::uint32_t high = range.last;
+    while (low < high) {
+      const std::uint32_t mid = low + (high - low) / 2;
+      if (table_.start(mid) < start) {
+        low = mid + 1;
+      } else {
+        high = mid;
+      }
+    }
+    return low < range.last && table_.start(low) == start ? low : kNone;
+  }
+
+  /// Can the cell give everything that is asked?
+  [[nodiscard]] bool Serves(std::uint32_t cell) const {
+    for (const MeasureNeed& need : query_.measures) {
+      if (need.quantiles && !table_.HasQuantiles(cell, need.id)) return false;
+    }
+    // Distinct customers of one customer's cell is that customer.
+    return query_.distincts.empty() || customer_ != kAllCustomers || table_.HasDistinctCustomers(cell);
+  }
+
+  void Use(std::uint32_t cell, TimeUs from, TimeUs to) {
+    Cover(from, to);
+    cells_->push_back({customer_, service_, cell, window_});
+  }
+  /// No cell: no rows at all for all customers, too few to pay for a cell for one customer.
+  void Missing(TimeUs from, TimeUs to) {
+    if (customer_ == kAllCustomers) {
+      Cover(from, to);
+    } else {
+      Raw(from, to);
+    }
+  }
+  void Raw(TimeUs from, TimeUs to) {
+    Cover(from, to);
+    if (!raw_.empty() && raw_.back().to == from) {
+      raw_.back().to = to;
+    } else {
+      raw_.push_back({from, to});
+    }
+  }
+  void Cover(TimeUs from, TimeUs to) {
+    QUIPU_DCHECK(from == covered_to_ && to > from);
+    covered_to_ = to;
+  }
+
+  static constexpr std::uint32_t kNone = 0xFFFFFFFF;
+  const BoundQuery& query_;
+  const SummaryTable& table_;
+  const SegmentMeta& meta_;
+  const CustomerOrdinal customer_;
+  const ServiceOrdinal service_;
+  std::vector<CellUse>* cells_;
+  const SummaryTable::Range month_, days_, hours_;
+  std::vector<Interval> raw_;
+  std::uint32_t window_ = 0;
+  TimeUs covered_to_ = 0;
+};
+
+class SegmentPlanner {
+ public:
+  SegmentPlanner(const BoundQuery& query, const SegmentReader& segment)
+      : query_(query),
+        segment_(segment),
+        from_(std::max(query.from, segment.meta().time_min)),
+        to_(std::min(query.to, segment.meta().time_max + 1)) {}
+
+  Result<SegmentPlan> Plan() {
+    if (query_.empty || from_ >= to_) return std::move(plan_);
+    if (!query_.cells_allowed) {
+      QUIPU_TRY(PlanRaw());
+    } else if (query_.all_customers && !query_.groups_by_customer) {
+      QUIPU_TRY(PlanAllCustomers());
+    } else {
+      QUIPU_TRY(PlanByCustomer());
+    }
+    return std::move(plan_);
+  }
+
+ private:
+  Status PlanRaw() {
+    const std::uint32_t whole = AddIntervals({{from_, to_}});
+    return ForEachRun([&](const Run& run) { AddRaw(run, whole); });
+  }
+
+  Status PlanAllCustomers() {
+    QUIPU_TRY_ASSIGN(const SummaryTable* table, segment_.summaries());
+    std::vector<std::pair<ServiceOrdinal, std::uint32_t>> raw_services;  // with first interval
+    std::vector<std::uint32_t> interval_counts;
+    for (const auto& [service, name] : segment_.services()) {
+      if (!query_.WantsService(service)) continue;
+      Tiler tiler(query_, *table, segment_.meta(), kAllCustomers, service, &plan_.cells);
+      TileWindows(&tiler);
+      if (tiler.raw().empty()) continue;
+      raw_services.emplace_back(service, AddIntervals(tiler.raw()));
+      interval_counts.push_back(static_cast<std::uint32_t>(tiler.raw().size()));
+    }
+    if (raw_services.empty()) return {};
+    return ForEachRun([&](const Run& run) {
+      for (std::size_t i = 0; i < raw_services.size(); ++i) {
+        if (raw_services[i].first != run.service) continue;
+        plan_.raw.push_back({run, raw_services[i].second, interval_counts[i]});
+      }
+    });
+  }
+
+  Status PlanByCustomer() {
+    QUIPU_TRY_ASSIGN(const SummaryTable* table, segment_.summaries());
+    const std::uint32_t whole = AddIntervals({{from_, to_}});
+    return ForEachRun([&](const Run& run) {
+      Tiler tiler(query_, *table, segment_.meta(), run.customer, run.service, &plan_.cells);
+      if (tiler.HasNoCells()) {
+        AddRaw(run, whole);
+        return;
+      }
+      TileWindows(&tiler);
+      if (tiler.raw().empty()) return;
+      const std::uint32_t first = AddIntervals(tiler.raw());
+      plan_.raw.push_back({run, first, static_cast<std::uint32_t>(tiler.raw().size())});
+    });
+  }
+
+  void TileWindows(Tiler* tiler) {
+    for (std::size_t w = query_.WindowOf(from_); w < query_.windows.size() && query_.windows[w] < to_; ++w) {
+      tiler->Tile(std::max(from_, query_.windows[w]), std::min(to_, query_.WindowEnd(w)), static_cast<std::uint32_t>(w));
+    }
+  }
+
+  template <class Visit>
+  Status ForEachRun(Visit&& visit) {
+    QUIPU_TRY_ASSIGN(const Directory* directory, segment_.directory());
+    if (query_.all_customers) {
+      for (const Run& run : directory->runs()) {
+        if (query_.WantsService(run.service)) visit(run);
+      }
+      return {};
+    }
+    for (const CustomerOrdinal customer : query_.customers) {
+      for (const Run& run : directory->Find(customer)) {
+        if (query_.WantsService(run.service)) visit(run);
+      }
+    }
+    return {};
+  }
+
+  std::uint32_t AddIntervals(const std::vector<Interval>& intervals) {
+    const auto first = static_cast<std::uint32_t>(plan_.intervals.size());
+    plan_.intervals.insert(plan_.intervals.end(), intervals.begin(), intervals.end());
+    return first;
+  }
+  void AddRaw(const Run& run, std::uint32_t interval) { plan_.raw.push_back({run, interval, 1}); }
+
+  const BoundQuery& query_;
+  const SegmentReader& segment_;
+  const TimeUs from_, to_;
+  SegmentPlan plan_;
+};
+
+}  // namespace
+
+Result<SegmentPlan> PlanSegment(const BoundQuery& query, const SegmentReader& segment) {
+  return SegmentPlanner(query, segment).Plan();
+}
+
+}  // namespace quipu

@@ -1,0 +1,295 @@
+// Segments against the rows they were made of.
+#include "segment/segment.h"
+
+#include <gtest/gtest.h>
+
+#include <thread>
+
+#include "segment/segment_testing.h"
+
+namespace quipu {
+namespace {
+
+class SegmentTest : public ::testing::Test {
+ protected:
+  SegmentTest() : seed_(TestSeed()), random_(seed_), vfs_(&memory_) {
+    RecordProperty("seed", std::to_string(seed_));
+    EXPECT_TRUE(vfs_.MakeFolder("/s").ok());
+    EXPECT_TRUE(vfs_.SyncFolder("/").ok());
+  }
+
+  std::shared_ptr<SegmentReader> Write(const RowBatch& rows, std::size_t piece = 0) {
+    Result<SegmentMeta> meta = WriteSegment(&vfs_, names_, rows, piece);
+    EXPECT_TRUE(meta) << meta.error().ToString();
+    if (!meta) return nullptr;
+    meta_ = *meta;
+    vfs_.OnPublish({PathOf(meta_)});
+    Result<std::shared_ptr<SegmentReader>> reader = SegmentReader::Open(&vfs_, PathOf(meta_), &meta_, &cache_);
+    EXPECT_TRUE(reader) << reader.error().ToString();
+    return reader ? *reader : nullptr;
+  }
+
+  std::string FileBytes() {
+    Result<std::string> bytes = ReadWholeFile(vfs_, PathOf(meta_), 1u << 30);
+    EXPECT_TRUE(bytes);
+    return *bytes;
+  }
+
+  std::uint64_t seed_;
+  Random random_;
+  MemoryVfs memory_;
+  OrderCheckingVfs vfs_;
+  NumberNames names_;
+  PageCache cache_{64u << 20};
+  SegmentMeta meta_;
+};
+
+void ExpectSameRows(const RowBatch& expected, std::size_t first, const RowBatch& found) {
+  for (std::size_t i = 0; i < found.size(); ++i) {
+    ASSERT_TRUE(SameRow(expected, first + i, found, i)) << "row " << first + i;
+  }
+}
+
+void ExpectVectorsMatch(const SegmentReader& reader, const RowBatch& rows) {
+  for (std::uint32_t v = 0; v < reader.vectors(); ++v) {
+    SCOPED_TRACE("vector " + std::to_string(v));
+    const std::size_t first = std::size_t{v} * kVectorRows, n = reader.VectorRowCount(v);
+    std::vector<TimeUs> times;
+    QUIPU_ASSERT_OK(reader.ReadTimes(v, &times));
+    ASSERT_TRUE(std::equal(times.begin(), times.end(), rows.times.begin() + static_cast<std::ptrdiff_t>(first)));
+    const Result<TimeBounds> bounds = reader.TimeBoundsOf(v);
+    ASSERT_TRUE(bounds);
+    EXPECT_EQ(bounds->min, *std::min_element(times.begin(), times.end()));
+    EXPECT_EQ(bounds->max, *std::max_element(times.begin(), times.end()));
+    std::vector<Hash128> identities;
+    QUIPU_ASSERT_OK(reader.ReadIdentities(v, &identities));
+    ASSERT_TRUE(std::equal(identities.begin(), identities.end(), rows.identities.begin() + static_cast<std::ptrdiff_t>(first)));
+    for (const DecimalColumn& column : rows.measures) {
+      MeasureVector vector;
+      QUIPU_ASSERT_OK(reader.ReadMeasure(column.id, v, &vector));
+      ASSERT_EQ(vector.present.size(), n);
+      std::uint32_t present = 0;
+      for (std::size_t i = 0; i < n; ++i) {
+        ASSERT_EQ(vector.present[i] != 0, column.IsPresent(first + i));
+        if (vector.present[i] != 0) {
+          ASSERT_EQ(Decimal(vector.Mantissa(i), vector.scale), column.Value(first + i));
+        } else {
+          ASSERT_TRUE(vector.Mantissa(i) == 0);
+        }
+        present += vector.present[i];
+      }
+      EXPECT_EQ(vector.present_count, present);
+      EXPECT_EQ(vector.all_present, present == n);
+    }
+    for (const CodedColumn& column : rows.dimensions) {
+      DimensionVector vector;
+      QUIPU_ASSERT_OK(reader.ReadDimension(column.id, v, &vector));
+      ASSERT_EQ(vector.codes.size(), n);
+      for (std::size_t i = 0; i < n; ++i) {
+        ASSERT_EQ(vector.codes[i] != 0, column.IsPresent(first + i));
+        if (vector.codes[i] != 0) {
+          ASSERT_EQ((*vector.dictionary)[vector.codes[i] - 1], column.Text(first + i));
+        }
+      }
+    }
+  }
+}
+
+TEST_F(SegmentTest, GivesBackWhatWasWritten) {
+  SCOPED_TRACE("QUIPU_SEED=" + std::to_string(seed_));
+  for (const std::size_t size : {1u, 2u, 1023u, 1024u, 1025u, 7000u, 66'600u}) {
+    SCOPED_TRACE(size);
+    cache_.Forget(12);
+    RandomRowsOptions options;
+    options.rows = size;
+    options.dimensions = size < 10'000 ? 12 : 4;
+    const RowBatch rows = RandomRows(random_, names_, options);
+    const auto reader = Write(rows);
+    ASSERT_NE(reader, nullptr);
+    ASSERT_EQ(reader->rows(), size);
+    EXPECT_EQ(reader->meta().totals, TotalsOf(rows));
+    EXPECT_EQ(meta_.file_name, "0000000012-2026-03.seg");
+    const Result<RowBatch> all = reader->ReadRows(0, reader->rows());
+    ASSERT_TRUE(all) << all.error().ToString();
+    ASSERT_EQ(all->size(), size);
+    ExpectSameRows(rows, 0, *all);
+    ExpectVectorsMatch(*reader, rows);
+    SegmentVerifyReport report;
+    QUIPU_ASSERT_OK(reader->Verify(&report));
+    EXPECT_EQ(report.rows, size);
+    EXPECT_GT(report.cells, 0u);
+    EXPECT_TRUE(report.problems.empty());
+    vfs_.OnRetire({PathOf(meta_)});
+    ASSERT_TRUE(vfs_.Unlink(PathOf(meta_)).ok());
+  }
+}
+
+TEST_F(SegmentTest, ReadsAnyRangeAndAnyList) {
+  SCOPED_TRACE("QUIPU_SEED=" + std::to_string(seed_));
+  const RowBatch rows = RandomRows(random_, names_, {.rows = 67'000, .customers = 500});
+  const auto reader = Write(rows);
+  ASSERT_NE(reader, nullptr);
+  for (int i = 0; i < 40; ++i) {
+    const auto first = static_cast<std::uint32_t>(random_.Below(rows.size()));
+    const auto count = static_cast<std::uint32_t>(1 + random_.Below(std::min<std::size_t>(3000, rows.size() - first)));
+    const Result<RowBatch> range = reader->ReadRows(first, count);
+    ASSERT_TRUE(range) << range.error().ToString();
+    ASSERT_EQ(range->size(), count);
+    ExpectSameRows(rows, first, *range);
+
+    std::set<std::uint32_t> picked;
+    for (std::uint64_t n = random_.Below(20); picked.size() <= n;) {
+      picked.insert(static_cast<std::uint32_t>(random_.Below(rows.size())));
+    }
+    const std::vector<std::uint32_t> list(picked.begin(), picked.end());
+    const Result<RowBatch> some = reader->ReadRows(list);
+    ASSERT_TRUE(some) << some.error().ToString();
+    ASSERT_EQ(some->size(), list.size());
+    for (std::size_t r = 0; r < list.size(); ++r) ASSERT_TRUE(SameRow(rows, list[r], *some, r));
+  }
+  EXPECT_TRUE(reader->ReadRows(std::span<const std::uint32_t>{})->empty());
+}
+
+TEST_F(SegmentTest, TheFileDoesNotDependOnHowTheRowsArrived) {
+  SCOPED_TRACE("QUIPU_SEED=" + std::to_string(seed_));
+  const RowBatch rows = RandomRows(random_, names_, {.rows = 66'000, .customers = 40});
+  std::string first;
+  for (const std::size_t piece : {std::size_t{0}, std::size_t{65'536}, 1 + random_.Below(700), 1 + random_.Below(50'000)}) {
+    SCOPED_TRACE(piece);
+    ASSERT_NE(Write(rows, piece), nullptr);
+    const std::string bytes = FileBytes();
+    if (first.empty()) first = bytes;
+    EXPECT_TRUE(bytes == first);
+    vfs_.OnRetire({PathOf(meta_)});
+    ASSERT_TRUE(vfs_.Unlink(PathOf(meta_)).ok());
+  }
+}
+
+TEST_F(SegmentTest, AColumnThatIsMissingIsAbsentNotZero) {
+  const RowBatch rows = RandomRows(random_, names_, {.rows = 1500, .measures = 0, .dimensions = 0});
+  const auto reader = Write(rows);
+  ASSERT_NE(reader, nullptr);
+  EXPECT_EQ(reader->measures().size(), 1u);
+  EXPECT_TRUE(reader->dimensions().empty());
+  EXPECT_FALSE(reader->HasMeasure(kCostColumn));
+  EXPECT_FALSE(reader->HasDimension(0));
+  MeasureVector measure;
+  QUIPU_ASSERT_OK(reader->ReadMeasure(77, 1, &measure));
+  EXPECT_EQ(measure.present, std::vector<std::uint8_t>(1500 - 1024, 0));
+  EXPECT_EQ(measure.present_count, 0u);
+  DimensionVector dimension;
+  QUIPU_ASSERT_OK(reader->ReadDimension(77, 0, &dimension));
+  EXPECT_EQ(dimension.codes, std::vector<std::uint32_t>(1024, 0));
+}
+
+TEST_F(SegmentTest, FindsEveryIdentity) {
+  SCOPED_TRACE("QUIPU_SEED=" + std::to_string(seed_));
+  const RowBatch rows = RandomRows(random_, names_, {.rows = 20'000});
+  const auto reader = Write(rows);
+  ASSERT_NE(reader, nullptr);
+  for (std::uint32_t row = 0; row < rows.size(); row += 37) {
+    ASSERT_TRUE(*reader->MayContainIdentity(rows.identities[row].high));
+    ASSERT_EQ(*reader->FindIdentity(rows.identities[row].high), std::vector<std::uint32_t>{row});
+  }
+  int suspected = 0;
+  for (int i = 0; i < 10'000; ++i) suspected += *reader->MayContainIdentity(random_.Next()) ? 1 : 0;
+  EXPECT_LT(suspected, 200);
+  EXPECT_TRUE(reader->FindIdentity(0)->empty());
+  EXPECT_TRUE(reader->FindIdentity(~std::uint64_t{0})->empty());
+  EXPECT_GT(reader->resident_bytes(), 20'000u);
+}
+
+// Real hashes never collide like this; the index must not care.
+TEST_F(SegmentTest, FindsEqualHashesAcrossChunks) {
+  RowBatchBuilder builder;
+  const std::size_t kRows = 3 * kIdentityChunkEntries;
+  std::vector<std::uint32_t> expected;
+  for (std::uint32_t row = 0; row < kRows; ++row) {
+    const bool common = row >= 5000 && row < 5000 + 2 * kIdentityChunkEntries;
+    if (common) expected.push_back(row);
+    const std::string id = std::to_string(row);
+    builder.BeginRow(1, 0, MonthStart(kTestMonth) + row, {common ? 5000u : row < 5000 ? row : row + 10'000u, row}, id, "");
+    builder.AddMeasure(kQuantityColumn, Decimal(1));
+  }
+  const auto reader = Write(builder.Finish());
+  ASSERT_NE(reader, nullptr);
+  EXPECT_EQ(*reader->FindIdentity(5000), expected);
+  EXPECT_EQ(*reader->FindIdentity(4999), std::vector<std::uint32_t>{4999});
+  EXPECT_TRUE(reader->FindIdentity(5001)->empty());
+  // And because these are no hashes of their names, verification must see it.
+  SegmentVerifyReport report;
+  EXPECT_EQ(reader->Verify(&report).code(), StatusCode::kCorruption);
+}
+
+TEST_F(SegmentTest, RefusesWhatIsNotInOrderOrNotOfTheMonth) {
+  const RowBatch rows = RandomRows(random_, names_, {.rows = 100});
+  const auto start = [&](std::uint64_t id) { return *SegmentWriter::Create(&vfs_, "/s", TestSpec(id), &names_); };
+  {
+    const auto writer = start(1);
+    QUIPU_ASSERT_OK(writer->Append(SliceOf(rows, 50, 50)));
+    EXPECT_EQ(writer->Append(SliceOf(rows, 0, 50)).code(), StatusCode::kInternal);
+    EXPECT_EQ(writer->Finish().error().code(), StatusCode::kInternal);
+  }
+  {
+    const auto writer = start(2);
+    QUIPU_ASSERT_OK(writer->Append(SliceOf(rows, 0, 50)));
+    EXPECT_EQ(writer->Append(SliceOf(rows, 49, 50)).code(), StatusCode::kInternal) << "the same row twice";
+  }
+  {
+    SegmentSpec spec = TestSpec(3);
+    spec.month = kTestMonth + 1;
+    const auto writer = *SegmentWriter::Create(&vfs_, "/s", spec, &names_);
+    const Status wrong = writer->Append(rows);
+    EXPECT_EQ(wrong.code(), StatusCode::kInternal);
+    EXPECT_NE(wrong.message().find("2026-04"), std::string::npos) << wrong.message();
+  }
+  EXPECT_EQ(start(4)->Finish().error().code(), StatusCode::kInternal) << "no rows";
+  EXPECT_TRUE(vfs_.List("/s")->empty()) << "abandoned writers leave nothing";
+}
+
+TEST_F(SegmentTest, ComparesItselfWithTheManifest) {
+  ASSERT_NE(Write(RandomRows(random_, names_, {.rows = 100})), nullptr);
+  const auto code_with = [&](auto change) {
+    SegmentMeta other = meta_;
+    change(&other);
+    return SegmentReader::Open(&vfs_, PathOf(meta_), &other, nullptr).error().code();
+  };
+  EXPECT_EQ(code_with([](SegmentMeta*) {}), StatusCode::kOk);
+  EXPECT_EQ(code_with([](SegmentMeta* m) { ++m->spec.store_id.low; }), StatusCode::kCorruption);
+  EXPECT_EQ(code_with([](SegmentMeta* m) { ++m->spec.segment_id; }), StatusCode::kCorruption);
+  EXPECT_EQ(code_with([](SegmentMeta* m) { ++m->spec.month; }), StatusCode::kCorruption);
+  EXPECT_EQ(code_with([](SegmentMeta* m) { ++m->spec.seq_last; }), StatusCode::kCorruption);
+  EXPECT_EQ(code_with([](SegmentMeta* m) { ++m->file_bytes; }), StatusCode::kCorruption);
+  EXPECT_EQ(code_with([](SegmentMeta* m) { ++m->footer_checksum; }), StatusCode::kCorruption);
+  EXPECT_EQ(code_with([](SegmentMeta* m) { ++m->time_max; }), StatusCode::kCorruption);
+  EXPECT_EQ(code_with([](SegmentMeta* m) { ++m->customers; }), StatusCode::kCorruption);
+  EXPECT_EQ(code_with([](SegmentMeta* m) { ++m->totals.rows; }), StatusCode::kCorruption);
+}
+
+TEST_F(SegmentTest, IsReadByManyThreadsThroughASmallCache) {
+  const RowBatch rows = RandomRows(random_, names_, {.rows = 20'000});
+  ASSERT_NE(Write(rows), nullptr);
+  PageCache small(100'000);
+  const auto reader = *SegmentReader::Open(&vfs_, PathOf(meta_), nullptr, &small);
+  std::atomic<int> wrong{0};
+  std::vector<std::thread> threads;
+  for (std::uint64_t t = 0; t < 4; ++t) {
+    threads.emplace_back([&, t] {
+      Random random(seed_ + t);
+      for (int i = 0; i < 30; ++i) {
+        const auto row = static_cast<std::uint32_t>(random.Below(rows.size()));
+        const std::vector<std::uint32_t> list = {row};
+        const Result<RowBatch> one = reader->ReadRows(list);
+        if (!one || !SameRow(rows, row, *one, 0)) ++wrong;
+        const auto found = reader->FindIdentity(rows.identities[row].high);
+        if (!found || *found != list) ++wrong;
+        if (!reader->summaries() || !*reader->MayContainIdentity(rows.identities[row].high)) ++wrong;
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(wrong.load(), 0);
+}
+
+}  // namespace
+}  // namespace quipu

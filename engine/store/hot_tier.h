@@ -1,0 +1,40 @@
+// The hot tier: the list of hot batches in a view, as pure functions on it.
+//
+// Every commit appends a batch. So that a view's list stays short, and a scan's cost is that of the rows, small neighbours are merged
+// like the digits of a counter to base 8: batches have a level (the base-8 logarithm of their rows), and 8 neighbours at the end of
+// the list of the last one's level or below become one. A row is thus copied at most once a level: twice for commits of 1,000
+// rows; a binary counter would copy it six times, which was dearer than all the rest of a commit.
+//
+// Invariants:
+//   (1) Batches are in commit order; first_row of one is first_row + rows of the one before.
+//   (2) No batch is empty; only a batch of a single commit has more than kHotBatchRowsMax rows.
+//   (3) Besides batches too large to be merged, there are at most 7 a level at the end of the list.
+//
+// Worked example: 20 commits of 1,000 rows: two batches of 8,000 rows, then four of 1,000.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "store/view.h"
+
+namespace quipu {
+
+inline constexpr std::uint64_t kHotBatchRowsMax = 65'536;
+inline constexpr std::size_t kHotFanIn = 8;
+
+/// The rows of one commit, at least one.
+HotBatchPtr MakeHotBatch(std::uint64_t seq, std::uint64_t first_row, std::int64_t committed_us,
+                         RowBatch rows, Totals totals);
+/// Neighbours, in order, as one.
+HotBatchPtr MergeHotBatches(std::span<const HotBatchPtr> batches);
+/// Adds a batch behind the others and merges what has become due.
+void AppendHot(HotBatchPtr batch, std::vector<HotBatchPtr>* hot);
+
+/// Totals of the hot rows of commits up to `seq`.
+Totals HotTotalsThrough(const std::vector<HotBatchPtr>& hot, std::uint64_t seq);
+/// Removes the rows of commits up to `seq`; a batch that straddles it is cut.
+void DropHotThrough(std::uint64_t seq, std::vector<HotBatchPtr>* hot);
+
+}  // namespace quipu

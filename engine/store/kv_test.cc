@@ -1,0 +1,225 @@
+// One suite for both implementations: what the contract at the top of kv.h promises, against a plain map.
+#include "store/kv.h"
+
+#include <gtest/gtest.h>
+
+#include <array>
+#include <filesystem>
+#include <map>
+
+#include "store/store_testing.h"
+
+namespace quipu {
+namespace {
+
+using Model = std::array<std::map<std::string, std::string>, kKvSpaces>;
+
+/// Where a KvStore keeps its data between openings.
+class Medium {
+ public:
+  virtual ~Medium() = default;
+  virtual Result<std::unique_ptr<KvStore>> Open() = 0;
+};
+
+class MemoryMedium final : public Medium {
+ public:
+  Result<std::unique_ptr<KvStore>> Open() override { return disk_.Open(); }
+
+ private:
+  MemoryKvDisk disk_;
+};
+
+class RocksMedium final : public Medium {
+ public:
+  RocksMedium() {
+    std::string pattern = (std::filesystem::temp_directory_path() / "quipu-kv-XXXXXX").string();
+    QUIPU_CHECK(mkdtemp(pattern.data()) != nullptr);
+    path_ = pattern;
+  }
+  ~RocksMedium() override {
+    std::error_code ignored;
+    std::filesystem::remove_all(path_, ignored);
+  }
+  Result<std::unique_ptr<KvStore>> Open() override { return OpenRocksKv(path_ + "/kv"); }
+
+ private:
+  std::string path_;
+};
+
+class KvConformance : public testing::TestWithParam<bool> {
+ protected:
+  void SetUp() override {
+    if (GetParam()) {
+      medium_ = std::make_unique<RocksMedium>();
+    } else {
+      medium_ = std::make_unique<MemoryMedium>();
+    }
+    Reopen();
+  }
+  void Reopen() {
+    kv_.reset();
+    auto opened = medium_->Open();
+    ASSERT_TRUE(opened) << opened.error().ToString();
+    kv_ = *std::move(opened);
+  }
+  void ExpectEquals(const Model& model) {
+    for (int s = 0; s < kKvSpaces; ++s) {
+      std::map<std::string, std::string> found;
+      std::string previous;
+      const Status scanned = kv_->Scan(static_cast<KvSpace>(s), "", [&](std::string_view k, std::string_view v, bool*) -> Status {
+        EXPECT_TRUE(found.empty() || previous < k) << "keys out of order";
+        previous = k;
+        found.emplace(k, v);
+        return {};
+      });
+      ASSERT_TRUE(scanned.ok()) << scanned.ToString();
+      ASSERT_EQ(found, model[static_cast<std::size_t>(s)]) << "space " << s;
+    }
+  }
+
+  std::unique_ptr<Medium> medium_;
+  std::unique_ptr<KvStore> kv_;
+};
+
+TEST_P(KvConformance, RandomTraceEqualsAMapAlsoAfterReopening) {
+  const std::uint64_t seed = TestSeed();
+  SCOPED_TRACE("QUIPU_SEED=" + std::to_string(seed));
+  Random random(seed);
+  Model model;
+  for (int step = 0; step < 300; ++step) {
+    KvBatch batch;
+    for (std::uint64_t op = random.Below(6); op > 0; --op) {
+      const auto space = static_cast<KvSpace>(random.Below(kKvSpaces));
+      const std::string key = std::string(1, static_cast<char>(random.Below(256))) + std::to_string(random.Below(10));
+      auto& map = model[static_cast<std::size_t>(space)];
+      if (random.Below(3) == 0) {
+        batch.Delete(space, key);
+        map.erase(key);
+      } else {
+        std::string value(random.Below(200), static_cast<char>(random.Below(256)));
+        map[key] = value;
+        batch.Put(space, key, std::move(value));
+      }
+    }
+    ASSERT_TRUE(kv_->Write(batch, random.Below(10) == 0).ok());
+    if (step % 60 == 59) {
+      ASSERT_TRUE(kv_->Close().ok());
+      ASSERT_NO_FATAL_FAILURE(Reopen());
+      ASSERT_NO_FATAL_FAILURE(ExpectEquals(model));
+    }
+  }
+}
+
+TEST_P(KvConformance, AStoreThatWasNotClosedKeepsItsSyncedWrites) {
+  KvBatch batch;
+  batch.Put(KvSpace::kBlobs, "a", "1");
+  batch.Put(KvSpace::kMeta, "a", "2");
+  ASSERT_TRUE(kv_->Write(batch, true).ok());
+  ASSERT_NO_FATAL_FAILURE(Reopen());  // destroyed without Close
+  Model model;
+  model[2]["a"] = "1";
+  model[0]["a"] = "2";
+  ExpectEquals(model);
+}
+
+TEST_P(KvConformance, GetTellsAbsentFromEmpty) {
+  KvBatch batch;
+  batch.Put(KvSpace::kProducers, "p", "");
+  ASSERT_TRUE(kv_->Write(batch, false).ok());
+  const auto present = kv_->Get(KvSpace::kProducers, "p");
+  ASSERT_TRUE(present && present->has_value());
+  EXPECT_EQ(**present, "");
+  const auto absent = kv_->Get(KvSpace::kMeta, "p");
+  ASSERT_TRUE(absent);
+  EXPECT_FALSE(absent->has_value());
+}
+
+TEST_P(KvConformance, ScanStartsAtAKeyStopsAndPassesErrorsOn) {
+  KvBatch batch;
+  for (const char* key : {"a", "b", "c", "d"}) batch.Put(KvSpace::kMeta, key, key);
+  batch.Delete(KvSpace::kMeta, "b");
+  ASSERT_TRUE(kv_->Write(batch, false).ok());
+  std::string seen;
+  ASSERT_TRUE(kv_->Scan(KvSpace::kMeta, "b", [&](std::string_view k, std::string_view, bool* stop) -> Status {
+                   seen += k;
+                   *stop = k == "c";
+                   return {};
+                 }).ok());
+  EXPECT_EQ(seen, "c");
+  const Status failed = kv_->Scan(KvSpace::kMeta, "", [](std::string_view, std::string_view, bool*) { return Status::Conflict("no"); });
+  EXPECT_EQ(failed.code(), StatusCode::kConflict);
+}
+
+TEST_P(KvConformance, OneStoreAtATimeAndNoneAfterClose) {
+  EXPECT_FALSE(medium_->Open().has_value());
+  ASSERT_TRUE(kv_->Close().ok());
+  EXPECT_TRUE(kv_->Close().ok());
+  KvBatch batch;
+  batch.Put(KvSpace::kMeta, "k", "v");
+  EXPECT_EQ(kv_->Write(batch, false).code(), StatusCode::kCancelled);
+  EXPECT_EQ(kv_->Get(KvSpace::kMeta, "k").error().code(), StatusCode::kCancelled);
+  EXPECT_TRUE(medium_->Open().has_value());
+}
+
+INSTANTIATE_TEST_SUITE_P(Both, KvConformance, testing::Bool(),
+                         [](const auto& kind) { return kind.param ? std::string("Rocks") : std::string("Memory"); });
+
+KvBatch OnePut(const std::string& key) {
+  KvBatch batch;
+  batch.Put(KvSpace::kMeta, key, "");
+  return batch;
+}
+
+std::size_t CountKeys(const KvStore& kv) {
+  std::size_t count = 0;
+  QUIPU_CHECK(kv.Scan(KvSpace::kMeta, "", [&](std::string_view, std::string_view, bool*) -> Status {
+                  ++count;
+                  return {};
+                }).ok());
+  return count;
+}
+
+TEST(MemoryKv, PowerCutKeepsAPrefixWithEverySyncedWrite) {
+  const std::uint64_t seed = TestSeed();
+  SCOPED_TRACE("QUIPU_SEED=" + std::to_string(seed));
+  Random random(seed);
+  std::size_t lost = 0;
+  for (int round = 0; round < 50; ++round) {
+    MemoryKvDisk disk;
+    auto kv = disk.Open();
+    ASSERT_TRUE(kv);
+    std::size_t synced = 0;
+    for (std::size_t i = 0; i < 20; ++i) {
+      const bool sync = random.Below(5) == 0;
+      ASSERT_TRUE((*kv)->Write(OnePut("k" + std::to_string(100 + i)), sync).ok());
+      if (sync) synced = i + 1;
+    }
+    disk.PowerCut(random);
+    EXPECT_EQ((*kv)->Write(OnePut("x"), true).code(), StatusCode::kIoError);
+    auto again = disk.Open();
+    ASSERT_TRUE(again);
+    const std::size_t kept = CountKeys(**again);
+    EXPECT_GE(kept, synced);
+    lost += 20 - kept;
+    if (kept > 0) {
+      EXPECT_TRUE((*again)->Get(KvSpace::kMeta, "k" + std::to_string(99 + kept))->has_value()) << "not a prefix";
+    }
+  }
+  EXPECT_GT(lost, 0u);
+}
+
+TEST(MemoryKv, AFailedWriteHasHappenedOrNot) {
+  for (const bool applied : {false, true}) {
+    MemoryKvDisk disk;
+    auto kv = disk.Open();
+    ASSERT_TRUE(kv);
+    disk.FailNthWrite(2, applied);
+    EXPECT_TRUE((*kv)->Write(OnePut("a"), true).ok());
+    EXPECT_EQ((*kv)->Write(OnePut("b"), true).code(), StatusCode::kIoError);
+    EXPECT_EQ((*kv)->Get(KvSpace::kMeta, "b")->has_value(), applied);
+    EXPECT_TRUE((*kv)->Write(OnePut("c"), true).ok());
+  }
+}
+
+}  // namespace
+}  // namespace quipu

@@ -1,0 +1,302 @@
+// Store while it runs: commits, seals, merges. Opening and recovery are in store_recovery.cc.
+#include "store/store.h"
+
+#include <algorithm>
+#include <chrono>
+#include <set>
+
+#include "base/check.h"
+#include "store/commit_blob.h"
+#include "store/hot_tier.h"
+#include "store/live_segment.h"
+#include "store/manifest.h"
+
+namespace quipu {
+namespace {
+
+bool IdLess(const SegmentPtr& a, const SegmentPtr& b) {
+  return a->meta().spec.segment_id < b->meta().spec.segment_id;
+}
+
+const SegmentReader* FindSegment(const View& view, std::uint64_t id) {
+  const auto it = std::lower_bound(
+      view.segments.begin(), view.segments.end(), id,
+      [](const SegmentPtr& s, std::uint64_t n) { return s->meta().spec.segment_id < n; });
+  if (it == view.segments.end() || (*it)->meta().spec.segment_id != id) return nullptr;
+  return it->get();
+}
+
+}  // namespace
+
+Store::LiveSegment::~LiveSegment() {
+  const std::string path = reader->path();
+  const std::uint64_t id = reader->meta().spec.segment_id;
+  reader.reset();
+  cache->Forget(id);
+  if (!is_retired.load()) return;
+  if (const Status s = vfs->Unlink(path); !s.ok() && log) {
+    log(LogLevel::kWarning, "a merged segment could not be removed, the next open will move it to quarantine/: " + s.ToString());
+  }
+}
+
+Store::Store(std::string folder, const Options& options, const StoreEnvironment& environment)
+    : folder_(std::move(folder)),
+      options_(options),
+      environment_(environment),
+      cache_(std::make_shared<PageCache>(options.cache_bytes)) {}
+
+Store::~Store() {
+  if (const Status s = Close(); !s.ok()) Log(LogLevel::kError, "closing the store: " + s.ToString());
+}
+
+void Store::Log(LogLevel level, const std::string& line) const {
+  if (options_.log) options_.log(level, line);
+}
+
+ViewPtr Store::view() const {
+  const std::lock_guard lock(mutex_);
+  return view_;
+}
+
+Status Store::write_error() const {
+  const std::lock_guard lock(mutex_);
+  return write_error_;
+}
+
+void Store::WaitForChange(const View* seen, std::int64_t timeout_us) const {
+  std::unique_lock lock(mutex_);
+  changed_.wait_for(lock, std::chrono::microseconds(timeout_us),
+                    [&] { return view_.get() != seen || !write_error_.ok(); });
+}
+
+void Store::Publish(std::shared_ptr<View> next) {
+  ViewPtr old;  // dies outside the lock: its segments may be unlinked then
+  {
+    const std::lock_guard lock(mutex_);
+    old = std::exchange(view_, std::move(next));
+  }
+  changed_.notify_all();
+}
+
+void Store::Stop(Status error) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (write_error_.ok()) write_error_ = std::move(error);
+  }
+  changed_.notify_all();
+}
+
+Status Store::WriteOrStop(const KvBatch& batch, bool sync) {
+  QUIPU_TRY(write_error());
+  Status written = kv_->Write(batch, sync);
+  if (written.ok()) return {};
+  Log(LogLevel::kError, "a write failed, the store takes no more writes: " + written.ToString());
+  Stop(Status::IoError("an earlier write failed and may or may not have happened, reopen the store: " +
+                       written.ToString()));
+  return Status::IoError("the write may or may not have happened, reopen the store: " +
+                         written.ToString());
+}
+
+/// With an empty hot tier, all blobs are those of commits without rows: nothing will ever seal them, so they go at once.
+bool Store::MayTrimEmptyCommits(const View& view, const CommitRequest& request) const {
+  return request.rows.empty() && view.hot.empty();
+}
+
+Result<CommitResult> Store::Commit(CommitRequest request) {
+  QUIPU_TRY(write_error());
+  // Only commits change as_of and the totals, so this may be prepared before other writers are kept out.
+  const ViewPtr before = view();
+  const std::uint64_t seq = before->as_of + 1;
+  Totals added = TotalsOf(request.rows);
+  Totals totals = before->totals;
+  totals.Add(added);
+  std::string blob = EncodeCommit(seq, request.rows);
+  KvBatch batch = std::move(request.extra);
+  batch.Put(KvSpace::kMeta, std::string(kLastCommitKey), EncodeLastCommit({seq, totals}));
+  for (const auto& [id, state] : request.producers) {
+    batch.Put(KvSpace::kProducers, id, EncodeProducer(id, state));
+  }
+
+  const std::lock_guard lock(write_mutex_);
+  const ViewPtr current = view();
+  QUIPU_CHECK(current->as_of == before->as_of);
+  auto next = std::make_shared<View>(*current);
+  next->as_of = seq;
+  next->totals = std::move(totals);
+  if (MayTrimEmptyCommits(*current, request)) {
+    for (std::uint64_t s = current->sealed_seq + 1; s < seq; ++s) {
+      batch.Delete(KvSpace::kBlobs, MakeBlobKey(s));
+    }
+    batch.Put(KvSpace::kMeta, std::string(kSealedKey), EncodeCounter(kSealedKey, seq));
+    next->sealed_seq = seq;
+  } else {
+    batch.Put(KvSpace::kBlobs, MakeBlobKey(seq), std::move(blob));
+  }
+  QUIPU_TRY(WriteOrStop(batch, request.sync));
+
+  const CommitResult result{seq, next_hot_row_};
+  if (!request.rows.empty()) {
+    next_hot_row_ += request.rows.size();
+    AppendHot(MakeHotBatch(seq, result.first_row, environment_.clock->MonotonicUs(),
+                           std::move(request.rows), std::move(added)),
+              &next->hot);
+  }
+  Publish(std::move(next));
+  return result;
+}
+
+Status Store::SyncNow() {
+  // A synced write makes all earlier ones durable; RocksDB's own SyncWAL has a race in this version.
+  KvBatch marker;
+  marker.Put(KvSpace::kMeta, std::string(kSyncKey), "");
+  return WriteOrStop(marker, /*sync=*/true);
+}
+
+Result<std::optional<ProducerState>> Store::Producer(std::string_view id) const {
+  QUIPU_TRY(write_error());
+  QUIPU_TRY_ASSIGN(const std::optional<std::string> value, kv_->Get(KvSpace::kProducers, id));
+  if (!value) return std::optional<ProducerState>();
+  QUIPU_TRY_ASSIGN(ProducerState state, DecodeProducer(id, *value));
+  return std::optional<ProducerState>(std::move(state));
+}
+
+Result<std::uint64_t> Store::ReserveSegmentIds(std::uint64_t count) {
+  const std::lock_guard lock(write_mutex_);
+  constexpr std::uint64_t kSegmentIdMax = 1ull << 62;
+  if (count > kSegmentIdMax - next_segment_id_) {
+    return Status::Exhausted("no segment ids are left in this store");
+  }
+  KvBatch batch;
+  batch.Put(KvSpace::kMeta, std::string(kNextSegmentKey),
+            EncodeCounter(kNextSegmentKey, next_segment_id_ + count));
+  QUIPU_TRY(WriteOrStop(batch, /*sync=*/true));
+  return std::exchange(next_segment_id_, next_segment_id_ + count);
+}
+
+Result<SegmentPtr> Store::OpenSegment(const SegmentMeta& meta, bool must_be_right) {
+  const std::string path = JoinPath(segments_folder(), meta.file_name);
+  auto reader = SegmentReader::Open(environment_.vfs, path, &meta, cache_.get());
+  if (!reader) {
+    const Status error = reader.error();
+    // What the manifest names must be there: a missing file is damage, whatever the file system calls it.
+    if (must_be_right && error.code() == StatusCode::kNotFound) {
+      return Status::Corruption("segment file " + path +
+                                " is in the manifest but not on disk; restore it from a backup: " +
+                                std::string(error.message()));
+    }
+    return error;
+  }
+  auto live = std::make_shared<LiveSegment>(*std::move(reader), environment_.vfs, cache_,
+                                            options_.log);
+  live_segments_[meta.spec.segment_id] = live;
+  return SegmentPtr(live, live->reader.get());
+}
+
+/// What does not depend on the contents of the files.
+Status Store::CheckEdit(const SegmentEdit& edit, const View& view) const {
+  if (edit.sealed_through && !edit.remove.empty()) {
+    return Status::Internal("install: a step either seals or merges");
+  }
+  if (edit.sealed_through && *edit.sealed_through <= view.sealed_seq) {
+    return Status::Conflict("install: commits up to " + std::to_string(*edit.sealed_through) +
+                            " are sealed already, up to " + std::to_string(view.sealed_seq));
+  }
+  if (edit.sealed_through && *edit.sealed_through > view.as_of) {
+    return Status::Internal("install: commit " + std::to_string(*edit.sealed_through) +
+                            " does not exist yet");
+  }
+  std::set<std::uint64_t> ids;
+  for (const std::uint64_t id : edit.remove) {
+    if (!ids.insert(id).second || FindSegment(view, id) == nullptr) {
+      return Status::Conflict("install: segment " + std::to_string(id) + " is gone already");
+    }
+  }
+  for (const SegmentMeta& meta : edit.add) {
+    const std::uint64_t id = meta.spec.segment_id;
+    if (!ids.insert(id).second || FindSegment(view, id) != nullptr || id >= next_segment_id_ ||
+        meta.spec.store_id != store_id_ || meta.file_name != SegmentFileName(id, meta.spec.month)) {
+      return Status::Internal("install: segment " + std::to_string(id) + " (" + meta.file_name +
+                              ") has an id that is in use or was never reserved");
+    }
+  }
+  return {};
+}
+
+Status Store::CheckConservation(const SegmentEdit& edit, const View& view) const {
+  Totals added;
+  for (const SegmentMeta& meta : edit.add) added.Add(meta.totals);
+  Totals dropped;
+  if (edit.sealed_through) dropped = HotTotalsThrough(view.hot, *edit.sealed_through);
+  for (const std::uint64_t id : edit.remove) dropped.Add(FindSegment(view, id)->meta().totals);
+  if (added == dropped) return {};
+  return Status::Internal(
+      "install: rows would be lost or counted twice; the new segments hold " + added.ToString() +
+      ", what they replace holds " + dropped.ToString());
+}
+
+Status Store::WriteEdit(const SegmentEdit& edit, const View& view) {
+  KvBatch batch;
+  for (const SegmentMeta& meta : edit.add) {
+    batch.Put(KvSpace::kMeta, MakeSegmentKey(meta.spec.segment_id), EncodeSegment(meta));
+  }
+  for (const std::uint64_t id : edit.remove) batch.Delete(KvSpace::kMeta, MakeSegmentKey(id));
+  if (edit.sealed_through) {
+    for (std::uint64_t seq = view.sealed_seq + 1; seq <= *edit.sealed_through; ++seq) {
+      batch.Delete(KvSpace::kBlobs, MakeBlobKey(seq));
+    }
+    batch.Put(KvSpace::kMeta, std::string(kSealedKey),
+              EncodeCounter(kSealedKey, *edit.sealed_through));
+  }
+  return WriteOrStop(batch, /*sync=*/true);
+}
+
+Status Store::Install(const SegmentEdit& edit) {
+  const std::lock_guard lock(write_mutex_);
+  QUIPU_TRY(write_error());
+  const ViewPtr current = view();
+  QUIPU_TRY(CheckEdit(edit, *current));
+  QUIPU_TRY(CheckConservation(edit, *current));
+  auto next = std::make_shared<View>(*current);
+  std::vector<std::string> added_paths;
+  for (const SegmentMeta& meta : edit.add) {
+    QUIPU_TRY_ASSIGN(SegmentPtr segment, OpenSegment(meta, /*must_be_right=*/false));
+    added_paths.push_back(segment->path());
+    next->segments.push_back(std::move(segment));
+  }
+  std::sort(next->segments.begin(), next->segments.end(), IdLess);
+  const std::set<std::uint64_t> removed(edit.remove.begin(), edit.remove.end());
+  std::erase_if(next->segments, [&](const SegmentPtr& s) {
+    return removed.contains(s->meta().spec.segment_id);
+  });
+  if (edit.sealed_through) {
+    next->sealed_seq = *edit.sealed_through;
+    DropHotThrough(*edit.sealed_through, &next->hot);
+  }
+
+  environment_.vfs->OnPublish(added_paths);
+  QUIPU_TRY(WriteEdit(edit, *current));
+  std::vector<std::string> removed_paths;
+  for (const std::uint64_t id : removed) {
+    const auto it = live_segments_.find(id);
+    QUIPU_CHECK(it != live_segments_.end());
+    const std::shared_ptr<LiveSegment> live = it->second.lock();
+    QUIPU_CHECK(live != nullptr);  // `current` has it
+    removed_paths.push_back(live->reader->path());
+    live->is_retired.store(true);
+    live_segments_.erase(it);
+  }
+  environment_.vfs->OnRetire(removed_paths);
+  Publish(std::move(next));
+  return {};
+}
+
+Status Store::Close() {
+  const std::lock_guard lock(write_mutex_);
+  Stop(Status::Cancelled("the store is closed"));
+  Status closed;
+  if (kv_) closed = kv_->Close();
+  lock_.reset();
+  return closed;
+}
+
+}  // namespace quipu

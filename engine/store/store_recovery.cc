@@ -1,0 +1,277 @@
+// Opening a store: create, or recover. Nothing on disk is changed before everything that the manifest promises has been found, so a
+// refused open leaves the evidence as it was (but for RocksDB, which tidies its own folder when it opens).
+#include <algorithm>
+#include <set>
+
+#include "base/check.h"
+#include "store/commit_blob.h"
+#include "store/hot_tier.h"
+#include "store/live_segment.h"
+#include "store/manifest.h"
+#include "store/store.h"
+
+namespace quipu {
+namespace {
+
+constexpr std::string_view kLockName = "LOCK";
+constexpr std::string_view kKvName = "kv";
+constexpr std::string_view kSegmentsName = "segments";
+constexpr std::string_view kQuarantineName = "quarantine";
+constexpr std::string_view kUnfinishedSuffix = ".tmp";
+
+Result<bool> IsStoreFolder(Vfs& vfs, const std::string& folder) {
+  return vfs.Exists(JoinPath(folder, kKvName));
+}
+
+/// A typing error must not turn a home folder into a store.
+Status CheckFolderIsFree(Vfs& vfs, const std::string& folder) {
+  QUIPU_TRY_ASSIGN(const std::vector<std::string> names, vfs.List(folder));
+  for (const std::string& name : names) {
+    // What an interrupted creation leaves behind; and what a fresh file system has at its root.
+    if (name == kLockName || name == kKvName || name == kSegmentsName || name == kQuarantineName ||
+        name == "lost+found") {
+      continue;
+    }
+    return Status::AlreadyExists("folder " + folder + " is not empty (it has " + name +
+                                 ") and is not a store; choose another folder");
+  }
+  return {};
+}
+
+Status NoStore(const std::string& folder) {
+  return Status::NotFound("there is no store in " + folder + "; create one with `quipu init " +
+                          folder + "`");
+}
+
+/// Collects neighbouring commits until they fill a hot batch, so that a recovered row is copied once.
+class HotCollector {
+ public:
+  explicit HotCollector(std::vector<HotBatchPtr>* hot) : hot_(hot) {}
+  void Add(HotBatchPtr batch) {
+    if (rows_ + batch->rows.size() > kHotBatchRowsMax) Flush();
+    rows_ += batch->rows.size();
+    pending_.push_back(std::move(batch));
+  }
+  void Flush() {
+    if (!pending_.empty()) hot_->push_back(MergeHotBatches(pending_));
+    pending_.clear();
+    rows_ = 0;
+  }
+
+ private:
+  std::vector<HotBatchPtr>* hot_;
+  std::vector<HotBatchPtr> pending_;
+  std::size_t rows_ = 0;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<Store>> Store::Open(const std::string& folder, const Options& options,
+                                           const StoreEnvironment& environment) {
+  std::unique_ptr<Store> store(new Store(folder, options, environment));
+  if (Status s = store->OpenFolder(); !s.ok()) return s;
+  return store;
+}
+
+Status Store::OpenFolder() {
+  Vfs& vfs = *environment_.vfs;
+  QUIPU_TRY_ASSIGN(const bool has_folder, vfs.Exists(folder_));
+  bool has_kv = false;
+  if (has_folder) {
+    QUIPU_TRY_ASSIGN(has_kv, IsStoreFolder(vfs, folder_));
+  }
+  if (!has_kv && !options_.create_if_missing) return NoStore(folder_);
+  if (!has_folder) {
+    QUIPU_TRY(vfs.MakeFolder(folder_));
+    QUIPU_TRY(vfs.SyncFolder(FolderOf(folder_)));
+  }
+  if (!has_kv) QUIPU_TRY(CheckFolderIsFree(vfs, folder_));
+  // The lock comes before everything that changes or interprets the contents.
+  QUIPU_TRY_ASSIGN(lock_, vfs.Lock(JoinPath(folder_, kLockName)));
+  if (!has_kv || options_.create_if_missing) QUIPU_TRY(MakeFolders());
+  const std::string kv_path = JoinPath(folder_, kKvName);
+  QUIPU_TRY_ASSIGN(kv_, environment_.open_kv ? environment_.open_kv(kv_path) : OpenRocksKv(kv_path));
+  QUIPU_TRY_ASSIGN(const std::optional<std::string> record,
+                   kv_->Get(KvSpace::kMeta, kStoreRecordKey));
+  // The record is the last thing that a creation writes: without it there is no store yet.
+  if (!record) {
+    QUIPU_TRY(CheckNothingIsBuried());
+    if (!options_.create_if_missing) return NoStore(folder_);
+    return Create();
+  }
+  if (options_.error_if_exists) {
+    return Status::AlreadyExists("there is a store in " + folder_ + " already");
+  }
+  return Recover(*record);
+}
+
+Status Store::MakeFolders() {
+  Vfs& vfs = *environment_.vfs;
+  for (const std::string_view name : {kKvName, kSegmentsName, kQuarantineName}) {
+    QUIPU_TRY(vfs.MakeFolder(JoinPath(folder_, name)));
+  }
+  QUIPU_TRY(vfs.SyncFolder(folder_));
+  // Also after an interrupted creation, whose own sync may not have happened.
+  return vfs.SyncFolder(FolderOf(folder_));
+}
+
+/// Segments without a manifest mean that kv/ was lost: an empty store here would bury them.
+Status Store::CheckNothingIsBuried() const {
+  QUIPU_TRY_ASSIGN(const bool has_segments, environment_.vfs->Exists(segments_folder()));
+  if (!has_segments) return {};
+  QUIPU_TRY_ASSIGN(const std::vector<std::string> names, environment_.vfs->List(segments_folder()));
+  if (names.empty()) return {};
+  return Status::Corruption("store " + folder_ + ": kv/ has no manifest but segments/ has files (" +
+                            names[0] + "); restore kv/ from a backup");
+}
+
+Status Store::Create() {
+  const std::uint64_t seed =
+      environment_.random_seed != 0 ? environment_.random_seed : Random::SystemSeed();
+  Random random(seed);
+  StoreRecord record;
+  record.store_id = {random.Next(), random.Next()};
+  record.created_us = environment_.clock->NowUs();
+  store_id_ = record.store_id;
+  KvBatch batch;
+  batch.Put(KvSpace::kMeta, std::string(kStoreRecordKey), EncodeStoreRecord(record));
+  batch.Put(KvSpace::kMeta, std::string(kLastCommitKey), EncodeLastCommit({}));
+  batch.Put(KvSpace::kMeta, std::string(kSealedKey), EncodeCounter(kSealedKey, 0));
+  batch.Put(KvSpace::kMeta, std::string(kNextSegmentKey), EncodeCounter(kNextSegmentKey, 1));
+  QUIPU_TRY(kv_->Write(batch, /*sync=*/true));
+  Publish(std::make_shared<View>());
+  Log(LogLevel::kInfo, "created store " + folder_);
+  return {};
+}
+
+Result<std::uint64_t> Store::ReadCounter(std::string_view key) const {
+  QUIPU_TRY_ASSIGN(const std::optional<std::string> value, kv_->Get(KvSpace::kMeta, key));
+  if (!value) return Status::Corruption("manifest: counter " + std::string(key) + " is missing");
+  return DecodeCounter(key, *value);
+}
+
+Status Store::Recover(std::string_view store_record) {
+  QUIPU_TRY_ASSIGN(const StoreRecord record, DecodeStoreRecord(store_record));
+  store_id_ = record.store_id;
+  QUIPU_TRY(MakeFolders());  // quarantine/ may have been emptied and removed by hand
+  QUIPU_TRY(catalogue_.Load(*kv_));
+  QUIPU_TRY_ASSIGN(next_segment_id_, ReadCounter(kNextSegmentKey));
+  auto view = std::make_shared<View>();
+  QUIPU_TRY_ASSIGN(view->sealed_seq, ReadCounter(kSealedKey));
+  QUIPU_TRY(OpenSegments(view.get()));
+  QUIPU_TRY(ReplayBlobs(view.get()));
+  QUIPU_TRY(CheckTotals(*view));
+  QUIPU_TRY(QuarantineUnknownFiles(*view));
+  std::vector<std::string> paths;
+  for (const SegmentPtr& segment : view->segments) paths.push_back(segment->path());
+  environment_.vfs->OnPublish(paths);
+  Log(LogLevel::kInfo, "opened store " + folder_ + ": commit " + std::to_string(view->as_of) + ", " +
+                           std::to_string(view->segments.size()) + " segments, " +
+                           std::to_string(view->hot_rows()) + " unsealed rows");
+  Publish(std::move(view));
+  return {};
+}
+
+Status Store::OpenSegments(View* view) {
+  return kv_->Scan(
+      KvSpace::kMeta, kSegmentKeyPrefix,
+      [&](std::string_view key, std::string_view value, bool* stop) -> Status {
+        if (!key.starts_with(kSegmentKeyPrefix)) {
+          *stop = true;
+          return {};
+        }
+        QUIPU_TRY_ASSIGN(const SegmentMeta meta, DecodeSegment(key, value, store_id_));
+        if (meta.spec.segment_id >= next_segment_id_) {
+          return Status::Corruption("manifest: segment " + std::to_string(meta.spec.segment_id) +
+                                    " has an id that was never reserved");
+        }
+        QUIPU_TRY_ASSIGN(SegmentPtr segment, OpenSegment(meta, /*must_be_right=*/true));
+        view->totals.Add(segment->meta().totals);
+        view->segments.push_back(std::move(segment));
+        return {};
+      });
+}
+
+Status Store::ReplayBlobs(View* view) {
+  const std::int64_t now = environment_.clock->MonotonicUs();
+  HotCollector collector(&view->hot);
+  view->as_of = view->sealed_seq;
+  // From the first live key, never from the first key: a queue's deleted front makes a scan slow.
+  QUIPU_TRY(kv_->Scan(
+      KvSpace::kBlobs, MakeBlobKey(view->sealed_seq + 1),
+      [&](std::string_view key, std::string_view value, bool* /*stop*/) -> Status {
+        QUIPU_TRY_ASSIGN(const std::uint64_t seq, ParseBlobKey(key));
+        const std::string where = "commit " + std::to_string(seq);
+        if (seq != view->as_of + 1) {
+          return Status::Corruption("commit " + std::to_string(view->as_of + 1) +
+                                    " is missing, the next one found is " + where);
+        }
+        auto decoded = DecodeCommit(value, catalogue_);
+        if (!decoded) return decoded.error().WithContext(where);
+        if (decoded->seq != seq) {
+          return Status::Corruption(where + ": its blob is that of commit " +
+                                    std::to_string(decoded->seq));
+        }
+        view->as_of = seq;
+        if (decoded->rows.empty()) return {};
+        Totals totals = TotalsOf(decoded->rows);
+        view->totals.Add(totals);
+        const std::uint64_t first_row = next_hot_row_;
+        next_hot_row_ += decoded->rows.size();
+        collector.Add(
+            MakeHotBatch(seq, first_row, now, std::move(decoded->rows), std::move(totals)));
+        return {};
+      }));
+  collector.Flush();
+  return {};
+}
+
+Status Store::CheckTotals(const View& view) const {
+  QUIPU_TRY_ASSIGN(const std::optional<std::string> value,
+                   kv_->Get(KvSpace::kMeta, kLastCommitKey));
+  if (!value) return Status::Corruption("manifest: the record of the last commit is missing");
+  QUIPU_TRY_ASSIGN(const LastCommit last, DecodeLastCommit(*value));
+  if (last.seq != view.as_of) {
+    return Status::Corruption("commits " + std::to_string(view.as_of + 1) + " to " +
+                              std::to_string(last.seq) + " are missing from store " + folder_);
+  }
+  if (last.totals == view.totals) return {};
+  return Status::Corruption("store " + folder_ + ": the totals do not add up at commit " +
+                            std::to_string(last.seq) + ": recorded " + last.totals.ToString() +
+                            ", found in segments and unsealed commits " + view.totals.ToString());
+}
+
+Status Store::QuarantineUnknownFiles(const View& view) {
+  Vfs& vfs = *environment_.vfs;
+  std::set<std::string> known;
+  for (const SegmentPtr& segment : view.segments) known.insert(segment->meta().file_name);
+  QUIPU_TRY_ASSIGN(const std::vector<std::string> names, vfs.List(segments_folder()));
+  const std::string quarantine = JoinPath(folder_, kQuarantineName);
+  bool moved = false;
+  for (const std::string& name : names) {
+    if (known.contains(name)) continue;
+    const std::string from = JoinPath(segments_folder(), name);
+    vfs.OnRetire({from});  // it may have been announced by an Install whose Write has turned out not to have happened
+    if (name.ends_with(kUnfinishedSuffix)) {
+      QUIPU_TRY(vfs.Unlink(from));
+      Log(LogLevel::kInfo, "removed the unfinished file " + from);
+      continue;
+    }
+    // A timestamp tells a second file of the same name apart; a counter, two in the same microsecond.
+    std::string to = JoinPath(quarantine, name);
+    const TimeUs now = environment_.clock->NowUs();
+    for (std::uint64_t n = 0;; ++n) {
+      QUIPU_TRY_ASSIGN(const bool taken, vfs.Exists(to));
+      if (!taken) break;
+      to = JoinPath(quarantine, name + "." + std::to_string(now) + (n == 0 ? "" : "-" + std::to_string(n)));
+    }
+    QUIPU_TRY(vfs.Rename(from, to));
+    moved = true;
+    Log(LogLevel::kWarning, "moved " + from + ", which the manifest does not know, to " + to);
+  }
+  if (!moved) return {};
+  QUIPU_TRY(vfs.SyncFolder(quarantine));
+  return vfs.SyncFolder(segments_folder());
+}
+
+}  // namespace quipu

@@ -1,0 +1,152 @@
+// The program as its users call it: arguments in, exit status and standard output out.
+#include "cli/app.h"
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+#include <string>
+#include <vector>
+
+namespace quipu::cli {
+namespace {
+
+struct Answer {
+  int exit = 0;
+  std::string out, err;
+};
+
+Answer Call(std::vector<std::string> arguments) {
+  arguments.insert(arguments.begin(), "quipu");
+  std::vector<char*> argv;
+  for (std::string& a : arguments) argv.push_back(a.data());
+  argv.push_back(nullptr);
+  testing::internal::CaptureStdout();
+  testing::internal::CaptureStderr();
+  Answer answer;
+  answer.exit = Run(static_cast<int>(arguments.size()), argv.data());
+  answer.out = testing::internal::GetCapturedStdout();
+  answer.err = testing::internal::GetCapturedStderr();
+  return answer;
+}
+
+class AppTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    dir_ = testing::TempDir() + "quipu_app_" + std::to_string(::getpid());
+    std::filesystem::remove_all(dir_);
+    std::filesystem::create_directories(dir_);
+  }
+  void TearDown() override { std::filesystem::remove_all(dir_); }
+  std::string File(const std::string& name, const std::string& text) {
+    std::ofstream(dir_ + "/" + name, std::ios::binary) << text;
+    return dir_ + "/" + name;
+  }
+  std::string dir_;
+};
+
+TEST_F(AppTest, WrongUsageIsTwoAndNamesTheHelp) {
+  const std::string s = dir_ + "/s";
+  const std::vector<std::vector<std::string>> wrong = {
+      {},
+      {"fly"},
+      {"import", s},
+      {"import", s, "-"},
+      {"import", s, "a.csv", "--set", "colour=red"},
+      {"import", s, "a.csv", "--batch", "0"},
+      {"import", s, "a.log", "--map", "id=x"},
+      {"query", s},
+      {"query", s, "--select", "cuont"},
+      {"query", s, "--select", "count", "--format", "xml"},
+      {"query", s, "--select", "count", "--zone", "Mars/Base"},
+      {"query", s, "--select", "count", "--from", "soon"},
+      {"query", s, "--select", "count", "--filter", "status"},
+      {"usage", s, "--window", "fortnight"},
+      {"top", s},
+      {"generate", "--events", "0"},
+      {"generate", "--events", "ten"}};
+  for (const auto& arguments : wrong) {
+    const Answer a = Call(arguments);
+    EXPECT_EQ(a.exit, 2) << testing::PrintToString(arguments);
+    EXPECT_NE(a.err.find("--help"), std::string::npos) << a.err;
+    EXPECT_EQ(a.out, "");
+  }
+  EXPECT_EQ(Call({"--help"}).exit, 0);
+  EXPECT_EQ(Call({"import", "--help"}).exit, 0);
+}
+
+TEST_F(AppTest, MissingAndExistingStores) {
+  const std::string s = dir_ + "/s";
+  const Answer missing = Call({"usage", s});
+  EXPECT_EQ(missing.exit, 1);
+  EXPECT_NE(missing.err.find("quipu init " + s), std::string::npos) << missing.err;
+  EXPECT_EQ(Call({"init", s}).exit, 0);
+  EXPECT_EQ(Call({"init", s}).exit, 1);
+}
+
+TEST_F(AppTest, ImportThenAsk) {
+  const std::string s = dir_ + "/s";
+  ASSERT_EQ(Call({"init", s}).exit, 0);
+  const std::string file =
+      File("a.csv",
+           "time,customer,service,cost,dimension:status\n2026-03-01T10:00:00Z,acme,api,0.25,200\n"
+           "2026-03-01T23:30:00Z,acme,api,0.5,500\n2026-03-02T10:00:00Z,globex,llm,,\n");
+  const Answer first = Call({"import", s, file});
+  EXPECT_EQ(first.exit, 0) << first.err;
+  EXPECT_EQ(first.out.find("accepted 3, duplicate 0, conflict 0, invalid 0 in "), 0u) << first.out;
+  const Answer again = Call({"import", s, file, "--json"});
+  EXPECT_NE(again.out.find("\"accepted\":0,\"duplicate\":3,"), std::string::npos) << again.out;
+
+  const Answer json = Call({"query", s, "--select", "count,sum(cost)", "--window", "day", "--zone",
+                            "Europe/Berlin", "--group-by", "customer", "--format", "json"});
+  EXPECT_EQ(json.exit, 0) << json.err;
+  const std::string columns =
+      R"x({"columns":[{"name":"window_start","type":"time"},{"name":"customer","type":"string"},)x"
+      R"x({"name":"count","type":"integer"},{"name":"sum(cost)","type":"decimal"}],"rows":[)x";
+  const std::string rows =
+      "\n[\"2026-03-01T00:00:00+01:00\",\"acme\",1,0.25],"
+      "\n[\"2026-03-02T00:00:00+01:00\",\"acme\",1,0.5],"
+      "\n[\"2026-03-02T00:00:00+01:00\",\"globex\",1,null]";
+  EXPECT_EQ(json.out.substr(0, json.out.find("],\"as_of\"")), columns + rows);
+  const Answer csv = Call({"top", s, "--by", "customer", "--measure", "count", "--format", "csv"});
+  EXPECT_EQ(csv.out, "customer,count\r\nacme,2\r\nglobex,1\r\n") << csv.err;
+  for (const char* verb : {"usage", "stats", "trends", "peaks", "partitions", "info", "verify"}) {
+    const Answer a = Call({verb, s});
+    EXPECT_EQ(a.exit, 0) << verb << ": " << a.err;
+    EXPECT_FALSE(a.out.empty()) << verb;
+  }
+  EXPECT_EQ(Call({"compact", s}).exit, 0);
+  EXPECT_EQ(Call({"top", s, "--by", "customer", "--measure", "count", "--format", "csv"}).out,
+            csv.out);
+}
+
+TEST_F(AppTest, BadLineIsOneAndTheGoodOnesBeforeItAreStored) {
+  const std::string s = dir_ + "/s";
+  ASSERT_EQ(Call({"init", s}).exit, 0);
+  const std::string good = R"({"id":"1","time":"2026-01-01","customer":"c","service":"s"})";
+  const std::string later = R"({"id":"2","time":"2026-01-01","customer":"c","service":"s"})";
+  const std::string file = File("a.ndjson", good + "\n{\"id\":3}\n" + later + "\n");
+  const Answer stopped = Call({"import", s, file});
+  EXPECT_EQ(stopped.exit, 1);
+  EXPECT_NE(stopped.err.find(file + ":2: id is \"3\", which is not a string"), std::string::npos)
+      << stopped.err;
+  EXPECT_EQ(stopped.out.find("accepted 1, duplicate 0, conflict 0, invalid 1 in "), 0u);
+  const Answer all = Call({"import", s, file, "--keep-going"});
+  EXPECT_EQ(all.exit, 1);
+  EXPECT_EQ(all.out.find("accepted 1, duplicate 1, conflict 0, invalid 1 in "), 0u) << all.out;
+}
+
+TEST_F(AppTest, GenerateWritesWhatImportReads) {
+  const std::string s = dir_ + "/s";
+  ASSERT_EQ(Call({"init", s}).exit, 0);
+  const Answer generated =
+      Call({"generate", "--events", "2000", "--customers", "50", "--seed", "9"});
+  const std::string file = File("g.jsonl", generated.out);
+  const Answer a = Call({"import", s, file});
+  EXPECT_EQ(a.exit, 0) << a.err;
+  EXPECT_EQ(a.out.find("accepted 2000, duplicate "), 0u) << a.out;
+}
+
+}  // namespace
+}  // namespace quipu::cli

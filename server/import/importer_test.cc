@@ -1,0 +1,188 @@
+#include "import/importer.h"
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <fstream>
+#include <map>
+#include <mutex>
+#include <thread>
+
+namespace quipu::import {
+namespace {
+
+/// A store reduced to its answers: identity -> content.
+class FakeStore {
+ public:
+  IngestFunction Function() {
+    return [this](EventBatch batch, IngestDone done) {
+      threads_.emplace_back([this, b = std::move(batch), d = std::move(done)] { d(Answer(b)); });
+      return Status();
+    };
+  }
+  ~FakeStore() { Join(); }
+  void Join() {
+    for (auto& t : threads_) t.join();
+    threads_.clear();
+  }
+  std::map<std::string, std::string> events;
+  std::vector<std::uint64_t> sequences;
+  bool fail = false;
+
+ private:
+  Result<IngestReply> Answer(const EventBatch& batch) {
+    const std::lock_guard lock(mutex_);
+    if (fail) return Status::IoError("the disk is gone");
+    if (batch.producer) sequences.push_back(batch.producer->sequence);
+    IngestReply reply;
+    for (std::size_t i = 0; i < batch.size(); ++i) {
+      const Event e = batch.At(i);
+      const std::string key = std::string(e.customer) + "/" + std::string(e.id);
+      const std::string content = FormatTime(*e.time) + e.quantity.ToString();
+      const auto [it, fresh] = events.emplace(key, content);
+      reply.outcomes.push_back(fresh                   ? Outcome::kAccepted
+                               : it->second == content ? Outcome::kDuplicate
+                                                       : Outcome::kConflict);
+    }
+    return reply;
+  }
+  std::mutex mutex_;
+  std::vector<std::thread> threads_;
+};
+
+class ImporterTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    dir_ = testing::TempDir() + "quipu_importer_" + std::to_string(::getpid());
+    ASSERT_EQ(std::system(("mkdir -p " + dir_).c_str()), 0);
+  }
+  void TearDown() override { EXPECT_EQ(std::system(("rm -r " + dir_).c_str()), 0); }
+
+  std::string File(const std::string& name, const std::string& text) {
+    std::ofstream(dir_ + "/" + name, std::ios::binary) << text;
+    return dir_ + "/" + name;
+  }
+  ImportAccount Import(const std::string& path) {
+    messages_.clear();
+    ImportEvents events{[&](const std::string& m) { messages_.push_back(m); },
+                        [](std::uint64_t, std::uint64_t) {}, [] { return false; }};
+    Importer importer(options_, store_.Function(), events);
+    status_ = importer.ImportFile(path);
+    store_.Join();
+    return importer.account();
+  }
+
+  std::string dir_;
+  FakeStore store_;
+  ImportOptions options_;
+  std::vector<std::string> messages_;
+  Status status_;
+};
+
+std::string LogLine(int second) {
+  return "1.2.3.4 - - [17/May/2015:10:05:0" + std::to_string(second) +
+         " +0000] \"GET / HTTP/1.1\" 200 1 \"-\" \"a\"\n";
+}
+
+TEST_F(ImporterTest, AgainAndGrownAndDoubledLines) {
+  const std::string text = LogLine(1) + LogLine(2) + LogLine(2);
+  EXPECT_EQ(Import(File("a.log", text)).accepted, 3u);
+  EXPECT_TRUE(status_.ok()) << status_.ToString();
+  const ImportAccount again = Import(File("other_name.log", text));
+  EXPECT_EQ(again.accepted, 0u);
+  EXPECT_EQ(again.duplicate, 3u);
+  const ImportAccount grown = Import(File("a.log", text + LogLine(2) + LogLine(4)));
+  EXPECT_EQ(grown.accepted, 2u);
+  EXPECT_EQ(grown.duplicate, 3u);
+  EXPECT_EQ(store_.events.size(), 5u);
+}
+
+TEST_F(ImporterTest, FirstBadLineStopsExactlyThere) {
+  options_.batch_events = 2;
+  const std::string path =
+      File("a.log", LogLine(1) + LogLine(2) + LogLine(3) + "bad\n" + LogLine(5));
+  const ImportAccount stopped = Import(path);
+  EXPECT_EQ(stopped.accepted, 3u);
+  EXPECT_EQ(stopped.invalid, 1u);
+  EXPECT_EQ(stopped.stopped_line, 4u);
+  ASSERT_EQ(messages_.size(), 1u);
+  EXPECT_EQ(messages_[0].find(path + ":4: there is no [time]"), 0u) << messages_[0];
+  options_.keep_going = true;
+  const ImportAccount all = Import(path);
+  EXPECT_EQ(all.duplicate, 3u);
+  EXPECT_EQ(all.accepted, 1u);
+  EXPECT_EQ(all.invalid, 1u);
+}
+
+TEST_F(ImporterTest, ErrorsShownAreBounded) {
+  options_.keep_going = true;
+  options_.errors_shown_max = 3;
+  std::string text;
+  for (int i = 0; i < 50; ++i) text += "bad\n";
+  EXPECT_EQ(Import(File("a.log", text)).invalid, 50u);
+  EXPECT_EQ(messages_.size(), 4u);
+}
+
+TEST_F(ImporterTest, ConflictsNameTheirLine) {
+  const std::string one = R"({"id":"1","time":"2026-01-01","customer":"c","service":"s"})";
+  const std::string other = R"({"id":"1","time":"2026-01-02","customer":"c","service":"s"})";
+  const std::string path = File("a.ndjson", one + "\n" + one + "\n" + other + "\n");
+  const ImportAccount account = Import(path);
+  EXPECT_EQ(account.accepted, 1u);
+  EXPECT_EQ(account.duplicate, 1u);
+  EXPECT_EQ(account.conflict, 1u);
+  ASSERT_EQ(messages_.size(), 1u);
+  EXPECT_EQ(messages_[0].find(path + ":3: "), 0u) << messages_[0];
+}
+
+TEST_F(ImporterTest, ProducerSequencesCountBatches) {
+  options_.batch_events = 1;
+  options_.producer = "p";
+  Import(File("a.log", LogLine(1) + LogLine(2) + LogLine(3)));
+  std::sort(store_.sequences.begin(), store_.sequences.end());
+  EXPECT_EQ(store_.sequences, (std::vector<std::uint64_t>{1, 2, 3}));
+}
+
+TEST_F(ImporterTest, FailuresOfStoreAndFileAreErrors) {
+  store_.fail = true;
+  Import(File("a.log", LogLine(1)));
+  EXPECT_EQ(status_.code(), StatusCode::kIoError);
+  store_.fail = false;
+  Import(dir_ + "/missing.log");
+  EXPECT_EQ(status_.code(), StatusCode::kNotFound);
+  Import(File("a.csv", "a,b\n1,2\n"));
+  EXPECT_EQ(status_.code(), StatusCode::kInvalidArgument);
+  Import(File("what", "x\n"));
+  EXPECT_NE(status_.message().find("--format"), std::string::npos);
+}
+
+TEST_F(ImporterTest, CsvRecordIsNamedByItsFirstLine) {
+  const std::string path = File(
+      "a.csv", "customer,service,time,dimension:t\nc,s,2026-01-01,\"a\nb\"\nc,s,never,\"a\nb\"\n");
+  const ImportAccount account = Import(path);
+  EXPECT_EQ(account.accepted, 1u);
+  EXPECT_EQ(account.stopped_line, 4u);
+}
+
+TEST_F(ImporterTest, RealAccessLog) {
+  const std::string path = QUIPU_SOURCE_DIR "/../shared/data/access.log";
+  if (!std::ifstream(path)) GTEST_SKIP() << path << " is absent";
+  const ImportAccount first = Import(path);
+  EXPECT_EQ(first.accepted, 10'000u);
+  EXPECT_EQ(first.invalid + first.conflict + first.duplicate, 0u);
+  EXPECT_EQ(Import(path).duplicate, 10'000u);
+}
+
+TEST_F(ImporterTest, RealTrace) {
+  const std::string path = QUIPU_SOURCE_DIR "/../shared/data/llm_code_trace.csv";
+  if (!std::ifstream(path)) GTEST_SKIP() << path << " is absent";
+  options_.map = *ParseAssignments({"time=TIMESTAMP,measure:context_tokens=ContextTokens,measure:"
+                                    "generated_tokens=GeneratedTokens"},
+                                   "--map");
+  options_.constants = *ParseAssignments({"customer=azure,service=llm"}, "--set");
+  EXPECT_EQ(Import(path).accepted, 8'819u);
+  for (const std::string& m : messages_) SCOPED_TRACE(m);
+}
+
+}  // namespace
+}  // namespace quipu::import

@@ -1,0 +1,549 @@
+#include "tests/oracle.h"
+
+#include <algorithm>
+#include <cmath>
+#include <set>
+
+#include "base/calendar.h"
+#include "base/check.h"
+
+namespace quipu {
+namespace {
+
+constexpr Int128 kUnit = 1'000'000'000'000'000'000;  // 10^18
+
+/// whole + fraction x 10^-18 (0 <= fraction < 10^18) in lowest terms.
+Result<Decimal> Lowest(Int128 whole, Int128 fraction) {
+  int scale = fraction == 0 ? 0 : 18;
+  while (scale > 0 && fraction % 10 == 0) {
+    fraction /= 10;
+    --scale;
+  }
+  Int128 power = 1;
+  for (int i = 0; i < scale; ++i) power *= 10;
+  // whole < 0 counts down and fraction up: go through the magnitude so that no intermediate is larger than the value.
+  const bool negative = whole < 0;
+  if (negative && fraction != 0) {
+    whole += 1;
+    fraction -= power;
+  }
+  Int128 mantissa = 0;
+  if (__builtin_mul_overflow(whole, power, &mantissa) || __builtin_add_overflow(mantissa, fraction, &mantissa)) {
+    return Status::OutOfRange("the sum does not fit 128 bits");
+  }
+  return Decimal(mantissa, scale);
+}
+
+bool NumberMatches(const Filter& f, const Decimal* value) {
+  if (value == nullptr) return f.op == FilterOp::kNotEqual;
+  const auto operand = [&](std::size_t i) { return *Decimal::Parse(f.values[i]); };
+  switch (f.op) {
+    case FilterOp::kEqual: return *value == operand(0);
+    case FilterOp::kNotEqual: return *value != operand(0);
+    case FilterOp::kLess: return *value < operand(0);
+    case FilterOp::kLessEqual: return *value <= operand(0);
+    case FilterOp::kGreater: return *value > operand(0);
+    case FilterOp::kGreaterEqual: return *value >= operand(0);
+    case FilterOp::kPrefix: return false;
+    case FilterOp::kIn:
+      for (std::size_t i = 0; i < f.values.size(); ++i) {
+        if (*value == operand(i)) return true;
+      }
+  }
+  return false;
+}
+
+bool TextMatches(const Filter& f, const std::string* value) {
+  if (value == nullptr) return f.op == FilterOp::kNotEqual;
+  if (f.op == FilterOp::kNotEqual) return *value != f.values[0];
+  if (f.op == FilterOp::kPrefix) return value->substr(0, f.values[0].size()) == f.values[0];
+  return std::find(f.values.begin(), f.values.end(), *value) != f.values.end();
+}
+
+bool IsOneOf(const std::string& name, const std::vector<std::string>& names) {
+  return names.empty() || std::find(names.begin(), names.end(), name) != names.end();
+}
+
+OracleCell Absent(ColumnType type) {
+  OracleCell cell;
+  cell.type = type;
+  return cell;
+}
+OracleCell TimeCell(TimeUs t) {
+  OracleCell cell = Absent(ColumnType::kTime);
+  cell.present = true;
+  cell.time = t;
+  return cell;
+}
+OracleCell TextCell(const std::optional<std::string>& text) {
+  OracleCell cell = Absent(ColumnType::kString);
+  cell.present = text.has_value();
+  cell.text = text.value_or("");
+  return cell;
+}
+OracleCell IntegerCell(std::size_t n) {
+  OracleCell cell = Absent(ColumnType::kInteger);
+  cell.present = true;
+  cell.integer = static_cast<std::int64_t>(n);
+  return cell;
+}
+OracleCell DecimalCell(const Decimal& d) {
+  OracleCell cell = Absent(ColumnType::kDecimal);
+  cell.present = true;
+  cell.decimal = d;
+  return cell;
+}
+
+bool IsInteger(Function f) { return f == Function::kCount || f == Function::kDistinct; }
+
+OracleCell DistinctCell(const Aggregate& a, const std::vector<const Fact*>& facts, bool exact) {
+  std::set<std::string> seen;
+  for (const Fact* f : facts) {
+    if (const std::string* text = f->Text(a.column)) seen.insert(*text);
+  }
+  OracleCell cell = IntegerCell(seen.size());
+  if (!exact && seen.size() > 512) cell.slack = OracleCell::Slack::kDistinct;
+  cell.approximate = cell.slack != OracleCell::Slack::kNone;
+  return cell;
+}
+
+OracleCell QuantileCell(const Aggregate& a, const std::vector<const Fact*>& facts, bool exact) {
+  std::vector<Decimal> values;
+  for (const Fact* f : facts) values.push_back(*f->Number(a.column));
+  const std::size_t n = values.size();
+  const std::size_t rank = std::max<std::size_t>(1, (n * a.quantile_ppm + 999'999) / 1'000'000);
+  std::nth_element(values.begin(), values.begin() + static_cast<std::ptrdiff_t>(rank - 1), values.end());
+  OracleCell cell = DecimalCell(values[rank - 1]);
+  if (!exact && n > 1024) cell.slack = OracleCell::Slack::kQuantile;
+  cell.approximate = cell.slack != OracleCell::Slack::kNone;
+  return cell;
+}
+
+/// The value of a plain aggregate over the facts of one group.
+Result<OracleCell> Evaluate(const Aggregate& a, const std::vector<const Fact*>& all, bool exact) {
+  if (a.function == Function::kCount && a.column.empty()) return IntegerCell(all.size());
+  if (a.function == Function::kDistinct) return DistinctCell(a, all, exact);
+  std::vector<const Fact*> facts;
+  Total total;
+  for (const Fact* f : all) {
+    if (const Decimal* d = f->Number(a.column)) {
+      facts.push_back(f);
+      total.Add(*d);
+    }
+  }
+  if (a.function == Function::kCount) return IntegerCell(facts.size());
+  if (facts.empty()) return Absent(ColumnType::kDecimal);
+  const auto less = [&](const Fact* x, const Fact* y) { return *x->Number(a.column) < *y->Number(a.column); };
+  const auto earlier = [](const Fact* x, const Fact* y) {
+    return std::tuple(x->time, x->identity()) < std::tuple(y->time, y->identity());
+  };
+  switch (a.function) {
+    case Function::kSum:
+    case Function::kAvg: {
+      const auto value = a.function == Function::kSum ? total.ToDecimal() : total.DividedBy(facts.size());
+      if (!value) return value.error();
+      return DecimalCell(*value);
+    }
+    case Function::kMin: return DecimalCell(*(*std::min_element(facts.begin(), facts.end(), less))->Number(a.column));
+    case Function::kMax: return DecimalCell(*(*std::max_element(facts.begin(), facts.end(), less))->Number(a.column));
+    case Function::kFirst: return DecimalCell(*(*std::min_element(facts.begin(), facts.end(), earlier))->Number(a.column));
+    case Function::kLatest: return DecimalCell(*(*std::max_element(facts.begin(), facts.end(), earlier))->Number(a.column));
+    default: return QuantileCell(a, facts, exact);
+  }
+}
+
+/// 100 x (now - before) / |before| at 2 digits, half to even. kOutOfRange above 10^17; null if 128 bits do not suffice here.
+Result<std::optional<Decimal>> Percent(const Decimal& now, const Decimal& before) {
+  QUIPU_TRY_ASSIGN(const Decimal difference, Decimal::Subtract(now, before));
+  if (std::abs(difference.ToDouble() / before.ToDouble()) > 1e15) return Status::OutOfRange("change in percent");
+  const int scale = std::max(difference.scale(), before.scale());
+  const auto magnitude = [&](const Decimal& d) -> std::optional<Uint128> {
+    Uint128 m = d.mantissa() < 0 ? -static_cast<Uint128>(d.mantissa()) : static_cast<Uint128>(d.mantissa());
+    for (int s = d.scale(); s < scale; ++s) {
+      if (__builtin_mul_overflow(m, Uint128{10}, &m)) return std::nullopt;
+    }
+    return m;
+  };
+  const auto part = magnitude(difference);
+  const auto whole = magnitude(before);
+  if (!part || !whole || *whole > ~Uint128{0} / 20) return std::optional<Decimal>();
+  Int128 digits = static_cast<Int128>(*part / *whole);
+  Uint128 rest = *part % *whole;
+  for (int i = 0; i < 4; ++i) {  // times 10,000: percent with 2 digits
+    rest *= 10;
+    digits = digits * 10 + static_cast<Int128>(rest / *whole);
+    rest %= *whole;
+  }
+  if (rest * 2 > *whole || (rest * 2 == *whole && digits % 2 != 0)) ++digits;
+  return std::optional(Decimal(difference.mantissa() < 0 ? -digits : digits, 2));
+}
+
+/// How an aggregate's cell changed; `before` is null in the first window.
+Result<OracleCell> ChangeOf(const Aggregate& a, const OracleCell& now, const OracleCell* before) {
+  const ColumnType type =
+      a.change == Change::kPercent || !IsInteger(a.function) ? ColumnType::kDecimal : ColumnType::kInteger;
+  OracleCell cell = Absent(type);
+  cell.approximate = now.approximate;
+  if (before == nullptr || !before->present || !now.present) return cell;
+  const auto number = [](const OracleCell& c) { return c.type == ColumnType::kInteger ? Decimal(c.integer) : c.decimal; };
+  cell.approximate = now.approximate || before->approximate;
+  if (cell.approximate) {
+    cell.slack = OracleCell::Slack::kAny;
+    return cell;
+  }
+  if (a.change == Change::kPercent && number(*before).is_zero()) return cell;
+  cell.present = true;
+  if (a.change == Change::kPercent) {
+    QUIPU_TRY_ASSIGN(const auto percent, Percent(number(now), number(*before)));
+    if (!percent) cell.slack = OracleCell::Slack::kAny;
+    cell.decimal = percent.value_or(Decimal());
+  } else if (type == ColumnType::kInteger) {
+    cell.integer = now.integer - before->integer;
+  } else {
+    QUIPU_TRY_ASSIGN(cell.decimal, Decimal::Subtract(now.decimal, before->decimal));
+  }
+  return cell;
+}
+
+/// Absent first.
+int CompareCells(const OracleCell& a, const OracleCell& b) {
+  if (a.present != b.present) return a.present ? 1 : -1;
+  if (!a.present) return 0;
+  const auto sign = [](const auto& x, const auto& y) { return x < y ? -1 : y < x ? 1 : 0; };
+  switch (a.type) {
+    case ColumnType::kTime: return sign(a.time, b.time);
+    case ColumnType::kString: return sign(a.text, b.text);
+    case ColumnType::kInteger: return sign(a.integer, b.integer);
+    case ColumnType::kDecimal: return sign(a.decimal, b.decimal);
+  }
+  return 0;
+}
+
+using GroupKey = std::vector<std::optional<std::string>>;
+/// Per group, per window start, the facts.
+using Grouped = std::map<GroupKey, std::map<TimeUs, std::vector<const Fact*>>>;
+
+class Evaluation {
+ public:
+  Evaluation(const QuerySpec& spec, const Windower& windower, std::vector<TimeUs> windows)
+      : spec_(spec), windower_(windower), windows_(std::move(windows)) {
+    if (Windowed()) answer_.names.push_back("window_start");
+    for (const std::string& name : spec.group_by) answer_.names.push_back(name);
+    keys_ = answer_.names.size();
+    for (const Aggregate& a : spec.select) answer_.names.push_back(a.name);
+  }
+
+  Result<OracleAnswer> Run(Grouped groups) {
+    // Without groups and windows there is always one line: a total over nothing is a count of 0.
+    if (spec_.group_by.empty() && !Windowed()) groups[{}][kTimeMin];
+    if (spec_.group_by.empty() && spec_.fill) groups[{}];
+    for (auto& [key, by_window] : groups) {
+      if (spec_.fill && Windowed()) {
+        for (const TimeUs w : windows_) by_window[w];
+      }
+      for (const auto& [start, facts] : by_window) QUIPU_TRY(AddRow(key, by_window, start, facts));
+    }
+    Order();
+    answer_.limited = spec_.limit != 0 && answer_.rows.size() > spec_.limit;
+    if (answer_.limited) answer_.rows.resize(spec_.limit);
+    return std::move(answer_);
+  }
+
+ private:
+  [[nodiscard]] bool Windowed() const { return spec_.window.unit != WindowUnit::kNone; }
+
+  Status AddRow(const GroupKey& key, const std::map<TimeUs, std::vector<const Fact*>>& by_window, TimeUs start,
+                const std::vector<const Fact*>& facts) {
+    std::vector<OracleCell> row;
+    if (Windowed()) row.push_back(TimeCell(start));
+    for (const auto& value : key) row.push_back(TextCell(value));
+    for (const Aggregate& a : spec_.select) {
+      QUIPU_TRY_ASSIGN(OracleCell now, Evaluate(a, facts, spec_.exact));
+      if (a.change != Change::kNone) {
+        std::optional<OracleCell> before;
+        if (!windows_.empty() && start > windows_.front()) {
+          const auto it = by_window.find(windower_.StartOf(start - 1));
+          QUIPU_TRY_ASSIGN(before, Evaluate(a, it == by_window.end() ? std::vector<const Fact*>() : it->second, spec_.exact));
+        }
+        QUIPU_TRY_ASSIGN(now, ChangeOf(a, now, before ? &*before : nullptr));
+      }
+      row.push_back(std::move(now));
+    }
+    answer_.rows.push_back(std::move(row));
+    return {};
+  }
+
+  void Order() {
+    std::vector<std::pair<std::size_t, bool>> order;  // column, descending
+    for (const OrderBy& o : spec_.order_by) {
+      const auto it = std::find(answer_.names.begin(), answer_.names.end(), o.column);
+      QUIPU_CHECK(it != answer_.names.end());
+      order.emplace_back(it - answer_.names.begin(), o.descending);
+    }
+    for (std::size_t k = 0; k < keys_; ++k) order.emplace_back(k, false);
+    std::stable_sort(answer_.rows.begin(), answer_.rows.end(), [&](const auto& a, const auto& b) {
+      for (const auto& [column, descending] : order) {
+        const int c = CompareCells(a[column], b[column]);
+        if (c != 0) return descending ? c > 0 : c < 0;
+      }
+      return false;
+    });
+  }
+
+  const QuerySpec& spec_;
+  const Windower& windower_;
+  std::vector<TimeUs> windows_;
+  std::size_t keys_ = 0;
+  OracleAnswer answer_;
+};
+
+bool FiltersMatch(const std::vector<Filter>& filters, const std::map<std::string, bool>& is_measure, const Fact& fact) {
+  return std::all_of(filters.begin(), filters.end(), [&](const Filter& f) {
+    return is_measure.at(f.column) ? NumberMatches(f, fact.Number(f.column)) : TextMatches(f, fact.Text(f.column));
+  });
+}
+
+}  // namespace
+
+const Decimal* Fact::Number(const std::string& column) const {
+  if (column == "quantity") return &quantity;
+  if (column == "cost") return cost ? &*cost : nullptr;
+  const auto it = measures.find(column);
+  return it == measures.end() ? nullptr : &it->second;
+}
+
+const std::string* Fact::Text(const std::string& column) const {
+  if (column == "customer") return &customer;
+  if (column == "service") return &service;
+  const auto it = dimensions.find(column);
+  return it == dimensions.end() ? nullptr : &it->second;
+}
+
+bool Fact::SameContent(const Fact& o, bool with_time) const {
+  return (!with_time || time == o.time) && service == o.service && quantity == o.quantity && cost == o.cost &&
+         dimensions == o.dimensions && measures == o.measures;
+}
+
+void AddTo(EventBatch* batch, const Fact& fact) {
+  Event event;
+  event.id = fact.id;
+  event.source = fact.source;
+  if (fact.time_given) event.time = fact.time;
+  event.customer = fact.customer;
+  event.service = fact.service;
+  event.quantity = fact.quantity;
+  event.cost = fact.cost;
+  for (const auto& [name, value] : fact.dimensions) event.dimensions.push_back({name, value});
+  for (const auto& [name, value] : fact.measures) event.measures.push_back({name, value});
+  batch->Add(event);
+}
+
+std::string Difference(const StoredEvent& stored, const Fact& fact) {
+  const std::string who = "event " + fact.customer + "/" + fact.source + "/" + fact.id + ": ";
+  if (stored.id != fact.id || stored.source != fact.source || stored.customer != fact.customer) return who + "other identity";
+  if (stored.time != fact.time) return who + "time " + FormatTime(stored.time) + ", expected " + FormatTime(fact.time);
+  if (stored.service != fact.service) return who + "service " + stored.service;
+  if (stored.quantity != fact.quantity) return who + "quantity " + stored.quantity.ToString();
+  if (stored.cost != fact.cost) return who + "cost " + (stored.cost ? stored.cost->ToString() : "absent");
+  if (!std::equal(stored.dimensions.begin(), stored.dimensions.end(), fact.dimensions.begin(), fact.dimensions.end(),
+                  [](const auto& a, const auto& b) { return a.first == b.first && a.second == b.second; })) {
+    return who + "dimensions";
+  }
+  if (!std::equal(stored.measures.begin(), stored.measures.end(), fact.measures.begin(), fact.measures.end(),
+                  [](const auto& a, const auto& b) { return a.first == b.first && a.second == b.second; })) {
+    return who + "measures";
+  }
+  return {};
+}
+
+void Total::Add(const Decimal& d) {
+  Int128 power = 1;
+  for (int i = 0; i < d.scale(); ++i) power *= 10;
+  whole_ += d.mantissa() / power;
+  fraction_ += d.mantissa() % power * (kUnit / power);
+  whole_ += fraction_ / kUnit;
+  fraction_ %= kUnit;
+  if (fraction_ < 0) {
+    fraction_ += kUnit;
+    --whole_;
+  }
+}
+
+Result<Decimal> Total::ToDecimal() const { return Lowest(whole_, fraction_); }
+
+Result<Decimal> Total::DividedBy(std::uint64_t count) const {
+  const auto n = static_cast<Int128>(count);
+  Int128 quotient = whole_ / n;
+  Int128 rest = whole_ % n;
+  if (rest < 0) {
+    rest += n;
+    --quotient;
+  }
+  const Int128 numerator = rest * kUnit + fraction_;
+  Int128 digits = numerator / n;
+  const Int128 twice = numerator % n * 2;
+  if (twice > n || (twice == n && digits % 2 != 0)) ++digits;
+  return digits == kUnit ? Lowest(quotient + 1, 0) : Lowest(quotient, digits);
+}
+
+std::vector<Outcome> Oracle::Ingest(const std::vector<Fact>& facts, std::uint64_t seq) {
+  std::vector<Outcome> outcomes;
+  for (const Fact& fact : facts) {
+    if (fact.invalid) {
+      outcomes.push_back(Outcome::kInvalid);
+      continue;
+    }
+    const auto [it, is_new] = facts_.emplace(Key{fact.customer, fact.source, fact.id}, fact);
+    if (is_new) {
+      it->second.seq = seq;
+      outcomes.push_back(Outcome::kAccepted);
+    } else {
+      outcomes.push_back(it->second.SameContent(fact, fact.time_given) ? Outcome::kDuplicate : Outcome::kConflict);
+    }
+  }
+  return outcomes;
+}
+
+void Oracle::ForgetAfter(std::uint64_t seq) {
+  std::erase_if(facts_, [&](const auto& entry) { return entry.second.seq > seq; });
+}
+
+const Fact* Oracle::Find(const std::string& customer, const std::string& source, const std::string& id) const {
+  const auto it = facts_.find(Key{customer, source, id});
+  return it == facts_.end() ? nullptr : &it->second;
+}
+
+std::vector<const Fact*> Oracle::Events(const EventQuery& query) const {
+  std::map<std::string, bool> is_measure;
+  for (const Filter& f : query.filters) {
+    is_measure[f.column] = std::any_of(facts_.begin(), facts_.end(), [&](const auto& e) { return e.second.Number(f.column); });
+  }
+  std::vector<const Fact*> found;
+  for (const auto& [key, fact] : facts_) {
+    if (IsOneOf(fact.customer, query.customers) && IsOneOf(fact.service, query.services) &&
+        (!query.from || fact.time >= *query.from) && (!query.to || fact.time < *query.to) &&
+        FiltersMatch(query.filters, is_measure, fact)) {
+      found.push_back(&fact);
+    }
+  }
+  std::map<const Fact*, Hash128> identities;
+  for (const Fact* f : found) identities[f] = f->identity();
+  std::sort(found.begin(), found.end(), [&](const Fact* a, const Fact* b) {
+    return std::tuple(a->time, identities[a]) < std::tuple(b->time, identities[b]);
+  });
+  return found;
+}
+
+Result<OracleAnswer> Oracle::Ask(const QuerySpec& spec) const {
+  EventQuery scope;
+  scope.customers = spec.customers;
+  scope.services = spec.services;
+  scope.from = spec.from;
+  scope.to = spec.to;
+  scope.filters = spec.filters;
+  QUIPU_TRY_ASSIGN(const Windower windower, Windower::Make(spec.window));
+  Grouped groups;
+  for (const Fact* fact : Events(scope)) {
+    GroupKey key;
+    for (const std::string& name : spec.group_by) {
+      const std::string* text = fact->Text(name);
+      key.push_back(text != nullptr ? std::optional(*text) : std::nullopt);
+    }
+    groups[key][windower.StartOf(fact->time)].push_back(fact);
+  }
+  // An open end of the range is that of all events in the store.
+  std::optional<TimeUs> from = spec.from;
+  std::optional<TimeUs> to = spec.to;
+  TimeUs low = kTimeMax;
+  TimeUs high = kTimeMin;
+  for (const auto& [key, fact] : facts_) {
+    low = std::min(low, fact.time);
+    high = std::max(high, fact.time + 1);
+  }
+  std::vector<TimeUs> windows;
+  if (!facts_.empty() && from.value_or(low) < to.value_or(high)) {
+    QUIPU_TRY_ASSIGN(windows, windower.Starts(from.value_or(low), to.value_or(high), 1'000'000));
+  }
+  return Evaluation(spec, windower, std::move(windows)).Run(std::move(groups));
+}
+
+namespace {
+
+bool CellAgrees(const OracleCell& want, const ResultColumn& got, std::size_t row) {
+  if (want.type != got.type || want.present != got.IsPresent(row)) {
+    return want.slack == OracleCell::Slack::kAny && want.type == got.type;
+  }
+  if (!want.present || want.slack == OracleCell::Slack::kAny) return true;
+  switch (want.type) {
+    case ColumnType::kTime: return want.time == got.times[row];
+    case ColumnType::kString: return want.text == got.strings[row];
+    case ColumnType::kInteger: {
+      const auto allowed = want.slack == OracleCell::Slack::kDistinct ? want.integer * 8 / 100 : 0;
+      return std::abs(want.integer - got.integers[row]) <= allowed;
+    }
+    case ColumnType::kDecimal: {
+      if (want.slack == OracleCell::Slack::kNone) return want.decimal == got.decimals[row];
+      const double value = want.decimal.ToDouble();
+      return std::abs(value - got.decimals[row].ToDouble()) <= std::abs(value) * 0.004;
+    }
+  }
+  return false;
+}
+
+std::string CellText(const OracleCell& cell) {
+  if (!cell.present) return "absent";
+  switch (cell.type) {
+    case ColumnType::kTime: return FormatTime(cell.time);
+    case ColumnType::kString: return "'" + cell.text + "'";
+    case ColumnType::kInteger: return std::to_string(cell.integer);
+    case ColumnType::kDecimal: return cell.decimal.ToString();
+  }
+  return {};
+}
+
+}  // namespace
+
+std::string Disagreement(const OracleAnswer& expected, const ResultSet& got) {
+  std::vector<std::string> names;
+  for (const ResultColumn& c : got.columns) names.push_back(c.name);
+  if (names != expected.names) return "other columns\n" + AnswerText(got).substr(0, 2000);
+  if (got.rows() != expected.rows.size()) {
+    return "rows: " + std::to_string(got.rows()) + ", expected " + std::to_string(expected.rows.size());
+  }
+  bool all_exact = true;
+  for (std::size_t c = 0; c < names.size(); ++c) {
+    bool exact = true;
+    for (std::size_t r = 0; r < got.rows(); ++r) {
+      const OracleCell& want = expected.rows[r][c];
+      exact = exact && !want.approximate;
+      if (CellAgrees(want, got.columns[c], r)) continue;
+      std::string where;
+      for (std::size_t k = 0; k <= c; ++k) where += " " + CellText(expected.rows[r][k]);
+      return "row " + std::to_string(r) + ", column " + names[c] + ": got " +
+             (got.columns[c].IsPresent(r) ? "'" + got.columns[c].Text(r) + "'" : "absent") + ", expected" + where;
+    }
+    all_exact = all_exact && exact;
+    // A limit may have cut the approximate values off: then saying so is still allowed.
+    if (got.columns[c].exact != exact && (exact == false || !expected.limited)) {
+      return "column " + names[c] + " is marked as " + (exact ? "approximate" : "exact");
+    }
+  }
+  if (got.exact != all_exact && !expected.limited) return "the answer's flag `exact` is wrong";
+  return {};
+}
+
+std::string AnswerText(const ResultSet& answer) {
+  std::string text = "exact=" + std::to_string(answer.exact) + " error=" + std::to_string(answer.relative_error) +
+                     " zone=" + answer.zone + " rows=" + std::to_string(answer.rows()) + "\n";
+  for (const ResultColumn& c : answer.columns) {
+    text += c.name + ":" + std::string(ColumnTypeName(c.type)) + (c.exact ? "" : "~") + "\t";
+  }
+  text += "\n";
+  for (std::size_t r = 0; r < answer.rows(); ++r) {
+    for (const ResultColumn& c : answer.columns) text += (c.IsPresent(r) ? "=" + c.Text(r) : "-") + "\t";
+    text += "\n";
+  }
+  return text;
+}
+
+}  // namespace quipu

@@ -1,0 +1,103 @@
+// The oracle: what a store should hold and answer, as an ordered map of events and the plainest code that evaluates a question.
+// Nothing here is shared with the engine but the public types, the calendar (Windower, which has its own test against the date
+// library) and the identity hash, which breaks ties by definition.
+//
+// What it promises: every answer is exact. Where the engine may approximate (quantiles over more than 1,024 values, more than 512
+// distinct values), `Disagreement` allows the stated error; everything else must be equal to the last digit.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <tuple>
+#include <vector>
+
+#include "base/hash.h"
+#include "quipu/database.h"
+
+namespace quipu {
+
+/// An event as a test thinks of it: owning, with dimensions and measures in name order.
+struct Fact {
+  std::string id, source;
+  TimeUs time = 0;
+  bool time_given = true;
+  std::string customer, service;
+  Decimal quantity = 1;
+  std::optional<Decimal> cost;
+  std::map<std::string, std::string> dimensions;
+  std::map<std::string, Decimal> measures;
+  bool invalid = false;   ///< Breaks a rule of the event model; the engine must say so.
+  std::uint64_t seq = 0;  ///< The commit that stored it.
+
+  [[nodiscard]] Hash128 identity() const { return IdentityHash(customer, source, id); }
+  /// The number in a column of that name, or null: `quantity`, `cost` or a measure.
+  [[nodiscard]] const Decimal* Number(const std::string& column) const;
+  /// The text in a column of that name, or null: `customer`, `service` or a dimension.
+  [[nodiscard]] const std::string* Text(const std::string& column) const;
+  [[nodiscard]] bool SameContent(const Fact& other, bool with_time) const;
+};
+
+/// Adds the fact to a batch.
+void AddTo(EventBatch* batch, const Fact& fact);
+/// "" or what differs between the stored event and the fact.
+std::string Difference(const StoredEvent& stored, const Fact& fact);
+
+/// An exact sum without a bound: whole units and units of 10^-18 apart.
+class Total {
+ public:
+  void Add(const Decimal& d);
+  /// kOutOfRange if the lowest terms do not fit 128 bits.
+  [[nodiscard]] Result<Decimal> ToDecimal() const;
+  /// Rounded half to even at 18 digits.
+  [[nodiscard]] Result<Decimal> DividedBy(std::uint64_t count) const;
+
+ private:
+  Int128 whole_ = 0, fraction_ = 0;
+};
+
+/// One value of an answer.
+struct OracleCell {
+  enum class Slack : std::uint8_t { kNone, kQuantile, kDistinct, kAny };
+  bool present = false;
+  bool approximate = false;  ///< The column must say so.
+  Slack slack = Slack::kNone;
+  ColumnType type = ColumnType::kInteger;
+  TimeUs time = 0;
+  std::string text;
+  std::int64_t integer = 0;
+  Decimal decimal;
+};
+
+struct OracleAnswer {
+  std::vector<std::string> names;
+  std::vector<std::vector<OracleCell>> rows;
+  bool limited = false;  ///< QuerySpec::limit cut rows off.
+};
+
+class Oracle {
+ public:
+  /// Decides the outcome of each fact, as Ingest would; accepted ones are kept as stored by commit `seq`.
+  std::vector<Outcome> Ingest(const std::vector<Fact>& facts, std::uint64_t seq);
+  /// A power cut took the commits after this one.
+  void ForgetAfter(std::uint64_t seq);
+  /// kOutOfRange if a sum does not fit.
+  [[nodiscard]] Result<OracleAnswer> Ask(const QuerySpec& spec) const;
+  /// The events of a raw query in (time, identity) order.
+  [[nodiscard]] std::vector<const Fact*> Events(const EventQuery& query) const;
+  [[nodiscard]] const Fact* Find(const std::string& customer, const std::string& source, const std::string& id) const;
+  [[nodiscard]] std::size_t size() const { return facts_.size(); }
+
+ private:
+  using Key = std::tuple<std::string, std::string, std::string>;
+  std::map<Key, Fact> facts_;
+};
+
+/// "" if the engine's answer is the oracle's within the slack of each cell, otherwise what differs.
+std::string Disagreement(const OracleAnswer& expected, const ResultSet& got);
+
+/// An answer as text, every value, type and flag, but not where it came from: equal texts are byte-identical answers.
+std::string AnswerText(const ResultSet& answer);
+
+}  // namespace quipu
