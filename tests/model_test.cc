@@ -211,7 +211,10 @@ class World {
     return batch;
   }
 
-  void Send(std::vector<Fact> facts, bool partial) { SendBatch(BatchOf(facts, partial), std::move(facts)); }
+  void Send(std::vector<Fact> facts, bool partial) {
+    const EventBatch batch = BatchOf(facts, partial);
+    SendBatch(batch, std::move(facts));
+  }
 
   void SendBatch(const EventBatch& batch, std::vector<Fact> facts) {
     const TimeUs now = surroundings_.clock().NowUs();

@@ -1,6 +1,7 @@
 #include "tests/oracle.h"
 
 #include <algorithm>
+#include <boost/multiprecision/cpp_int.hpp>
 #include <cmath>
 #include <set>
 
@@ -152,33 +153,29 @@ Result<OracleCell> Evaluate(const Aggregate& a, const std::vector<const Fact*>& 
   }
 }
 
-/// 100 x (now - before) / |before| at 2 digits, half to even. kOutOfRange above 10^17; null if 128 bits do not suffice here.
-Result<std::optional<Decimal>> Percent(const Decimal& now, const Decimal& before) {
-  QUIPU_TRY_ASSIGN(const Decimal difference, Decimal::Subtract(now, before));
-  if (std::abs(difference.ToDouble() / before.ToDouble()) > 1e15) return Status::OutOfRange("change in percent");
-  const int scale = std::max(difference.scale(), before.scale());
-  const auto magnitude = [&](const Decimal& d) -> std::optional<Uint128> {
-    Uint128 m = d.mantissa() < 0 ? -static_cast<Uint128>(d.mantissa()) : static_cast<Uint128>(d.mantissa());
-    for (int s = d.scale(); s < scale; ++s) {
-      if (__builtin_mul_overflow(m, Uint128{10}, &m)) return std::nullopt;
-    }
-    return m;
-  };
-  const auto part = magnitude(difference);
-  const auto whole = magnitude(before);
-  if (!part || !whole || *whole > ~Uint128{0} / 20) return std::optional<Decimal>();
-  Int128 digits = static_cast<Int128>(*part / *whole);
-  Uint128 rest = *part % *whole;
-  for (int i = 0; i < 4; ++i) {  // times 10,000: percent with 2 digits
-    rest *= 10;
-    digits = digits * 10 + static_cast<Int128>(rest / *whole);
-    rest %= *whole;
-  }
-  if (rest * 2 > *whole || (rest * 2 == *whole && digits % 2 != 0)) ++digits;
-  return std::optional(Decimal(difference.mantissa() < 0 ? -digits : digits, 2));
+using BigInt = boost::multiprecision::cpp_int;
+
+BigInt AtScale18(const Decimal& d) { return BigInt(d.mantissa()) * boost::multiprecision::pow(BigInt(10), 18u - static_cast<unsigned>(d.scale())); }
+
+/// 100 x (now - before) / |before| at 2 digits, half to even. kOutOfRange above 10^36 percent.
+Result<Decimal> Percent(const Decimal& now, const Decimal& before) {
+  const BigInt divisor = abs(AtScale18(before));
+  const BigInt numerator = (AtScale18(now) - AtScale18(before)) * 10'000;
+  BigInt digits = abs(numerator) / divisor;
+  const BigInt twice = abs(numerator) % divisor * 2;
+  if (twice > divisor || (twice == divisor && digits % 2 != 0)) ++digits;
+  if (digits > boost::multiprecision::pow(BigInt(10), 38)) return Status::OutOfRange("change in percent");
+  const auto mantissa = static_cast<Int128>(digits);
+  return Decimal(numerator < 0 ? -mantissa : mantissa, 2);
 }
 
-/// How an aggregate's cell changed; `before` is null in the first window.
+/// What a missing value is worth in a comparison: nothing is 0 for counts and sums.
+OracleCell ForComparison(const Aggregate& a, OracleCell cell) {
+  if (a.function == Function::kSum) cell.present = true;
+  return cell;
+}
+
+/// How an aggregate's cell changed; `before` is null in a group's first window with events.
 Result<OracleCell> ChangeOf(const Aggregate& a, const OracleCell& now, const OracleCell* before) {
   const ColumnType type =
       a.change == Change::kPercent || !IsInteger(a.function) ? ColumnType::kDecimal : ColumnType::kInteger;
@@ -194,9 +191,7 @@ Result<OracleCell> ChangeOf(const Aggregate& a, const OracleCell& now, const Ora
   if (a.change == Change::kPercent && number(*before).is_zero()) return cell;
   cell.present = true;
   if (a.change == Change::kPercent) {
-    QUIPU_TRY_ASSIGN(const auto percent, Percent(number(now), number(*before)));
-    if (!percent) cell.slack = OracleCell::Slack::kAny;
-    cell.decimal = percent.value_or(Decimal());
+    QUIPU_TRY_ASSIGN(cell.decimal, Percent(number(now), number(*before)));
   } else if (type == ColumnType::kInteger) {
     cell.integer = now.integer - before->integer;
   } else {
@@ -254,6 +249,8 @@ class Evaluation {
 
   Status AddRow(const GroupKey& key, const std::map<TimeUs, std::vector<const Fact*>>& by_window, TimeUs start,
                 const std::vector<const Fact*>& facts) {
+    const auto first_it = std::find_if(by_window.begin(), by_window.end(), [](const auto& w) { return !w.second.empty(); });
+    const TimeUs first = first_it == by_window.end() ? kTimeMax : first_it->first;
     std::vector<OracleCell> row;
     if (Windowed()) row.push_back(TimeCell(start));
     for (const auto& value : key) row.push_back(TextCell(value));
@@ -261,11 +258,12 @@ class Evaluation {
       QUIPU_TRY_ASSIGN(OracleCell now, Evaluate(a, facts, spec_.exact));
       if (a.change != Change::kNone) {
         std::optional<OracleCell> before;
-        if (!windows_.empty() && start > windows_.front()) {
+        if (start > first) {
           const auto it = by_window.find(windower_.StartOf(start - 1));
           QUIPU_TRY_ASSIGN(before, Evaluate(a, it == by_window.end() ? std::vector<const Fact*>() : it->second, spec_.exact));
+          before = ForComparison(a, *before);
         }
-        QUIPU_TRY_ASSIGN(now, ChangeOf(a, now, before ? &*before : nullptr));
+        QUIPU_TRY_ASSIGN(now, ChangeOf(a, ForComparison(a, now), before ? &*before : nullptr));
       }
       row.push_back(std::move(now));
     }

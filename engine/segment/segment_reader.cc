@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <array>
 
 #include "base/check.h"
 #include "quipu/event.h"
@@ -59,19 +60,31 @@ SegmentMeta MetaOf(const SegmentFooter& footer, std::uint64_t file_bytes, std::u
   return meta;
 }
 
+struct Frame {
+  SegmentHeader header;
+  SegmentTrailer trailer;
+};
+
+Result<Frame> ReadFrame(const ReadableFile& file, const std::string& path) {
+  const std::uint64_t size = file.size();
+  if (size < kSegmentHeaderBytes + kSegmentTrailerBytes) {
+    return Status::Corruption(path + ": " + std::to_string(size) + " bytes are too few for a segment; cut short?");
+  }
+  Frame frame;
+  std::array<std::uint8_t, kSegmentHeaderBytes> front;
+  QUIPU_TRY(file.ReadAt(0, front));
+  QUIPU_TRY_ASSIGN(frame.header, DecodeSegmentHeader(front, path));
+  std::array<std::uint8_t, kSegmentTrailerBytes> back;
+  QUIPU_TRY(file.ReadAt(size - kSegmentTrailerBytes, back));
+  QUIPU_TRY_ASSIGN(frame.trailer, DecodeSegmentTrailer(back, size, path));
+  return frame;
+}
+
 // Header, trailer and footer; fills everything that State keeps from the start.
 Status LoadFrame(SegmentReader::State* s) {
-  const std::uint64_t size = s->file->size();
-  if (size < kSegmentHeaderBytes + kSegmentTrailerBytes) {
-    return Status::Corruption(s->path + ": " + std::to_string(size) + " bytes are too few for a segment; cut short?");
-  }
-  std::array<std::uint8_t, kSegmentHeaderBytes> front;
-  QUIPU_TRY(s->file->ReadAt(0, front));
-  QUIPU_TRY_ASSIGN(const SegmentHeader header, DecodeSegmentHeader(front, s->path));
-  std::array<std::uint8_t, kSegmentTrailerBytes> back;
-  QUIPU_TRY(s->file->ReadAt(size - kSegmentTrailerBytes, back));
-  QUIPU_TRY_ASSIGN(const SegmentTrailer trailer, DecodeSegmentTrailer(back, size, s->path));
-
+  QUIPU_TRY_ASSIGN(const Frame frame, ReadFrame(*s->file, s->path));
+  const SegmentHeader& header = frame.header;
+  const SegmentTrailer& trailer = frame.trailer;
   s->footer_ref = trailer.footer;
   std::string page(trailer.footer.bytes, '\0');
   QUIPU_TRY(s->file->ReadAt(trailer.footer.offset, {reinterpret_cast<std::uint8_t*>(page.data()), page.size()}));
@@ -81,17 +94,27 @@ Status LoadFrame(SegmentReader::State* s) {
   if (!footer) return footer.error().WithContext(s->path);
   s->footer = *std::move(footer);
   const SegmentSpec& spec = s->footer.spec;
-  if (spec.store_id != header.store_id || spec.segment_id != header.segment_id || spec.month != header.month) {
-    return Status::Corruption(s->path + ": header and footer are not of the same segment");
-  }
-  s->meta = MetaOf(s->footer, size, LoadLe<std::uint64_t>(page.data()));
+  s->meta = MetaOf(s->footer, trailer.file_bytes, LoadLe<std::uint64_t>(page.data()));
   s->measures = IdsOf(s->footer.measures);
   s->dimensions = IdsOf(s->footer.dimensions);
   for (const NamedId& service : s->footer.services) s->services.emplace_back(service.id, service.name);
+  if (spec.store_id != header.store_id || spec.segment_id != header.segment_id || spec.month != header.month) {
+    return Status::Corruption(s->path + ": header and footer are not of the same segment");
+  }
   return Status();
 }
 
 }  // namespace
+
+Status CheckFrame(const SegmentReader::State& state) {
+  QUIPU_TRY_ASSIGN(const Frame frame, ReadFrame(*state.file, state.path));
+  const SegmentSpec& spec = state.meta.spec;
+  if (frame.header.store_id != spec.store_id || frame.header.segment_id != spec.segment_id ||
+      frame.header.month != spec.month || frame.trailer.footer.offset != state.footer_ref.offset) {
+    return Status::Corruption(state.path + ": header and footer are not of the same segment");
+  }
+  return Status();
+}
 
 VectorPlace PlaceOf(const SegmentFooter& footer, std::uint32_t v) {
   VectorPlace place;

@@ -59,6 +59,9 @@ struct VectorPlace {
 };
 VectorPlace PlaceOf(const SegmentFooter& footer, std::uint32_t v);
 
+/// Reads header and trailer and compares them with the open file's footer: also for a file that was damaged after it was opened.
+Status CheckFrame(const SegmentReader::State& state);
+
 /// Position of `id` in a sorted list, or the list's size.
 std::size_t IndexOf(const std::vector<ColumnId>& ids, ColumnId id);
 

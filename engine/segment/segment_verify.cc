@@ -62,6 +62,7 @@ class Verifier {
   Status Wrong(const std::string& what) { return Note(Status::Corruption(state_->path + ": " + what)); }
 
   Status CheckPages() {
+    QUIPU_TRY(Note(CheckFrame(*state_)));
     for (const PlacedPage& page : PagesOf(footer_)) {
       const PagePlace& place = page.place;
       QUIPU_TRY(Note(state_->ReadPage(place.kind, place.column, place.ordinal, page.ref).error()));
@@ -84,7 +85,7 @@ class Verifier {
       QUIPU_TRY(CheckOrder(previous, rows, first));
       QUIPU_TRY(CheckGroup(g, rows));
       QUIPU_TRY(CheckStatistics(g));
-      summaries_->Add(rows);
+      if (first_.ok()) summaries_->Add(rows);  // the builder may rely on order and month
       QUIPU_TRY_ASSIGN(previous, reader_.ReadRows(first + count - 1, 1));
       report_->rows += count;
     }

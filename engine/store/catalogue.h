@@ -21,7 +21,8 @@ namespace quipu {
 /// Stored in keys: never renumber.
 enum class NameKind : std::uint8_t { kCustomer = 0, kService = 1, kDimension = 2, kMeasure = 3 };
 inline constexpr int kNameKinds = 4;
-inline constexpr std::uint32_t kServicesMax = 65'536;   ///< Also the bound for dimensions and for measures.
+inline constexpr std::uint32_t kServicesMax =
+    65'536;  ///< Also the bound for dimensions and for measures.
 inline constexpr std::uint32_t kCustomersMax = 0xFFFFFF00;
 
 /// Lookups are safe from several threads beside one writer (the committer). `quantity` and `cost` are measures 0 and 1 from the start.
@@ -38,10 +39,18 @@ class Catalogue final : public Names {
   [[nodiscard]] std::string_view NameOf(NameKind kind, std::uint32_t ordinal) const;
   [[nodiscard]] std::uint32_t size(NameKind kind) const;
 
-  [[nodiscard]] std::string_view Customer(CustomerOrdinal o) const override { return NameOf(NameKind::kCustomer, o); }
-  [[nodiscard]] std::string_view Service(ServiceOrdinal o) const override { return NameOf(NameKind::kService, o); }
-  [[nodiscard]] std::string_view Dimension(ColumnId c) const override { return NameOf(NameKind::kDimension, c); }
-  [[nodiscard]] std::string_view Measure(ColumnId c) const override { return NameOf(NameKind::kMeasure, c); }
+  [[nodiscard]] std::string_view Customer(CustomerOrdinal o) const override {
+    return NameOf(NameKind::kCustomer, o);
+  }
+  [[nodiscard]] std::string_view Service(ServiceOrdinal o) const override {
+    return NameOf(NameKind::kService, o);
+  }
+  [[nodiscard]] std::string_view Dimension(ColumnId c) const override {
+    return NameOf(NameKind::kDimension, c);
+  }
+  [[nodiscard]] std::string_view Measure(ColumnId c) const override {
+    return NameOf(NameKind::kMeasure, c);
+  }
 
  private:
   struct Kind {

@@ -48,7 +48,9 @@ TEST_F(CatalogueTest, OrdinalsAreDenseAndSurviveALoad) {
 TEST_F(CatalogueTest, ManyNamesComeBackInOrder) {
   Catalogue catalogue;
   KvBatch batch;
-  for (int i = 0; i < 3000; ++i) ASSERT_TRUE(catalogue.Intern(NameKind::kCustomer, "c" + std::to_string(i * 7919 % 3000), &batch));
+  for (int i = 0; i < 3000; ++i)
+    ASSERT_TRUE(
+        catalogue.Intern(NameKind::kCustomer, "c" + std::to_string(i * 7919 % 3000), &batch));
   ASSERT_TRUE(kv_->Write(batch, true).ok());
   Catalogue loaded;
   ASSERT_TRUE(loaded.Load(*kv_).ok());
@@ -61,7 +63,8 @@ TEST_F(CatalogueTest, TheBoundIsExhausted) {
   for (std::uint32_t i = 0; i < kServicesMax; ++i) {
     ASSERT_TRUE(catalogue.Intern(NameKind::kDimension, "d" + std::to_string(i), &batch));
   }
-  EXPECT_EQ(catalogue.Intern(NameKind::kDimension, "one more", &batch).error().code(), StatusCode::kExhausted);
+  EXPECT_EQ(catalogue.Intern(NameKind::kDimension, "one more", &batch).error().code(),
+            StatusCode::kExhausted);
   EXPECT_EQ(*catalogue.Intern(NameKind::kDimension, "d17", &batch), 17u);
   EXPECT_TRUE(catalogue.Intern(NameKind::kService, "another kind", &batch));
 }

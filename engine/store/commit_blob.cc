@@ -18,7 +18,8 @@ using Builder = flatbuffers::FlatBufferBuilder;
 constexpr std::uint16_t kCommitFormatVersion = 1;
 constexpr std::size_t kChecksumBytes = 8;
 constexpr std::size_t kVerifierDepth = 8;
-constexpr std::size_t kVerifierTables = 1u << 19;  // 2 x 65,536 columns with their dictionaries, and room
+constexpr std::size_t kVerifierTables =
+    1u << 19;  // 2 x 65,536 columns with their dictionaries, and room
 
 // ---- Encoding ----
 

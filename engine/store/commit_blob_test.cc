@@ -51,10 +51,12 @@ TEST(CommitBlob, EveryFlippedBitAndEveryCutIsCorruption) {
   for (std::size_t bit = 0; bit < blob.size() * 8; ++bit) {
     std::string damaged = blob;
     damaged[bit / 8] = static_cast<char>(damaged[bit / 8] ^ 1 << bit % 8);
-    ASSERT_EQ(DecodeCommit(damaged, catalogue).error().code(), StatusCode::kCorruption) << "bit " << bit;
+    ASSERT_EQ(DecodeCommit(damaged, catalogue).error().code(), StatusCode::kCorruption)
+        << "bit " << bit;
   }
   for (std::size_t size = 0; size < blob.size(); ++size) {
-    ASSERT_EQ(DecodeCommit(blob.substr(0, size), catalogue).error().code(), StatusCode::kCorruption);
+    ASSERT_EQ(DecodeCommit(blob.substr(0, size), catalogue).error().code(),
+              StatusCode::kCorruption);
   }
 }
 
@@ -78,7 +80,8 @@ TEST(CommitBlob, ForgedBlobsNeverBreakTheDecoder) {
     const auto decoded = DecodeCommit(forged, catalogue);
     if (!decoded) {
       const StatusCode code = decoded.error().code();
-      ASSERT_TRUE(code == StatusCode::kCorruption || code == StatusCode::kUnsupported) << decoded.error().ToString();
+      ASSERT_TRUE(code == StatusCode::kCorruption || code == StatusCode::kUnsupported)
+          << decoded.error().ToString();
       ++refused;
       continue;
     }

@@ -30,8 +30,10 @@ struct Twin {
       ASSERT_EQ(batch->commit_ends.size(), batch->seq_last - batch->seq_first + 1);
       ASSERT_EQ(batch->commit_ends.back(), batch->rows.size());
       ASSERT_TRUE(batch->totals == TotalsOf(batch->rows));
-      ASSERT_EQ(batch->time_min, *std::min_element(batch->rows.times.begin(), batch->rows.times.end()));
-      ASSERT_EQ(batch->time_max, *std::max_element(batch->rows.times.begin(), batch->rows.times.end()));
+      ASSERT_EQ(batch->time_min,
+                *std::min_element(batch->rows.times.begin(), batch->rows.times.end()));
+      ASSERT_EQ(batch->time_max,
+                *std::max_element(batch->rows.times.begin(), batch->rows.times.end()));
       for (std::string& text : RowTexts(batch->rows, catalogue)) found.push_back(std::move(text));
     }
     for (const auto& [s, text] : truth) expected.push_back(text);
@@ -54,7 +56,8 @@ TEST(HotTier, AnyTraceOfCommitsAndDropsKeepsEveryRowInOrder) {
   for (int step = 0; step < 400; ++step) {
     twin.Commit(twin.random.Below(4) == 0 ? twin.random.Below(60) : twin.random.Below(3));
     if (twin.random.Below(20) == 0) {
-      const std::uint64_t through = twin.seq - twin.random.Below(std::min<std::uint64_t>(twin.seq, 30));
+      const std::uint64_t through =
+          twin.seq - twin.random.Below(std::min<std::uint64_t>(twin.seq, 30));
       Totals dropped;
       for (const HotBatchPtr& b : twin.view.hot) dropped.Add(b->totals);
       const Totals expected = HotTotalsThrough(twin.view.hot, through);
@@ -77,7 +80,8 @@ TEST(HotTier, FindHotRowFindsEveryRow) {
   for (int i = 0; i < 50; ++i) twin.Commit(1 + static_cast<std::size_t>(i) % 5);
   for (std::size_t i = 0; i < twin.truth.size(); ++i) {
     const RowRef ref = twin.view.FindHotRow(100 + i);
-    ASSERT_EQ(RowText(twin.view.hot[ref.batch]->rows, ref.row, twin.catalogue), twin.truth[i].second);
+    ASSERT_EQ(RowText(twin.view.hot[ref.batch]->rows, ref.row, twin.catalogue),
+              twin.truth[i].second);
   }
 }
 

@@ -33,7 +33,9 @@ class KvBatch {
     bool is_delete;
     std::string key, value;
   };
-  void Put(KvSpace space, std::string key, std::string value) { ops_.push_back({space, false, std::move(key), std::move(value)}); }
+  void Put(KvSpace space, std::string key, std::string value) {
+    ops_.push_back({space, false, std::move(key), std::move(value)});
+  }
   void Delete(KvSpace space, std::string key) { ops_.push_back({space, true, std::move(key), {}}); }
   [[nodiscard]] const std::vector<Op>& ops() const { return ops_; }
   [[nodiscard]] bool empty() const { return ops_.empty(); }

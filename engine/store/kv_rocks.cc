@@ -48,8 +48,8 @@ class FailStop final : public rocksdb::EventListener {
   [[nodiscard]] Status status(const std::string& path) const {
     if (!failed_.load()) return {};
     const std::lock_guard lock(mutex_);
-    return Status::IoError("key-value store " + path + ": stopped after a background error: " +
-                           first_ + "; reopen the store");
+    return Status::IoError("key-value store " + path +
+                           ": stopped after a background error: " + first_ + "; reopen the store");
   }
 
  private:
@@ -61,25 +61,29 @@ class FailStop final : public rocksdb::EventListener {
 rocksdb::DBOptions MakeDbOptions(const std::shared_ptr<FailStop>& fail_stop) {
   rocksdb::DBOptions o;
   o.create_if_missing = true;
-  o.create_missing_column_families = true;  // a crash between creating two families is mended at the next open
+  o.create_missing_column_families =
+      true;  // a crash between creating two families is mended at the next open
   // The default, point-in-time recovery, drops every commit after one flipped bit and says nothing (measured). This mode refuses to
   // open then, and still accepts a last record that a power cut has torn. (kAbsoluteConsistency would refuse that too.)
   o.wal_recovery_mode = rocksdb::WALRecoveryMode::kTolerateCorruptedTailRecords;
-  o.paranoid_checks = true;                    // stop at the first damaged block
-  o.max_bgerror_resume_count = 0;              // no self-healing: an error stops writes (FailStop)
-  o.track_and_verify_wals_in_manifest = false; // false "missing WAL" (mended in 7.10), and no gain in our tests
-  o.wal_compression = rocksdb::kNoCompression; // recovery defect (8.0)
-  o.recycle_log_file_num = 0;                  // recovery defects (9.3); cannot tell a torn tail from an old record
-  o.manual_wal_flush = false;                  // families may diverge after a WAL error (9.7)
-  o.two_write_queues = false;                  // only for two-phase commit, which we do not use
-  o.atomic_flush = false;                      // stuck after a failed flush (8.7); not needed, every Write is in the WAL
-  o.max_background_jobs = 2;                   // more jobs than buffers retried failed flushes out of order (7.9)
-  o.max_open_files = -1;                       // a handful of files; keep them open
+  o.paranoid_checks = true;        // stop at the first damaged block
+  o.max_bgerror_resume_count = 0;  // no self-healing: an error stops writes (FailStop)
+  o.track_and_verify_wals_in_manifest =
+      false;  // false "missing WAL" (mended in 7.10), and no gain in our tests
+  o.wal_compression = rocksdb::kNoCompression;  // recovery defect (8.0)
+  o.recycle_log_file_num = 0;  // recovery defects (9.3); cannot tell a torn tail from an old record
+  o.manual_wal_flush = false;  // families may diverge after a WAL error (9.7)
+  o.two_write_queues = false;  // only for two-phase commit, which we do not use
+  o.atomic_flush =
+      false;  // stuck after a failed flush (8.7); not needed, every Write is in the WAL
+  o.max_background_jobs = 2;  // more jobs than buffers retried failed flushes out of order (7.9)
+  o.max_open_files = -1;      // a handful of files; keep them open
   // An idle family pins every WAL (the meta and producer families change little), so cap their sum; this also bounds what a reopen
   // after a crash must replay: about a second.
   o.max_total_wal_size = 256u << 20;
-  o.max_manifest_file_size = 16u << 20;  // of RocksDB's own manifest; the default of 1 GB suits no embedded store
-  o.max_log_file_size = 1u << 20;        // its text log, LOG: at most 3 MB of it
+  o.max_manifest_file_size =
+      16u << 20;  // of RocksDB's own manifest; the default of 1 GB suits no embedded store
+  o.max_log_file_size = 1u << 20;  // its text log, LOG: at most 3 MB of it
   o.keep_log_file_num = 3;
   o.stats_dump_period_sec = 0;     // no statistics into that log, no timer thread for it
   o.stats_persist_period_sec = 0;  // likewise
@@ -94,9 +98,11 @@ rocksdb::ColumnFamilyOptions MakeSpaceOptions(KvSpace space,
   // together but for a small tombstone. Larger would only hold dead blobs in memory.
   o.write_buffer_size = space == KvSpace::kBlobs ? kBlobMemtableBytes : kSmallMemtableBytes;
   o.max_write_buffer_number = 2;  // see max_background_jobs
-  o.compression = rocksdb::kNoCompression;  // blobs live for minutes and names are few: not worth the processor
+  o.compression =
+      rocksdb::kNoCompression;  // blobs live for minutes and names are few: not worth the processor
   o.bottommost_compression = rocksdb::kDisableCompressionOption;
-  o.paranoid_file_checks = true;  // read back what a flush has written: 7.8 cannot verify record counts (8.7)
+  o.paranoid_file_checks =
+      true;  // read back what a flush has written: 7.8 cannot verify record counts (8.7)
   o.force_consistency_checks = true;
   rocksdb::BlockBasedTableOptions table;
   table.checksum = rocksdb::kXXH3;
@@ -124,9 +130,9 @@ class RocksKv final : public KvStore {
     rocksdb::WriteBatch rocks(bytes);
     for (const KvBatch::Op& op : batch.ops()) {
       // Plain Delete also for blobs: SingleDelete would save the tombstone, but is undefined if a key was ever put twice.
-      const rocksdb::Status s = op.is_delete
-                                    ? rocks.Delete(Space(op.space), ToSlice(op.key))
-                                    : rocks.Put(Space(op.space), ToSlice(op.key), ToSlice(op.value));
+      const rocksdb::Status s =
+          op.is_delete ? rocks.Delete(Space(op.space), ToSlice(op.key))
+                       : rocks.Put(Space(op.space), ToSlice(op.key), ToSlice(op.value));
       QUIPU_TRY(FromRocks(s, "building a write", path_));
     }
     rocksdb::WriteOptions options;
@@ -156,7 +162,9 @@ class RocksKv final : public KvStore {
     for (it->Seek(lower); it->Valid() && !stop; it->Next()) {
       QUIPU_TRY(visit(ToView(it->key()), ToView(it->value()), &stop));
     }
-    return FromRocks(it->status(), "scan", path_);  // a loop that ends by an error looks like one that ends by the last key
+    return FromRocks(
+        it->status(), "scan",
+        path_);  // a loop that ends by an error looks like one that ends by the last key
   }
 
   Status Close() override { return CloseDb(/*flush=*/true); }

@@ -66,12 +66,14 @@ class KvConformance : public testing::TestWithParam<bool> {
     for (int s = 0; s < kKvSpaces; ++s) {
       std::map<std::string, std::string> found;
       std::string previous;
-      const Status scanned = kv_->Scan(static_cast<KvSpace>(s), "", [&](std::string_view k, std::string_view v, bool*) -> Status {
-        EXPECT_TRUE(found.empty() || previous < k) << "keys out of order";
-        previous = k;
-        found.emplace(k, v);
-        return {};
-      });
+      const Status scanned =
+          kv_->Scan(static_cast<KvSpace>(s), "",
+                    [&](std::string_view k, std::string_view v, bool*) -> Status {
+                      EXPECT_TRUE(found.empty() || previous < k) << "keys out of order";
+                      previous = k;
+                      found.emplace(k, v);
+                      return {};
+                    });
       ASSERT_TRUE(scanned.ok()) << scanned.ToString();
       ASSERT_EQ(found, model[static_cast<std::size_t>(s)]) << "space " << s;
     }
@@ -90,7 +92,8 @@ TEST_P(KvConformance, RandomTraceEqualsAMapAlsoAfterReopening) {
     KvBatch batch;
     for (std::uint64_t op = random.Below(6); op > 0; --op) {
       const auto space = static_cast<KvSpace>(random.Below(kKvSpaces));
-      const std::string key = std::string(1, static_cast<char>(random.Below(256))) + std::to_string(random.Below(10));
+      const std::string key =
+          std::string(1, static_cast<char>(random.Below(256))) + std::to_string(random.Below(10));
       auto& map = model[static_cast<std::size_t>(space)];
       if (random.Below(3) == 0) {
         batch.Delete(space, key);
@@ -140,13 +143,17 @@ TEST_P(KvConformance, ScanStartsAtAKeyStopsAndPassesErrorsOn) {
   batch.Delete(KvSpace::kMeta, "b");
   ASSERT_TRUE(kv_->Write(batch, false).ok());
   std::string seen;
-  ASSERT_TRUE(kv_->Scan(KvSpace::kMeta, "b", [&](std::string_view k, std::string_view, bool* stop) -> Status {
-                   seen += k;
-                   *stop = k == "c";
-                   return {};
-                 }).ok());
+  ASSERT_TRUE(kv_->Scan(KvSpace::kMeta, "b",
+                        [&](std::string_view k, std::string_view, bool* stop) -> Status {
+                          seen += k;
+                          *stop = k == "c";
+                          return {};
+                        })
+                  .ok());
   EXPECT_EQ(seen, "c");
-  const Status failed = kv_->Scan(KvSpace::kMeta, "", [](std::string_view, std::string_view, bool*) { return Status::Conflict("no"); });
+  const Status failed =
+      kv_->Scan(KvSpace::kMeta, "",
+                [](std::string_view, std::string_view, bool*) { return Status::Conflict("no"); });
   EXPECT_EQ(failed.code(), StatusCode::kConflict);
 }
 
@@ -161,8 +168,9 @@ TEST_P(KvConformance, OneStoreAtATimeAndNoneAfterClose) {
   EXPECT_TRUE(medium_->Open().has_value());
 }
 
-INSTANTIATE_TEST_SUITE_P(Both, KvConformance, testing::Bool(),
-                         [](const auto& kind) { return kind.param ? std::string("Rocks") : std::string("Memory"); });
+INSTANTIATE_TEST_SUITE_P(Both, KvConformance, testing::Bool(), [](const auto& kind) {
+  return kind.param ? std::string("Rocks") : std::string("Memory");
+});
 
 KvBatch OnePut(const std::string& key) {
   KvBatch batch;
@@ -202,7 +210,8 @@ TEST(MemoryKv, PowerCutKeepsAPrefixWithEverySyncedWrite) {
     EXPECT_GE(kept, synced);
     lost += 20 - kept;
     if (kept > 0) {
-      EXPECT_TRUE((*again)->Get(KvSpace::kMeta, "k" + std::to_string(99 + kept))->has_value()) << "not a prefix";
+      EXPECT_TRUE((*again)->Get(KvSpace::kMeta, "k" + std::to_string(99 + kept))->has_value())
+          << "not a prefix";
     }
   }
   EXPECT_GT(lost, 0u);

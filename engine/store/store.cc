@@ -35,7 +35,9 @@ Store::LiveSegment::~LiveSegment() {
   cache->Forget(id);
   if (!is_retired.load()) return;
   if (const Status s = vfs->Unlink(path); !s.ok() && log) {
-    log(LogLevel::kWarning, "a merged segment could not be removed, the next open will move it to quarantine/: " + s.ToString());
+    log(LogLevel::kWarning,
+        "a merged segment could not be removed, the next open will move it to quarantine/: " +
+            s.ToString());
   }
 }
 
@@ -46,7 +48,8 @@ Store::Store(std::string folder, const Options& options, const StoreEnvironment&
       cache_(std::make_shared<PageCache>(options.cache_bytes)) {}
 
 Store::~Store() {
-  if (const Status s = Close(); !s.ok()) Log(LogLevel::kError, "closing the store: " + s.ToString());
+  if (const Status s = Close(); !s.ok())
+    Log(LogLevel::kError, "closing the store: " + s.ToString());
 }
 
 void Store::Log(LogLevel level, const std::string& line) const {
@@ -91,8 +94,9 @@ Status Store::WriteOrStop(const KvBatch& batch, bool sync) {
   Status written = kv_->Write(batch, sync);
   if (written.ok()) return {};
   Log(LogLevel::kError, "a write failed, the store takes no more writes: " + written.ToString());
-  Stop(Status::IoError("an earlier write failed and may or may not have happened, reopen the store: " +
-                       written.ToString()));
+  Stop(Status::IoError(
+      "an earlier write failed and may or may not have happened, reopen the store: " +
+      written.ToString()));
   return Status::IoError("the write may or may not have happened, reopen the store: " +
                          written.ToString());
 }
@@ -186,8 +190,8 @@ Result<SegmentPtr> Store::OpenSegment(const SegmentMeta& meta, bool must_be_righ
     }
     return error;
   }
-  auto live = std::make_shared<LiveSegment>(*std::move(reader), environment_.vfs, cache_,
-                                            options_.log);
+  auto live =
+      std::make_shared<LiveSegment>(*std::move(reader), environment_.vfs, cache_, options_.log);
   live_segments_[meta.spec.segment_id] = live;
   return SegmentPtr(live, live->reader.get());
 }
@@ -229,9 +233,8 @@ Status Store::CheckConservation(const SegmentEdit& edit, const View& view) const
   if (edit.sealed_through) dropped = HotTotalsThrough(view.hot, *edit.sealed_through);
   for (const std::uint64_t id : edit.remove) dropped.Add(FindSegment(view, id)->meta().totals);
   if (added == dropped) return {};
-  return Status::Internal(
-      "install: rows would be lost or counted twice; the new segments hold " + added.ToString() +
-      ", what they replace holds " + dropped.ToString());
+  return Status::Internal("install: rows would be lost or counted twice; the new segments hold " +
+                          added.ToString() + ", what they replace holds " + dropped.ToString());
 }
 
 Status Store::WriteEdit(const SegmentEdit& edit, const View& view) {
@@ -265,9 +268,8 @@ Status Store::Install(const SegmentEdit& edit) {
   }
   std::sort(next->segments.begin(), next->segments.end(), IdLess);
   const std::set<std::uint64_t> removed(edit.remove.begin(), edit.remove.end());
-  std::erase_if(next->segments, [&](const SegmentPtr& s) {
-    return removed.contains(s->meta().spec.segment_id);
-  });
+  std::erase_if(next->segments,
+                [&](const SegmentPtr& s) { return removed.contains(s->meta().spec.segment_id); });
   if (edit.sealed_through) {
     next->sealed_seq = *edit.sealed_through;
     DropHotThrough(*edit.sealed_through, &next->hot);

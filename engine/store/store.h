@@ -78,13 +78,14 @@ struct CommitRequest {
 
 struct CommitResult {
   std::uint64_t seq = 0;
-  std::uint64_t first_row = 0;  ///< Number of its first hot row (see HotBatch); of the next commit's, if it has no rows.
+  std::uint64_t first_row =
+      0;  ///< Number of its first hot row (see HotBatch); of the next commit's, if it has no rows.
 };
 
 /// Segments in, segments out: one step of sealing or merging.
 struct SegmentEdit {
   std::vector<SegmentMeta> add;
-  std::vector<std::uint64_t> remove;             ///< Segment ids.
+  std::vector<std::uint64_t> remove;  ///< Segment ids.
   /// A seal: the rows of commits up to this one are now in `add`. Any commit will do: hot batches that straddle it are cut.
   std::optional<std::uint64_t> sealed_through;
 };
@@ -93,7 +94,8 @@ class Store {
  public:
   /// Opens, recovers or creates; see Database::Open for the errors. Recovery: lock; read the manifest; open every segment (size and
   /// footer checked); move unknown files to quarantine/; decode the blobs into hot batches; check seq and totals.
-  static Result<std::unique_ptr<Store>> Open(const std::string& folder, const Options& options, const StoreEnvironment& environment = {});
+  static Result<std::unique_ptr<Store>> Open(const std::string& folder, const Options& options,
+                                             const StoreEnvironment& environment = {});
   ~Store();
 
   [[nodiscard]] ViewPtr view() const;
@@ -159,7 +161,8 @@ class Store {
   std::string folder_;
   Options options_;
   StoreEnvironment environment_;
-  std::shared_ptr<PageCache> cache_;  // shared with segments, which views may keep longer than the store
+  std::shared_ptr<PageCache>
+      cache_;  // shared with segments, which views may keep longer than the store
   Catalogue catalogue_;
   Hash128 store_id_;
   std::unique_ptr<FileLock> lock_;
@@ -167,9 +170,10 @@ class Store {
 
   // Held across "read the view, write to the KvStore, publish the next view", so that these steps never interleave. Taken before mutex_.
   std::mutex write_mutex_;
-  std::uint64_t next_segment_id_ = 1;                                 // by write_mutex_
-  std::uint64_t next_hot_row_ = 0;                                    // by write_mutex_
-  std::map<std::uint64_t, std::weak_ptr<LiveSegment>> live_segments_;  // of the current view; by write_mutex_
+  std::uint64_t next_segment_id_ = 1;  // by write_mutex_
+  std::uint64_t next_hot_row_ = 0;     // by write_mutex_
+  std::map<std::uint64_t, std::weak_ptr<LiveSegment>>
+      live_segments_;  // of the current view; by write_mutex_
 
   mutable std::mutex mutex_;  // guards everything below; held for moments only
   mutable std::condition_variable changed_;

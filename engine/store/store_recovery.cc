@@ -90,7 +90,8 @@ Status Store::OpenFolder() {
   QUIPU_TRY_ASSIGN(lock_, vfs.Lock(JoinPath(folder_, kLockName)));
   if (!has_kv || options_.create_if_missing) QUIPU_TRY(MakeFolders());
   const std::string kv_path = JoinPath(folder_, kKvName);
-  QUIPU_TRY_ASSIGN(kv_, environment_.open_kv ? environment_.open_kv(kv_path) : OpenRocksKv(kv_path));
+  QUIPU_TRY_ASSIGN(kv_,
+                   environment_.open_kv ? environment_.open_kv(kv_path) : OpenRocksKv(kv_path));
   QUIPU_TRY_ASSIGN(const std::optional<std::string> record,
                    kv_->Get(KvSpace::kMeta, kStoreRecordKey));
   // The record is the last thing that a creation writes: without it there is no store yet.
@@ -165,8 +166,8 @@ Status Store::Recover(std::string_view store_record) {
   std::vector<std::string> paths;
   for (const SegmentPtr& segment : view->segments) paths.push_back(segment->path());
   environment_.vfs->OnPublish(paths);
-  Log(LogLevel::kInfo, "opened store " + folder_ + ": commit " + std::to_string(view->as_of) + ", " +
-                           std::to_string(view->segments.size()) + " segments, " +
+  Log(LogLevel::kInfo, "opened store " + folder_ + ": commit " + std::to_string(view->as_of) +
+                           ", " + std::to_string(view->segments.size()) + " segments, " +
                            std::to_string(view->hot_rows()) + " unsealed rows");
   Publish(std::move(view));
   return {};
@@ -197,31 +198,30 @@ Status Store::ReplayBlobs(View* view) {
   HotCollector collector(&view->hot);
   view->as_of = view->sealed_seq;
   // From the first live key, never from the first key: a queue's deleted front makes a scan slow.
-  QUIPU_TRY(kv_->Scan(
-      KvSpace::kBlobs, MakeBlobKey(view->sealed_seq + 1),
-      [&](std::string_view key, std::string_view value, bool* /*stop*/) -> Status {
-        QUIPU_TRY_ASSIGN(const std::uint64_t seq, ParseBlobKey(key));
-        const std::string where = "commit " + std::to_string(seq);
-        if (seq != view->as_of + 1) {
-          return Status::Corruption("commit " + std::to_string(view->as_of + 1) +
-                                    " is missing, the next one found is " + where);
-        }
-        auto decoded = DecodeCommit(value, catalogue_);
-        if (!decoded) return decoded.error().WithContext(where);
-        if (decoded->seq != seq) {
-          return Status::Corruption(where + ": its blob is that of commit " +
-                                    std::to_string(decoded->seq));
-        }
-        view->as_of = seq;
-        if (decoded->rows.empty()) return {};
-        Totals totals = TotalsOf(decoded->rows);
-        view->totals.Add(totals);
-        const std::uint64_t first_row = next_hot_row_;
-        next_hot_row_ += decoded->rows.size();
-        collector.Add(
-            MakeHotBatch(seq, first_row, now, std::move(decoded->rows), std::move(totals)));
-        return {};
-      }));
+  QUIPU_TRY(kv_->Scan(KvSpace::kBlobs, MakeBlobKey(view->sealed_seq + 1),
+                      [&](std::string_view key, std::string_view value, bool* /*stop*/) -> Status {
+                        QUIPU_TRY_ASSIGN(const std::uint64_t seq, ParseBlobKey(key));
+                        const std::string where = "commit " + std::to_string(seq);
+                        if (seq != view->as_of + 1) {
+                          return Status::Corruption("commit " + std::to_string(view->as_of + 1) +
+                                                    " is missing, the next one found is " + where);
+                        }
+                        auto decoded = DecodeCommit(value, catalogue_);
+                        if (!decoded) return decoded.error().WithContext(where);
+                        if (decoded->seq != seq) {
+                          return Status::Corruption(where + ": its blob is that of commit " +
+                                                    std::to_string(decoded->seq));
+                        }
+                        view->as_of = seq;
+                        if (decoded->rows.empty()) return {};
+                        Totals totals = TotalsOf(decoded->rows);
+                        view->totals.Add(totals);
+                        const std::uint64_t first_row = next_hot_row_;
+                        next_hot_row_ += decoded->rows.size();
+                        collector.Add(MakeHotBatch(seq, first_row, now, std::move(decoded->rows),
+                                                   std::move(totals)));
+                        return {};
+                      }));
   collector.Flush();
   return {};
 }
@@ -251,7 +251,8 @@ Status Store::QuarantineUnknownFiles(const View& view) {
   for (const std::string& name : names) {
     if (known.contains(name)) continue;
     const std::string from = JoinPath(segments_folder(), name);
-    vfs.OnRetire({from});  // it may have been announced by an Install whose Write has turned out not to have happened
+    vfs.OnRetire(
+        {from});  // it may have been announced by an Install whose Write has turned out not to have happened
     if (name.ends_with(kUnfinishedSuffix)) {
       QUIPU_TRY(vfs.Unlink(from));
       Log(LogLevel::kInfo, "removed the unfinished file " + from);
@@ -263,7 +264,8 @@ Status Store::QuarantineUnknownFiles(const View& view) {
     for (std::uint64_t n = 0;; ++n) {
       QUIPU_TRY_ASSIGN(const bool taken, vfs.Exists(to));
       if (!taken) break;
-      to = JoinPath(quarantine, name + "." + std::to_string(now) + (n == 0 ? "" : "-" + std::to_string(n)));
+      to = JoinPath(quarantine,
+                    name + "." + std::to_string(now) + (n == 0 ? "" : "-" + std::to_string(n)));
     }
     QUIPU_TRY(vfs.Rename(from, to));
     moved = true;

@@ -44,18 +44,26 @@ class RowMaker {
     const std::string customer = Numbered("customer-", 20);
     const std::string source = random_.Below(4) == 0 ? "eu" : "";
     const std::string id = prefix_ + std::to_string(next_id_++);
-    const auto month_us = static_cast<TimeUs>(random_.Below(static_cast<std::uint64_t>(months))) * 31 * kDayUs;
-    const TimeUs time = 1'767'225'600 * kSecondUs + month_us + static_cast<TimeUs>(random_.Below(28 * kDayUs));
-    builder->BeginRow(Intern(NameKind::kCustomer, customer), Intern(NameKind::kService, Numbered("service-", 3)), time,
+    const auto month_us =
+        static_cast<TimeUs>(random_.Below(static_cast<std::uint64_t>(months))) * 31 * kDayUs;
+    const TimeUs time =
+        1'767'225'600 * kSecondUs + month_us + static_cast<TimeUs>(random_.Below(28 * kDayUs));
+    builder->BeginRow(Intern(NameKind::kCustomer, customer),
+                      Intern(NameKind::kService, Numbered("service-", 3)), time,
                       IdentityHash(customer, source, id), id, source);
-    builder->AddMeasure(kQuantityColumn, Decimal(static_cast<Int128>(random_.Below(1000)), static_cast<int>(random_.Below(3))));
+    builder->AddMeasure(kQuantityColumn, Decimal(static_cast<Int128>(random_.Below(1000)),
+                                                 static_cast<int>(random_.Below(3))));
     if (random_.Below(2) == 0) {
-      const Int128 wide = random_.Below(50) == 0 ? static_cast<Int128>(random_.Next()) * 1'000'000 : 0;
+      const Int128 wide =
+          random_.Below(50) == 0 ? static_cast<Int128>(random_.Next()) * 1'000'000 : 0;
       builder->AddMeasure(kCostColumn, Decimal(wide + static_cast<Int128>(random_.Below(1000)), 6));
     }
-    if (random_.Below(3) == 0) builder->AddMeasure(Intern(NameKind::kMeasure, Numbered("measure-", 3)), -7);
-    if (random_.Below(3) != 0) builder->AddDimension(Intern(NameKind::kDimension, "region"), Numbered("r", 5));
-    if (random_.Below(3) == 0) builder->AddDimension(Intern(NameKind::kDimension, "session"), Numbered("s", 100'000));
+    if (random_.Below(3) == 0)
+      builder->AddMeasure(Intern(NameKind::kMeasure, Numbered("measure-", 3)), -7);
+    if (random_.Below(3) != 0)
+      builder->AddDimension(Intern(NameKind::kDimension, "region"), Numbered("r", 5));
+    if (random_.Below(3) == 0)
+      builder->AddDimension(Intern(NameKind::kDimension, "session"), Numbered("s", 100'000));
   }
 
   Catalogue* catalogue_;
@@ -68,14 +76,16 @@ class RowMaker {
 /// Everything about one row as text, with names in place of ordinals.
 inline std::string RowText(const RowBatch& rows, std::size_t i, const Names& names) {
   std::string text(names.Customer(rows.customers[i]));
-  text += "|" + std::string(names.Service(rows.services[i])) + "|" + std::to_string(rows.times[i]) + "|" +
-          std::string(rows.ids[i]) + "|" + std::string(rows.sources.Text(i)) + "|" + std::to_string(rows.identities[i].high) +
-          ":" + std::to_string(rows.identities[i].low);
+  text += "|" + std::string(names.Service(rows.services[i])) + "|" + std::to_string(rows.times[i]) +
+          "|" + std::string(rows.ids[i]) + "|" + std::string(rows.sources.Text(i)) + "|" +
+          std::to_string(rows.identities[i].high) + ":" + std::to_string(rows.identities[i].low);
   for (const DecimalColumn& c : rows.measures) {
-    if (c.IsPresent(i)) text += "|" + std::string(names.Measure(c.id)) + "=" + c.Value(i).ToString();
+    if (c.IsPresent(i))
+      text += "|" + std::string(names.Measure(c.id)) + "=" + c.Value(i).ToString();
   }
   for (const CodedColumn& c : rows.dimensions) {
-    if (c.IsPresent(i)) text += "|" + std::string(names.Dimension(c.id)) + "=" + std::string(c.Text(i));
+    if (c.IsPresent(i))
+      text += "|" + std::string(names.Dimension(c.id)) + "=" + std::string(c.Text(i));
   }
   return text;
 }

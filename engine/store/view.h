@@ -16,24 +16,30 @@ namespace quipu {
 /// producers, may fall between two hot batches.)
 struct HotBatch {
   std::uint64_t seq_first = 0, seq_last = 0;
-  std::uint64_t first_row = 0;  ///< Hot rows are numbered for ever, in commit order; this is the number of rows[0].
-  std::int64_t committed_us = 0;  ///< Clock::MonotonicUs of its oldest commit (of the open, for recovered ones).
+  std::uint64_t first_row =
+      0;  ///< Hot rows are numbered for ever, in commit order; this is the number of rows[0].
+  std::int64_t committed_us =
+      0;  ///< Clock::MonotonicUs of its oldest commit (of the open, for recovered ones).
   TimeUs time_min = 0, time_max = 0;  ///< Inclusive.
   std::uint64_t bytes = 0;
   RowBatch rows;
-  Totals totals;                            ///< Of `rows`.
-  std::vector<std::uint32_t> commit_ends;   ///< [seq - seq_first] = rows of commits up to and including seq.
+  Totals totals;  ///< Of `rows`.
+  std::vector<std::uint32_t>
+      commit_ends;  ///< [seq - seq_first] = rows of commits up to and including seq.
 };
 using HotBatchPtr = std::shared_ptr<const HotBatch>;
 using SegmentPtr = std::shared_ptr<SegmentReader>;
 
 struct View {
-  std::uint64_t as_of = 0;         ///< Last commit that is in it.
-  std::uint64_t sealed_seq = 0;    ///< Commits up to here are in segments, later ones in hot batches.
+  std::uint64_t as_of = 0;       ///< Last commit that is in it.
+  std::uint64_t sealed_seq = 0;  ///< Commits up to here are in segments, later ones in hot batches.
   std::vector<SegmentPtr> segments;  ///< By segment id.
   std::vector<HotBatchPtr> hot;      ///< Ascending, rows without gaps; see hot_tier.h.
   Totals totals;                     ///< Of everything.
-  [[nodiscard]] std::uint64_t hot_rows() const { return hot.empty() ? 0 : hot.back()->first_row + hot.back()->rows.size() - hot.front()->first_row; }
+  [[nodiscard]] std::uint64_t hot_rows() const {
+    return hot.empty() ? 0
+                       : hot.back()->first_row + hot.back()->rows.size() - hot.front()->first_row;
+  }
   [[nodiscard]] std::uint64_t hot_bytes() const {
     std::uint64_t sum = 0;
     for (const HotBatchPtr& b : hot) sum += b->bytes;
