@@ -14,6 +14,9 @@ namespace {
 
 /// How long the upkeep thread sleeps when nothing happens: the precision of Options::seal_after_ms.
 constexpr std::int64_t kUpkeepPollUs = 100'000;
+/// After a failed seal.
+constexpr std::int64_t kSealPauseMinUs = kSecondUs;
+constexpr std::int64_t kSealPauseMaxUs = 60 * kSecondUs;
 
 }  // namespace
 
@@ -50,31 +53,44 @@ bool Database::Impl::ShouldSeal(const View& view) const {
 }
 
 bool Database::Impl::UpkeepStep() {
-  if (upkeep_failed_.load() || !store_->write_error().ok()) return false;
-  const std::lock_guard lock(upkeep_mutex_);
-  const ViewPtr view = store_->view();
-  Status status;
-  bool worked = true;
-  if (ShouldSeal(*view)) {
-    status = SealHotRows(store_.get());
-  } else if (const auto ids = PickMerge(*view, store_->options(), /*on_request=*/false); !ids.empty()) {
-    // A merge may take long; sealing must not wait for it longer than the hot tier has room.
-    status = MergeSegments(store_.get(), ids, [this](std::uint64_t) {
-      return !closing_.load() && store_->view()->hot_bytes() < store_->options().hot_bytes_max;
-    });
-    if (status.code() == StatusCode::kCancelled) status = Status();
-  } else {
-    worked = false;
+  if (!store_->write_error().ok()) return false;
+  return SealIfDue() || MergeIfDue();
+}
+
+bool Database::Impl::SealIfDue() {
+  if (!ShouldSeal(*store_->view()) || store_->clock()->MonotonicUs() < seal_again_us_) return false;
+  const std::lock_guard lock(seal_mutex_);
+  if (!ShouldSeal(*store_->view())) return true;  // a request was faster
+  const Status status = SealHotRows(store_.get());
+  if (status.ok()) {
+    seal_pause_us_ = 0;
+    return true;
   }
-  if (!status.ok()) {
-    upkeep_failed_ = true;
-    store_->Log(LogLevel::kError, "background upkeep stopped until the store is reopened: " + status.ToString());
-  }
-  return worked && status.ok();
+  seal_pause_us_ = std::clamp(seal_pause_us_ * 2, kSealPauseMinUs, kSealPauseMaxUs);
+  seal_again_us_ = store_->clock()->MonotonicUs() + seal_pause_us_;
+  store_->Log(LogLevel::kError, "background sealing failed, next try in " + std::to_string(seal_pause_us_ / kSecondUs) +
+                                    " s: " + status.ToString());
+  return false;
+}
+
+bool Database::Impl::MergeIfDue() {
+  if (merge_failed_) return false;
+  const std::unique_lock lock(merge_mutex_, std::try_to_lock);
+  if (!lock.owns_lock()) return false;  // a request is merging
+  const auto ids = PickMerge(*store_->view(), store_->options(), /*on_request=*/false);
+  if (ids.empty()) return false;
+  const Status status = MergeSegments(store_.get(), ids, [this](std::uint64_t) {
+    (void)SealIfDue();
+    return !closing_.load();
+  });
+  if (status.ok() || status.code() == StatusCode::kCancelled) return status.ok();
+  merge_failed_ = true;
+  store_->Log(LogLevel::kError, "background merging stopped until the store is reopened: " + status.ToString());
+  return false;
 }
 
 Status Database::Impl::Seal() {
-  const std::lock_guard lock(upkeep_mutex_);
+  const std::lock_guard lock(seal_mutex_);
   return SealHotRows(store_.get());
 }
 
@@ -82,7 +98,7 @@ Status Database::Impl::Compact(const Progress& progress) {
   QUIPU_TRY(Seal());
   std::uint64_t done_before = 0;
   for (;;) {
-    const std::lock_guard lock(upkeep_mutex_);
+    const std::lock_guard lock(merge_mutex_);
     const ViewPtr view = store_->view();
     const auto ids = PickMerge(*view, store_->options(), /*on_request=*/true);
     if (ids.empty()) break;

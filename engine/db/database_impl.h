@@ -4,8 +4,9 @@
 //     Query   -> query/RunQuery   on store->view()
 //     upkeep  <- one background thread: seals when the hot tier is large or old, merges when segments have gathered
 //
-// Threads: callers, the committer thread (inside Committer), the upkeep thread (here). Sealing and merging hold `upkeep_mutex_`, so that a
-// request and the background never seal the same rows.
+// Threads: callers, the committer thread (inside Committer), the upkeep thread (here). `seal_mutex_` keeps a request and the background from
+// sealing the same rows, `merge_mutex_` from merging the same segments. Sealing never waits for a merge, which may take minutes while writers
+// wait for room: a request's merge leaves the upkeep thread free to seal, and the upkeep thread seals between the steps of its own merge.
 #pragma once
 
 #include <atomic>
@@ -41,13 +42,19 @@ class Database::Impl {
   void RunUpkeep();
   /// One step of background work; true if there may be more.
   bool UpkeepStep();
+  bool SealIfDue();
+  bool MergeIfDue();
   [[nodiscard]] bool ShouldSeal(const View& view) const;
 
   std::unique_ptr<Store> store_;
   std::unique_ptr<Committer> committer_;
-  std::mutex upkeep_mutex_;  // held while sealing or merging
+  std::mutex merge_mutex_;  // held while merging; before seal_mutex_
+  std::mutex seal_mutex_;   // held while sealing
   std::atomic<bool> closing_{false};
-  std::atomic<bool> upkeep_failed_{false};  // logged once; requests report the error themselves
+  // The upkeep thread's own. A failed seal (a full disk) is tried again, later each time; after a failed merge (damage) merging stops.
+  std::int64_t seal_again_us_ = 0;
+  std::int64_t seal_pause_us_ = 0;  // 0 = the last one went well
+  bool merge_failed_ = false;
   std::thread upkeep_;
 };
 

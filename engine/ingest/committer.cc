@@ -1,9 +1,11 @@
 #include "ingest/committer.h"
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <map>
 #include <optional>
+#include <set>
 #include <utility>
 
 #include "base/check.h"
@@ -15,6 +17,7 @@ namespace {
 
 constexpr std::size_t kProblemsReportedMax = 100;
 constexpr std::size_t kProblemsInMessageMax = 3;
+constexpr std::chrono::microseconds kShortestWait(100);  // for the next interval sync: no busy loop on a rounded clock
 
 std::string DescribeProblems(const std::vector<EventProblem>& problems, std::size_t total) {
   std::string text = "batch refused, nothing of it was stored: ";
@@ -35,6 +38,60 @@ ProducerState FreshProducer(std::uint64_t epoch) {
   return state;
 }
 
+/// Events of this time and later are refused.
+TimeUs TimeBound(TimeUs now, std::int64_t future_bound_us) {
+  if (future_bound_us < 0 || future_bound_us > kTimeMax - now) return kTimeMax;
+  return now + future_bound_us;
+}
+
+/// The names that a batch would add to the catalogue, for the rare case that they may not fit.
+class NewNames {
+ public:
+  explicit NewNames(const Catalogue& catalogue) : catalogue_(catalogue) {}
+
+  void Add(NameKind kind, std::string_view name) {
+    if (!catalogue_.Find(kind, name)) names_[static_cast<std::size_t>(kind)].insert(name);
+  }
+  [[nodiscard]] Status CheckFit() const {
+    constexpr std::array<const char*, kNameKinds> kWhat = {"customers", "services", "dimension names", "measure names"};
+    for (std::size_t k = 0; k < kNameKinds; ++k) {
+      const std::uint64_t max = MaxOf(static_cast<NameKind>(k));
+      if (names_[k].size() + catalogue_.size(static_cast<NameKind>(k)) <= max) continue;
+      return Status::Exhausted("batch refused, nothing of it was stored: with its new ones the store would have more than " +
+                               std::to_string(max) + " " + kWhat[k] + "; put what varies into values instead of names");
+    }
+    return {};
+  }
+  static std::uint64_t MaxOf(NameKind kind) { return kind == NameKind::kCustomer ? kCustomersMax : kServicesMax; }
+
+ private:
+  const Catalogue& catalogue_;
+  std::array<std::set<std::string_view>, kNameKinds> names_;
+};
+
+/// A batch whose names do not fit is refused by itself, before it adds a row: Intern failing half way would fail the group.
+Status CheckNamesFit(const BatchView& batch, const Catalogue& catalogue) {
+  std::array<std::uint64_t, kNameKinds> uses = {batch.size(), batch.size(), 0, 0};
+  for (std::size_t i = 0; i < batch.size(); ++i) {
+    uses[2] += batch.dimensions(i);
+    uses[3] += batch.measures(i);
+  }
+  bool certain = true;
+  for (std::size_t k = 0; k < kNameKinds; ++k) {
+    const auto kind = static_cast<NameKind>(k);
+    certain &= uses[k] + catalogue.size(kind) <= NewNames::MaxOf(kind);
+  }
+  if (certain) return {};
+  NewNames names(catalogue);
+  for (std::size_t i = 0; i < batch.size(); ++i) {
+    names.Add(NameKind::kCustomer, batch.customer(i));
+    names.Add(NameKind::kService, batch.service(i));
+    for (std::size_t d = 0; d < batch.dimensions(i); ++d) names.Add(NameKind::kDimension, batch.dimension(i, d).name);
+    for (std::size_t m = 0; m < batch.measures(i); ++m) names.Add(NameKind::kMeasure, batch.measure(i, m).name);
+  }
+  return names.CheckFit();
+}
+
 }  // namespace
 
 /// One group commit in the making.
@@ -46,6 +103,7 @@ struct Committer::Group {
     std::vector<std::uint32_t> positions;  // index in the batch of each of its rows in `rows`
     std::size_t first_row = 0;             // of its rows in `rows`
     bool settled = false;                  // refused or replayed: has no rows
+    std::optional<std::size_t> repeats;    // an earlier request of this group with the same stamp: same reply
   };
   std::vector<Request> requests;
   std::vector<Member> members;
@@ -159,8 +217,9 @@ std::vector<Committer::Request> Committer::TakeGroup() {
   const auto interval = std::chrono::milliseconds(store_->options().sync_interval_ms);
   std::unique_lock lock(mutex_);
   while (queue_.empty() && !stopping_) {
-    if (unsynced_) {  // interval mode: the last commits must not wait for the next ones
-      work_.wait_for(lock, interval);
+    if (unsynced_ && store_->write_error().ok()) {  // interval mode: the last commits must not wait for the next ones
+      const std::chrono::microseconds since(store_->clock()->MonotonicUs() - last_sync_us_);
+      work_.wait_for(lock, std::clamp<std::chrono::microseconds>(interval - since, kShortestWait, std::max<std::chrono::microseconds>(interval, kShortestWait)));
       lock.unlock();
       SyncIfDue();
       lock.lock();
@@ -187,10 +246,13 @@ std::vector<Committer::Request> Committer::TakeGroup() {
 }
 
 void Committer::SyncIfDue() {
-  if (!unsynced_) return;
+  if (!unsynced_ || !store_->write_error().ok()) return;
   const std::int64_t now = store_->clock()->MonotonicUs();
   if (now - last_sync_us_ < std::int64_t{store_->options().sync_interval_ms} * 1000) return;
-  if (Status s = store_->SyncNow(); !s.ok()) store_->Log(LogLevel::kError, "interval sync: " + s.ToString());
+  if (Status s = store_->SyncNow(); !s.ok()) {
+    store_->Log(LogLevel::kError, "interval sync: " + s.ToString());
+    return;  // still unsynced: Stop reports it
+  }
   unsynced_ = false;
   last_sync_us_ = now;
 }
@@ -202,6 +264,11 @@ void Committer::CommitGroup(std::vector<Request> requests) {
   Status status = store_->write_error();
   if (status.ok()) status = Prepare(&group);
   if (status.ok()) status = CheckAndCommit(&group);
+  for (Group::Member& member : group.members) {
+    if (!member.repeats || !status.ok()) continue;
+    member.reply = group.members[*member.repeats].reply;
+    member.reply.replayed = true;
+  }
   for (std::size_t r = 0; r < group.requests.size(); ++r) {
     Group::Member& member = group.members[r];
     const Status& failure = member.status.ok() ? status : member.status;
@@ -234,7 +301,7 @@ Status Committer::CheckProducer(Group* group, std::size_t request, bool* replaye
   auto it = group->producers.find(stamp->id);
   if (it == group->producers.end()) {
     QUIPU_TRY_ASSIGN(std::optional<ProducerState> stored, store_->Producer(stamp->id));
-    it = group->producers.emplace(stamp->id, stored.value_or(FreshProducer(stamp->epoch))).first;
+    it = group->producers.emplace(stamp->id, stored.value_or(ProducerState())).first;
   }
   ProducerState& state = it->second;
   const std::string who = "producer " + stamp->id + ": ";
@@ -251,6 +318,11 @@ Status Committer::CheckProducer(Group* group, std::size_t request, bool* replaye
     return Status::Conflict(who + "sequence " + std::to_string(stamp->sequence) + " leaves a gap after " +
                             std::to_string(state.last_sequence) + "; send the missing batches first");
   }
+  if (const auto earlier = FindSameStamp(*group, request)) {
+    group->members[request].repeats = earlier;
+    *replayed = true;
+    return {};
+  }
   for (const ProducerState::Reply& reply : state.replies) {
     if (reply.sequence != stamp->sequence) continue;
     IngestReply& answer = group->members[request].reply;
@@ -265,14 +337,24 @@ Status Committer::CheckProducer(Group* group, std::size_t request, bool* replaye
                           " is older than the stored replies; its events may be sent again without the stamp");
 }
 
+/// An earlier batch of the group with the same stamp, to be committed with it: a retry that overtook the reply.
+std::optional<std::size_t> Committer::FindSameStamp(const Group& group, std::size_t request) {
+  const ProducerStamp& stamp = *group.requests[request].events().producer;
+  for (std::size_t r = 0; r < request; ++r) {
+    const auto& other = group.requests[r].events().producer;
+    if (group.members[r].settled || !other || other->sequence != stamp.sequence) continue;
+    if (other->epoch == stamp.epoch && other->id == stamp.id) return r;
+  }
+  return std::nullopt;
+}
+
 /// Validates one batch and adds its valid events to the candidates. A refused batch adds nothing.
 Status Committer::PrepareBatch(Group* group, std::size_t request) {
   Group::Member& member = group->members[request];
   const EventBatch& events = group->requests[request].events();
   const BatchView batch(events);
   const TimeUs now = store_->clock()->NowUs();
-  const std::int64_t bound = store_->options().future_bound_us;
-  const TimeUs time_bound = bound < 0 ? kTimeMax : now + bound;
+  const TimeUs time_bound = TimeBound(now, store_->options().future_bound_us);
   member.reply.outcomes.assign(batch.size(), Outcome::kAccepted);
   std::size_t invalid = 0;
   for (std::size_t i = 0; i < batch.size(); ++i) {
@@ -284,6 +366,11 @@ Status Committer::PrepareBatch(Group* group, std::size_t request) {
   }
   if (invalid > 0 && !events.partial) {
     member.status = Status::InvalidArgument(DescribeProblems(member.reply.problems, invalid));
+    member.settled = true;
+    return {};
+  }
+  if (Status fits = CheckNamesFit(batch, store_->catalogue()); !fits.ok()) {
+    member.status = std::move(fits);
     member.settled = true;
     return {};
   }
@@ -372,11 +459,14 @@ Status Committer::CheckAndCommit(Group* group) {
 
 /// The replies that a replay will be given, in the same durable write as the events.
 void Committer::RecordProducers(Group* group, std::uint64_t seq) {
+  std::set<std::string> changed;  // a refused batch leaves no trace of its producer
   for (std::size_t r = 0; r < group->requests.size(); ++r) {
     const auto& stamp = group->requests[r].events().producer;
     const Group::Member& member = group->members[r];
     if (!stamp || member.settled) continue;
+    changed.insert(stamp->id);
     ProducerState& state = group->producers[stamp->id];
+    if (stamp->epoch != state.epoch) continue;  // fenced by a later batch of this group
     ProducerState::Reply reply;
     reply.sequence = stamp->sequence;
     reply.seq = member.reply.Count(Outcome::kAccepted) > 0 ? seq : 0;
@@ -387,7 +477,7 @@ void Committer::RecordProducers(Group* group, std::uint64_t seq) {
     state.replies.push_back(std::move(reply));
     if (state.replies.size() > ProducerState::kRepliesKept) state.replies.erase(state.replies.begin());
   }
-  for (auto& [id, state] : group->producers) group->commit.producers.emplace_back(id, std::move(state));
+  for (const std::string& id : changed) group->commit.producers.emplace_back(id, std::move(group->producers[id]));
 }
 
 }  // namespace quipu

@@ -21,6 +21,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -66,6 +67,7 @@ class Committer {
   Status Prepare(Group* group);
   Status PrepareBatch(Group* group, std::size_t request);
   Status CheckProducer(Group* group, std::size_t request, bool* replayed);
+  static std::optional<std::size_t> FindSameStamp(const Group& group, std::size_t request);
   Status AddRow(Group* group, std::size_t request, std::size_t i, TimeUs now);
   Status CheckAndCommit(Group* group);
   void RecordProducers(Group* group, std::uint64_t seq);

@@ -53,28 +53,44 @@ Result<SegmentMeta> WriteMonth(Store* store, const SegmentSpec& spec, std::span<
   return writer->Finish();
 }
 
-}  // namespace
+/// Files of a seal that did not happen. Best effort: recovery moves aside what stays behind.
+void RemoveFiles(Store* store, const std::vector<SegmentMeta>& metas) {
+  for (const SegmentMeta& meta : metas) (void)store->vfs()->Unlink(JoinPath(store->segments_folder(), meta.file_name));
+}
 
-Status SealHotRows(Store* store) {
-  const ViewPtr view = store->view();
-  if (view->hot.empty()) return {};
+Status WriteMonths(Store* store, const View& view, std::vector<SegmentMeta>* metas) {
   std::vector<const RowBatch*> batches;
-  for (const HotBatchPtr& batch : view->hot) batches.push_back(&batch->rows);
-  const auto months = RowsByMonth(*view);
+  for (const HotBatchPtr& batch : view.hot) batches.push_back(&batch->rows);
+  const auto months = RowsByMonth(view);
   QUIPU_TRY_ASSIGN(std::uint64_t next_id, store->ReserveSegmentIds(months.size()));
-  SegmentEdit edit;
-  edit.sealed_through = view->as_of;
   for (const auto& [month, refs] : months) {
     SegmentSpec spec;
     spec.store_id = store->store_id();
     spec.segment_id = next_id++;
     spec.month = month;
-    spec.seq_first = view->sealed_seq + 1;
-    spec.seq_last = view->as_of;
+    spec.seq_first = view.sealed_seq + 1;
+    spec.seq_last = view.as_of;
     QUIPU_TRY_ASSIGN(SegmentMeta meta, WriteMonth(store, spec, batches, refs));
-    edit.add.push_back(std::move(meta));
+    metas->push_back(std::move(meta));
   }
-  return store->Install(edit);
+  return {};
+}
+
+}  // namespace
+
+Status SealHotRows(Store* store) {
+  const ViewPtr view = store->view();
+  if (view->hot.empty()) return {};
+  SegmentEdit edit;
+  edit.sealed_through = view->as_of;
+  if (Status written = WriteMonths(store, *view, &edit.add); !written.ok()) {
+    RemoveFiles(store, edit.add);
+    return written;
+  }
+  Status installed = store->Install(edit);
+  // After kIoError the manifest may name the files already; otherwise nothing does.
+  if (!installed.ok() && installed.code() != StatusCode::kIoError) RemoveFiles(store, edit.add);
+  return installed;
 }
 
 }  // namespace quipu

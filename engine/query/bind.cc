@@ -87,7 +87,8 @@ class Binder {
   }
 
   void AllowCells() {
-    bool ok = !spec_.raw_only && out_->filters.empty();
+    // No cell is shorter than an hour: for minutes the walk over all windows would find nothing.
+    bool ok = !spec_.raw_only && out_->filters.empty() && spec_.window.unit != WindowUnit::kMinute;
     for (const Field& f : out_->group_by) ok &= f.kind != FieldKind::kDimension;
     for (const MeasureNeed& m : out_->measures) ok &= !m.ends && !(m.quantiles && spec_.exact);
     for (const Field& f : out_->distincts) ok &= f.kind == FieldKind::kCustomer && !spec_.exact;

@@ -75,7 +75,7 @@ Status Aggregator::Add(const Chunk& chunk, std::vector<std::uint32_t>* selected)
     if (query_->measures[m].aggregated()) AddMeasure(m, chunk, *selected);
   }
   for (std::size_t d = 0; d < query_->distincts.size(); ++d) AddDistinct(d, chunk, *selected);
-  return groups_->CheckMemory();
+  return groups_->CheckMemory(selected->size());
 }
 
 std::uint32_t Aggregator::KeyPart(std::size_t field, const Chunk& chunk, std::size_t row) {

@@ -52,7 +52,7 @@ class Execution final : public RowSink {
       }
       QUIPU_TRY_ASSIGN(const std::uint32_t g, groups_.Find(key));
       QUIPU_TRY(AddCell(*table, use, g));
-      QUIPU_TRY(groups_.CheckMemory());
+      QUIPU_TRY(groups_.CheckMemory(Groups::kCellWeight));
     }
     stats_.cells += plan.cells.size();
     return {};

@@ -89,12 +89,15 @@ DistinctSketch& Groups::distinct(std::uint32_t g, std::size_t slot) {
   return *sketch;
 }
 
-Status Groups::CheckMemory() {
-  constexpr std::uint32_t kChecksSkippedMax = 64;  // calls come once per vector: 65,536 rows
+Status Groups::CheckMemory(std::size_t added) {
+  constexpr std::size_t kAddedMax = 65'536;
+  constexpr std::size_t kAddedPerSketch = 16;
   constexpr std::size_t kGroupsAddedMax = 4096;
   const bool has_sketches = !quantiles_.empty() || !distinct_.empty();
-  if (++checks_skipped_ < kChecksSkippedMax && size() < size_at_check_ + kGroupsAddedMax) return {};
-  checks_skipped_ = 0;
+  added_since_check_ += added;
+  const std::size_t added_max = std::max(kAddedMax, (quantiles_.size() + distinct_.size()) * kAddedPerSketch);
+  if (added_since_check_ < added_max && size() < size_at_check_ + std::max(kGroupsAddedMax, size_at_check_ / 8)) return {};
+  added_since_check_ = 0;
   size_at_check_ = size();
   std::uint64_t bytes = strings_.bytes() + slots_.capacity() * 4 + keys_.capacity() * 4 + rows_.capacity() * 8 +
                         stats_.capacity() * sizeof(MeasureStats) + ends_.capacity() * sizeof(Ends) +

@@ -62,9 +62,11 @@ class Groups {
   Interner& strings() { return strings_; }
   [[nodiscard]] const Interner& strings() const { return strings_; }
 
-  /// kExhausted if the accumulators are larger than spec.memory_bytes_max. Call now and then; it walks over the sketches only
-  /// when enough has been added since the last walk.
-  Status CheckMemory();
+  /// kExhausted if the accumulators are larger than spec.memory_bytes_max. Call with what was added since the last call (rows, or
+  /// kCellWeight for a cell); it walks over the sketches only when that is much against their number, so all walks together cost
+  /// less than the adding.
+  Status CheckMemory(std::size_t added);
+  static constexpr std::size_t kCellWeight = 1024;
 
  private:
   void Rehash(std::size_t slots);
@@ -81,7 +83,7 @@ class Groups {
   std::vector<Ends> ends_;
   std::vector<std::unique_ptr<DistinctSketch>> distinct_;
   Interner strings_;
-  std::uint32_t checks_skipped_ = 0;
+  std::size_t added_since_check_ = 0;
   std::size_t size_at_check_ = 0;
 };
 

@@ -13,7 +13,8 @@
 namespace quipu {
 namespace {
 
-DecimalColumn ColumnOf(int scale, const std::vector<Int128>& mantissas, std::vector<std::uint8_t> present = {}) {
+DecimalColumn ColumnOf(int scale, const std::vector<Int128>& mantissas,
+                       std::vector<std::uint8_t> present = {}) {
   DecimalColumn column;
   column.scale = scale;
   column.wide = mantissas;
@@ -33,7 +34,8 @@ TEST(MeasurePageTest, EachVectorHasItsOwnSmallestScale) {
   mantissas[kVectorRows] = 1501;
   std::string page;
   EncodeMeasurePage(ColumnOf(3, mantissas), mantissas.size(), &page);
-  const MeasureVector first = Decode(page, mantissas.size(), 0), second = Decode(page, mantissas.size(), 1);
+  const MeasureVector first = Decode(page, mantissas.size(), 0),
+                      second = Decode(page, mantissas.size(), 1);
   EXPECT_EQ(first.scale, 1);
   EXPECT_EQ(first.narrow[0], 15);
   EXPECT_EQ(second.scale, 3);
@@ -59,7 +61,8 @@ TEST(MeasurePageTest, IsWideOnlyWhereItMustBe) {
 }
 
 TEST(MeasurePageTest, HoldsTheLargestValuesThatThereAre) {
-  const auto largest = static_cast<Int128>(PowerOf10(38) - 1);  // 99999999999999999999.999999999999999999
+  const auto largest =
+      static_cast<Int128>(PowerOf10(38) - 1);  // 99999999999999999999.999999999999999999
   std::vector<Int128> mantissas(kVectorRows, largest);
   mantissas[7] = -largest;
   std::string page;
@@ -103,18 +106,24 @@ TEST(DimensionPageTest, DictionaryIsSortedAndHoldsOnlyWhatOccurs) {
   QUIPU_ASSERT_OK(DecodeCodes(AsBytes(page), 5, 0, 3, &codes));
   EXPECT_EQ(codes, sorted.codes);
   EXPECT_EQ(*DecodeCodeBounds(AsBytes(page), 5, 0), (CodeBounds{1, 3, true}));
-  EXPECT_EQ(DecodeCodes(AsBytes(page), 5, 0, 2, &codes).code(), StatusCode::kCorruption) << "dictionary too small";
+  EXPECT_EQ(DecodeCodes(AsBytes(page), 5, 0, 2, &codes).code(), StatusCode::kCorruption)
+      << "dictionary too small";
 }
 
 TEST(StringPageTest, ChecksOrderCountAndLength) {
   const std::vector<std::string_view> strings = {"b", "a"};
   std::string page;
   EncodeStringPage(strings, &page);
-  EXPECT_TRUE(DecodeStringPage(AsBytes(page), {.count_max = 2, .string_bytes_max = 1, .sorted = false}));
-  EXPECT_FALSE(DecodeStringPage(AsBytes(page), {.count_max = 2, .string_bytes_max = 1, .sorted = true}));
-  EXPECT_FALSE(DecodeStringPage(AsBytes(page), {.count_max = 1, .string_bytes_max = 1, .sorted = false}));
-  EXPECT_FALSE(DecodeStringPage(AsBytes(page), {.count_max = 2, .string_bytes_max = 0, .sorted = false}));
-  EXPECT_FALSE(DecodeStringPage(AsBytes(page + "x"), {.count_max = 2, .string_bytes_max = 1, .sorted = false}));
+  EXPECT_TRUE(
+      DecodeStringPage(AsBytes(page), {.count_max = 2, .string_bytes_max = 1, .sorted = false}));
+  EXPECT_FALSE(
+      DecodeStringPage(AsBytes(page), {.count_max = 2, .string_bytes_max = 1, .sorted = true}));
+  EXPECT_FALSE(
+      DecodeStringPage(AsBytes(page), {.count_max = 1, .string_bytes_max = 1, .sorted = false}));
+  EXPECT_FALSE(
+      DecodeStringPage(AsBytes(page), {.count_max = 2, .string_bytes_max = 0, .sorted = false}));
+  EXPECT_FALSE(DecodeStringPage(AsBytes(page + "x"),
+                                {.count_max = 2, .string_bytes_max = 1, .sorted = false}));
 }
 
 // Payloads without a checksum in front: whatever the bytes are, a decoder answers or refuses.
@@ -130,13 +139,15 @@ class MutatedPages : public ::testing::Test {
         mutated[random.Below(mutated.size())] = static_cast<char>(random.Below(256));
       }
       if (random.Below(4) == 0) mutated.resize(random.Below(mutated.size() + 1));
-      const std::vector<std::uint8_t> exact(mutated.begin(), mutated.end());  // so that a sanitizer sees its end
+      const std::vector<std::uint8_t> exact(mutated.begin(),
+                                            mutated.end());  // so that a sanitizer sees its end
       decode(exact);
     }
   }
   Random random_{7};
   NumberNames names_;
-  RowBatch rows_ = RandomRows(random_, names_, {.rows = 2100, .customers = 3, .measures = 3, .dimensions = 2});
+  RowBatch rows_ =
+      RandomRows(random_, names_, {.rows = 2100, .customers = 3, .measures = 3, .dimensions = 2});
 };
 
 TEST_F(MutatedPages, NeverBringDownADecoder) {
@@ -181,7 +192,8 @@ TEST_F(MutatedPages, NeverBringDownADecoder) {
     const Result<StringList> sources = DecodeSources(in, rows);
     IdVector out;
     if (!sources || !DecodeIdVector(in, rows, 2, sources->size(), &out).ok()) return;
-    for (std::size_t i = 0; i < out.source_codes.size(); ++i) ASSERT_LE(out.Id(i).size(), out.text.size());
+    for (std::size_t i = 0; i < out.source_codes.size(); ++i)
+      ASSERT_LE(out.Id(i).size(), out.text.size());
   });
 }
 

@@ -16,8 +16,8 @@ Result<CodeBounds> ReadBounds(Bytes block, Bytes* rest) {
   const std::uint64_t min = reader.Varint(), max = reader.Varint();
   const std::uint8_t absent = reader.U8();
   QUIPU_TRY(reader.status("dimension"));
-  const bool possible = min <= max && max <= std::numeric_limits<std::uint32_t>::max() && absent <= 1 &&
-                        (min != 0 || (max == 0 && absent == 1));
+  const bool possible = min <= max && max <= std::numeric_limits<std::uint32_t>::max() &&
+                        absent <= 1 && (min != 0 || (max == 0 && absent == 1));
   if (!possible) return Status::Corruption("dimension: impossible bounds");
   *rest = block.last(reader.remaining());
   CodeBounds bounds;

@@ -26,7 +26,8 @@ SortedColumn SortDictionary(const CodedColumn& column);
 
 void EncodeCodesPage(std::span<const std::uint32_t> codes, std::string* out);
 /// `entries` is the size of the dictionary; a code beyond it is kCorruption.
-Status DecodeCodes(Bytes payload, std::size_t rows, std::size_t v, std::size_t entries, std::vector<std::uint32_t>* out);
+Status DecodeCodes(Bytes payload, std::size_t rows, std::size_t v, std::size_t entries,
+                   std::vector<std::uint32_t>* out);
 
 struct CodeBounds {
   std::uint32_t min = 0, max = 0;

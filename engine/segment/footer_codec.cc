@@ -221,8 +221,8 @@ Status CheckColumns(const SegmentFooter& footer) {
     dimensions.insert(group.dimension_ids.begin(), group.dimension_ids.end());
   }
   if (!(totals == footer.totals)) {
-    return Status::Corruption("totals " + footer.totals.ToString() + " are not the sum of the row groups, " +
-                              totals.ToString());
+    return Status::Corruption("totals " + footer.totals.ToString() +
+                              " are not the sum of the row groups, " + totals.ToString());
   }
   const auto listed = IdsOf(footer.dimensions);
   if (MeasuresOf(totals) != IdsOf(footer.measures) ||
@@ -242,10 +242,10 @@ Status CheckTiling(const SegmentFooter& footer, std::uint64_t footer_offset) {
     const bool fits = page.ref.offset == next && page.ref.bytes >= kPageHeaderBytes &&
                       page.ref.bytes <= footer_offset - next;
     if (!fits) {
-      return Status::Corruption(std::string(PageKindName(page.place.kind)) + " page of " +
-                                std::to_string(page.ref.bytes) + " bytes at " +
-                                std::to_string(page.ref.offset) + ", expected at " +
-                                std::to_string(next) + " and before " + std::to_string(footer_offset));
+      return Status::Corruption(
+          std::string(PageKindName(page.place.kind)) + " page of " +
+          std::to_string(page.ref.bytes) + " bytes at " + std::to_string(page.ref.offset) +
+          ", expected at " + std::to_string(next) + " and before " + std::to_string(footer_offset));
     }
     next += page.ref.bytes;
   }
@@ -278,9 +278,14 @@ Status CheckFooter(const SegmentFooter& footer, std::uint64_t footer_offset) {
 
 std::vector<PlacedPage> PagesOf(const SegmentFooter& footer) {
   std::vector<PlacedPage> pages;
-  const auto add = [&](PageKind kind, std::uint32_t column, std::size_t ordinal, const PageRef& ref) {
-    const PagePlace place{footer.spec.store_id, footer.spec.segment_id,           kind,
-                          column,               static_cast<std::uint32_t>(ordinal), ref.offset};
+  const auto add = [&](PageKind kind, std::uint32_t column, std::size_t ordinal,
+                       const PageRef& ref) {
+    const PagePlace place{footer.spec.store_id,
+                          footer.spec.segment_id,
+                          kind,
+                          column,
+                          static_cast<std::uint32_t>(ordinal),
+                          ref.offset};
     pages.push_back({place, ref});
   };
   for (std::size_t g = 0; g < footer.row_groups.size(); ++g) {

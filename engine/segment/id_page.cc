@@ -35,7 +35,8 @@ void EncodeIdPage(const StringList& ids, const CodedColumn& sources, std::string
 
 Result<StringList> DecodeSources(Bytes payload, std::size_t rows) {
   QUIPU_TRY_ASSIGN(const Bytes rest, VectorTableRest(payload, rows));
-  return DecodeStringPage(rest, {.count_max = rows, .string_bytes_max = kNameBytesMax, .sorted = true});
+  return DecodeStringPage(rest,
+                          {.count_max = rows, .string_bytes_max = kNameBytesMax, .sorted = true});
 }
 
 Status DecodeIdVector(Bytes payload, std::size_t rows, std::size_t v, std::size_t sources,

@@ -25,6 +25,7 @@ struct IdVector {
 };
 /// The sources of a row group, ascending.
 Result<StringList> DecodeSources(Bytes payload, std::size_t rows);
-Status DecodeIdVector(Bytes payload, std::size_t rows, std::size_t v, std::size_t sources, IdVector* out);
+Status DecodeIdVector(Bytes payload, std::size_t rows, std::size_t v, std::size_t sources,
+                      IdVector* out);
 
 }  // namespace quipu

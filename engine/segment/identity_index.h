@@ -1,4 +1,4 @@
-// The identity index of a segment: is this event here, and in which row? Sorted (hash, row) pairs in chunks of 8,192, and a filter in front.
+// The identity index of a segment: is this event here, and in which row? Sorted (hash, row) pairs in chunks of 1,024, and a filter in front.
 //
 // `hash` is the high half of the identity hash. A hit is only *suspected*: the caller compares the stored id, so no event is
 // ever dropped for a hash collision.
@@ -19,9 +19,9 @@ struct IdentityEntry {
   friend auto operator<=>(const IdentityEntry&, const IdentityEntry&) = default;
 };
 
-inline constexpr std::size_t kIdentityChunkEntries = 8192;
+inline constexpr std::size_t kIdentityChunkEntries = 1024;
 
-/// One chunk of sorted entries (1..8,192), as 1,024-value blocks of hash differences and rows.
+/// One chunk of sorted entries (1..1,024): hash differences and rows.
 void EncodeIdentityChunk(std::span<const IdentityEntry> entries, std::string* out);
 Result<std::vector<IdentityEntry>> DecodeIdentityChunk(Bytes in, std::size_t entries);
 

@@ -23,7 +23,7 @@ TEST(IdentityChunk, ComesBack) {
   const std::uint64_t seed = TestSeed();
   SCOPED_TRACE("QUIPU_SEED=" + std::to_string(seed));
   std::mt19937_64 random(seed);
-  for (const std::size_t n : {1, 2, 1023, 1024, 1025, 1026, 8191, 8192}) {
+  for (const std::size_t n : {1, 2, 3, 63, 64, 65, 1023, 1024}) {
     for (const std::uint64_t mask : {~0ull, 0xFFull}) {
       const std::vector<IdentityEntry> entries = SomeEntries(random, n, mask);
       std::string bytes;

@@ -81,7 +81,8 @@ void WriteHead(const BlockHead& head, ByteWriter* writer) {
   writer->Varint128(ZigZag128(stats.max));
 }
 
-void WritePresence(const DecimalColumn& column, std::size_t first, std::size_t n, std::string* out) {
+void WritePresence(const DecimalColumn& column, std::size_t first, std::size_t n,
+                   std::string* out) {
   std::array<std::int64_t, kVectorRows> flags;
   for (std::size_t i = 0; i < n; ++i) flags[i] = column.IsPresent(first + i) ? 1 : 0;
   EncodeInts(std::span(flags).first(n), out);
@@ -165,7 +166,8 @@ Result<BlockHead> ReadHead(Bytes block, std::size_t rows, Bytes* rest) {
   head.presence = static_cast<Presence>(flags & kPresenceMask);
   MeasureVectorStats& stats = head.stats;
   stats.is_wide = (flags & kWideFlag) != 0;
-  const bool known = (flags & ~(kPresenceMask | kWideFlag)) == 0 && head.presence <= Presence::kSome &&
+  const bool known = (flags & ~(kPresenceMask | kWideFlag)) == 0 &&
+                     head.presence <= Presence::kSome &&
                      !(head.presence == Presence::kNone && stats.is_wide);
   if (!known) return Status::Corruption("measure: unknown flags " + std::to_string(flags));
   if (head.presence != Presence::kNone) {

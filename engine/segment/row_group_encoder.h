@@ -9,7 +9,8 @@
 namespace quipu {
 
 /// Puts a page into the file and returns where.
-using PageSink = std::function<Result<PageRef>(PageKind kind, std::uint32_t column, const std::string& payload)>;
+using PageSink =
+    std::function<Result<PageRef>(PageKind kind, std::uint32_t column, const std::string& payload)>;
 
 /// The pages of `rows` (1..65,536, with quantity in every row), in file order, and what the footer says of them. Columns that no
 /// row uses are left out.

@@ -56,7 +56,8 @@ struct SegmentMeta {
   SegmentSpec spec;
   std::string file_name;  ///< Inside the segments folder: "0000000012-2026-03.seg".
   std::uint64_t file_bytes = 0;
-  std::uint64_t footer_checksum = 0;  ///< Of the footer page; the manifest's proof that this is the file.
+  std::uint64_t footer_checksum =
+      0;  ///< Of the footer page; the manifest's proof that this is the file.
   TimeUs time_min = 0, time_max = 0;  ///< Inclusive.
   std::uint32_t customers = 0;
   Totals totals;
@@ -67,7 +68,8 @@ std::string SegmentFileName(std::uint64_t segment_id, MonthIndex month);
 class SegmentWriter {
  public:
   /// Starts `folder`/<name>.tmp. `vfs` and `names` must outlive the writer.
-  static Result<std::unique_ptr<SegmentWriter>> Create(Vfs* vfs, const std::string& folder, const SegmentSpec& spec, const Names* names);
+  static Result<std::unique_ptr<SegmentWriter>> Create(Vfs* vfs, const std::string& folder,
+                                                       const SegmentSpec& spec, const Names* names);
   ~SegmentWriter();  ///< Unfinished: the .tmp file is removed, if that works.
   /// Rows in segment order, after all earlier ones; all of the month. Order and month are checked (kInternal).
   Status Append(const RowBatch& rows);
@@ -94,7 +96,9 @@ struct MeasureVector {
   std::vector<std::uint8_t> present;
   std::vector<std::int64_t> narrow;  ///< If not wide.
   std::vector<Int128> wide;          ///< If wide.
-  [[nodiscard]] Int128 Mantissa(std::size_t i) const { return is_wide ? wide[i] : Int128{narrow[i]}; }
+  [[nodiscard]] Int128 Mantissa(std::size_t i) const {
+    return is_wide ? wide[i] : Int128{narrow[i]};
+  }
 };
 
 /// The dictionary of one dimension in one row group, sorted.
@@ -116,7 +120,8 @@ class SegmentReader {
  public:
   /// Reads and checks header, trailer and footer (not yet the pages); compares with `meta` where given: kCorruption on any difference,
   /// kUnsupported for a newer format.
-  static Result<std::shared_ptr<SegmentReader>> Open(Vfs* vfs, const std::string& path, const SegmentMeta* meta, PageCache* cache);
+  static Result<std::shared_ptr<SegmentReader>> Open(Vfs* vfs, const std::string& path,
+                                                     const SegmentMeta* meta, PageCache* cache);
   ~SegmentReader();
 
   [[nodiscard]] const SegmentMeta& meta() const;

@@ -16,13 +16,15 @@ class SegmentDamageTest : public ::testing::Test {
   SegmentDamageTest() : seed_(TestSeed()), random_(seed_) {
     RecordProperty("seed", std::to_string(seed_));
     EXPECT_TRUE(memory_.MakeFolder("/s").ok());
-    rows_ = RandomRows(random_, names_, {.rows = 60, .customers = 4, .measures = 4, .dimensions = 3});
+    rows_ =
+        RandomRows(random_, names_, {.rows = 60, .customers = 4, .measures = 4, .dimensions = 3});
     meta_ = *WriteSegment(&memory_, names_, rows_);
     bytes_ = *ReadWholeFile(memory_, PathOf(meta_), 1u << 20);
     const SegmentTrailer trailer =
         *DecodeSegmentTrailer(AsBytes(bytes_).last(kSegmentTrailerBytes), bytes_.size(), "x");
     footer_ref_ = trailer.footer;
-    footer_ = *DecodeFooter(AsBytes(bytes_).subspan(footer_ref_.offset + kPageHeaderBytes, footer_ref_.bytes - kPageHeaderBytes),
+    footer_ = *DecodeFooter(AsBytes(bytes_).subspan(footer_ref_.offset + kPageHeaderBytes,
+                                                    footer_ref_.bytes - kPageHeaderBytes),
                             footer_ref_.offset);
     pages_ = PagesOf(footer_);
   }
@@ -33,11 +35,13 @@ class SegmentDamageTest : public ::testing::Test {
     EXPECT_TRUE(vfs.MakeFolder("/s").ok());
     PutFile(&vfs, kPath, bytes);
     PageCache cache(1u << 20);
-    Result<std::shared_ptr<SegmentReader>> reader = SegmentReader::Open(&vfs, kPath, with_meta ? &meta_ : nullptr, &cache);
+    Result<std::shared_ptr<SegmentReader>> reader =
+        SegmentReader::Open(&vfs, kPath, with_meta ? &meta_ : nullptr, &cache);
     if (!reader) return reader.error();
     const Result<RowBatch> rows = (*reader)->ReadRows(0, (*reader)->rows());
     if (rows) {
-      for (std::size_t i = 0; i < rows->size(); ++i) EXPECT_TRUE(SameRow(rows_, i, *rows, i)) << "wrong row " << i;
+      for (std::size_t i = 0; i < rows->size(); ++i)
+        EXPECT_TRUE(SameRow(rows_, i, *rows, i)) << "wrong row " << i;
     } else {
       EXPECT_EQ(rows.error().code(), StatusCode::kCorruption);
       EXPECT_NE(rows.error().message().find(kPath), std::string::npos) << rows.error().ToString();
@@ -49,9 +53,11 @@ class SegmentDamageTest : public ::testing::Test {
   }
 
   // The file with another payload of the same size in a page, its checksum made right.
-  std::string Reseal(const PlacedPage& page, const std::function<void(std::string*)>& change, std::uint16_t key_id = 0) const {
+  std::string Reseal(const PlacedPage& page, const std::function<void(std::string*)>& change,
+                     std::uint16_t key_id = 0) const {
     std::string bytes = bytes_;
-    std::string payload = bytes.substr(page.ref.offset + kPageHeaderBytes, page.ref.bytes - kPageHeaderBytes);
+    std::string payload =
+        bytes.substr(page.ref.offset + kPageHeaderBytes, page.ref.bytes - kPageHeaderBytes);
     const std::size_t size = payload.size();
     change(&payload);
     EXPECT_EQ(payload.size(), size);
@@ -91,7 +97,8 @@ TEST_F(SegmentDamageTest, EveryFlippedBitIsNoticed) {
     std::string damaged = bytes_;
     damaged[byte] = static_cast<char>(damaged[byte] ^ (1 << random_.Below(8)));
     const Status status = TryAll(damaged, byte % 2 == 0);
-    ASSERT_EQ(status.code(), StatusCode::kCorruption) << "byte " << byte << " of " << bytes_.size() << ": " << status.ToString();
+    ASSERT_EQ(status.code(), StatusCode::kCorruption)
+        << "byte " << byte << " of " << bytes_.size() << ": " << status.ToString();
     ASSERT_NE(status.message().find(kPath), std::string::npos) << status.ToString();
   }
 }
@@ -132,7 +139,8 @@ TEST_F(SegmentDamageTest, SwappedPagesAreNoticed) {
   RowBatchBuilder builder;  // two measures and two dimensions that are equal
   for (std::uint32_t row = 0; row < 50; ++row) {
     const std::string id = std::to_string(row);
-    builder.BeginRow(1, 0, MonthStart(kTestMonth) + row, IdentityHash(names_.Customer(1), "", id), id, "");
+    builder.BeginRow(1, 0, MonthStart(kTestMonth) + row, IdentityHash(names_.Customer(1), "", id),
+                     id, "");
     for (ColumnId m = 0; m < 3; ++m) builder.AddMeasure(m, Decimal(row));
     for (ColumnId d = 0; d < 2; ++d) builder.AddDimension(d, id);
   }
@@ -141,9 +149,11 @@ TEST_F(SegmentDamageTest, SwappedPagesAreNoticed) {
   ASSERT_TRUE(vfs.MakeFolder("/s").ok());
   const SegmentMeta meta = *WriteSegment(&vfs, names_, rows);
   const std::string bytes = *ReadWholeFile(vfs, PathOf(meta), 1u << 20);
-  const PageRef ref = DecodeSegmentTrailer(AsBytes(bytes).last(kSegmentTrailerBytes), bytes.size(), "x")->footer;
-  const SegmentFooter footer =
-      *DecodeFooter(AsBytes(bytes).subspan(ref.offset + kPageHeaderBytes, ref.bytes - kPageHeaderBytes), ref.offset);
+  const PageRef ref =
+      DecodeSegmentTrailer(AsBytes(bytes).last(kSegmentTrailerBytes), bytes.size(), "x")->footer;
+  const SegmentFooter footer = *DecodeFooter(
+      AsBytes(bytes).subspan(ref.offset + kPageHeaderBytes, ref.bytes - kPageHeaderBytes),
+      ref.offset);
   const RowGroupFooter& group = footer.row_groups[0];
   const auto swapped = [&](const PageRef& a, const PageRef& b) {
     EXPECT_EQ(a.bytes, b.bytes);
@@ -155,7 +165,8 @@ TEST_F(SegmentDamageTest, SwappedPagesAreNoticed) {
   meta_ = meta;
   EXPECT_EQ(TryAll(swapped(group.measures[1], group.measures[2])).code(), StatusCode::kCorruption);
   EXPECT_EQ(TryAll(swapped(group.codes[0], group.codes[1])).code(), StatusCode::kCorruption);
-  EXPECT_EQ(TryAll(swapped(group.dictionaries[0], group.dictionaries[1])).code(), StatusCode::kCorruption);
+  EXPECT_EQ(TryAll(swapped(group.dictionaries[0], group.dictionaries[1])).code(),
+            StatusCode::kCorruption);
 }
 
 TEST_F(SegmentDamageTest, ANewerVersionIsUnsupportedAndNamed) {
@@ -178,7 +189,8 @@ TEST_F(SegmentDamageTest, ANewerVersionIsUnsupportedAndNamed) {
 }
 
 TEST_F(SegmentDamageTest, AnEncryptedPageIsUnsupported) {
-  const std::string bytes = Reseal(PageOf(PageKind::kSummaries), [](std::string*) {}, /*key_id=*/3);
+  const std::string bytes = Reseal(
+      PageOf(PageKind::kSummaries), [](std::string*) {}, /*key_id=*/3);
   const Status status = TryAll(bytes);
   EXPECT_EQ(status.code(), StatusCode::kUnsupported) << status.ToString();
 }
@@ -186,8 +198,8 @@ TEST_F(SegmentDamageTest, AnEncryptedPageIsUnsupported) {
 // Some content is said only once: a time that moves inside its hour, a value of a dimension that another one takes the place of,
 // one more bit in the filter. Only the checksum guards it.
 bool NothingElseKnowsIt(PageKind kind) {
-  return kind == PageKind::kTimes || kind == PageKind::kDimension || kind == PageKind::kDictionary ||
-         kind == PageKind::kIdentityFilter;
+  return kind == PageKind::kTimes || kind == PageKind::kDimension ||
+         kind == PageKind::kDictionary || kind == PageKind::kIdentityFilter;
 }
 
 // Pages whose checksums are right and whose content lies: what an attacker, or a bug of ours, would write.
@@ -199,23 +211,27 @@ TEST_F(SegmentDamageTest, VerifySeesThroughEveryPageThatLies) {
       MemoryVfs vfs;
       ASSERT_TRUE(vfs.MakeFolder("/s").ok());
       const int bit = static_cast<int>(random_.Below(8));
-      PutFile(&vfs, kPath, Reseal(page, [&](std::string* p) { (*p)[byte] = static_cast<char>((*p)[byte] ^ (1 << bit)); }));
+      PutFile(&vfs, kPath, Reseal(page, [&](std::string* p) {
+        (*p)[byte] = static_cast<char>((*p)[byte] ^ (1 << bit));
+      }));
       const auto reader = SegmentReader::Open(&vfs, kPath, &meta_, nullptr);
       ASSERT_TRUE(reader) << reader.error().ToString();
       SegmentVerifyReport report;
       const Status status = (*reader)->Verify(&report);
-      const std::string where = std::string(PageKindName(page.place.kind)) + " byte " + std::to_string(byte) + " bit " +
-                                std::to_string(bit);
+      const std::string where = std::string(PageKindName(page.place.kind)) + " byte " +
+                                std::to_string(byte) + " bit " + std::to_string(bit);
       if (status.ok() && NothingElseKnowsIt(page.place.kind)) continue;
       ASSERT_EQ(status.code(), StatusCode::kCorruption) << where << ": " << status.ToString();
-      ASSERT_NE(status.message().find(kPath), std::string::npos) << where << ": " << status.ToString();
+      ASSERT_NE(status.message().find(kPath), std::string::npos)
+          << where << ": " << status.ToString();
     }
   }
 }
 
 TEST_F(SegmentDamageTest, AFooterThatLiesDoesNoHarm) {
   SCOPED_TRACE("QUIPU_SEED=" + std::to_string(seed_));
-  const PagePlace place{meta_.spec.store_id, meta_.spec.segment_id, PageKind::kFooter, 0, 0, footer_ref_.offset};
+  const PagePlace place{meta_.spec.store_id, meta_.spec.segment_id, PageKind::kFooter, 0, 0,
+                        footer_ref_.offset};
   for (std::size_t byte = 0; byte < footer_ref_.bytes - kPageHeaderBytes; ++byte) {
     const std::string bytes = Reseal({place, footer_ref_}, [&](std::string* p) {
       (*p)[byte] = static_cast<char>(random_.Below(256));
@@ -235,7 +251,8 @@ TEST_F(SegmentDamageTest, AFooterThatLiesDoesNoHarm) {
 }
 
 TEST_F(SegmentDamageTest, EveryFailedWriteIsReportedAndLeavesNoSegment) {
-  for (const auto fault : {FaultVfs::Fault::kError, FaultVfs::Fault::kNoSpace, FaultVfs::Fault::kTornWrite}) {
+  for (const auto fault :
+       {FaultVfs::Fault::kError, FaultVfs::Fault::kNoSpace, FaultVfs::Fault::kTornWrite}) {
     for (std::uint64_t n = 1;; ++n) {
       ASSERT_LT(n, 100u);
       MemoryVfs memory;
@@ -256,7 +273,8 @@ TEST_F(SegmentDamageTest, EveryFailedWriteIsReportedAndLeavesNoSegment) {
       ASSERT_TRUE(again) << again.error().ToString();
       vfs.OnPublish({PathOf(*again)});
       memory.PowerCut(random_, 0);
-      EXPECT_TRUE(SegmentReader::Open(&vfs, PathOf(*again), &*again, nullptr)) << "published, so it is durable";
+      EXPECT_TRUE(SegmentReader::Open(&vfs, PathOf(*again), &*again, nullptr))
+          << "published, so it is durable";
     }
   }
 }
@@ -266,7 +284,8 @@ TEST_F(SegmentDamageTest, AFailedReadIsReportedAndTheNextOneWorks) {
   for (std::uint64_t n = 1;; ++n) {
     ASSERT_LT(n, 200u);
     faulty.FailNth(n, FaultVfs::Fault::kError, /*persistent=*/false, /*reads=*/true);
-    Result<std::shared_ptr<SegmentReader>> reader = SegmentReader::Open(&faulty, PathOf(meta_), &meta_, nullptr);
+    Result<std::shared_ptr<SegmentReader>> reader =
+        SegmentReader::Open(&faulty, PathOf(meta_), &meta_, nullptr);
     if (!reader) {
       EXPECT_EQ(reader.error().code(), StatusCode::kIoError) << reader.error().ToString();
       continue;

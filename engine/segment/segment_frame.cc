@@ -16,7 +16,8 @@ Status CheckVersion(std::uint16_t version, std::string_view file) {
   if (version == 0) {
     return Status::Corruption(std::string(file) + ": segment format version 0 never existed");
   }
-  return Status::Unsupported(std::string(file) + ": segment format version " + std::to_string(version) +
+  return Status::Unsupported(std::string(file) + ": segment format version " +
+                             std::to_string(version) +
                              ", this build of Quipu reads up to version " +
                              std::to_string(kSegmentFormatVersion) + "; use a newer Quipu");
 }
@@ -55,7 +56,8 @@ Result<SegmentHeader> DecodeSegmentHeader(Bytes in, std::string_view file) {
   header.store_id.high = r.U64();
   header.store_id.low = r.U64();
   if (bytes != kSegmentHeaderBytes) {
-    return Status::Corruption(std::string(file) + ": header of " + std::to_string(bytes) + " bytes");
+    return Status::Corruption(std::string(file) + ": header of " + std::to_string(bytes) +
+                              " bytes");
   }
   return header;
 }
@@ -73,7 +75,8 @@ std::string EncodeSegmentTrailer(const SegmentTrailer& trailer) {
   return out;
 }
 
-Result<SegmentTrailer> DecodeSegmentTrailer(Bytes in, std::uint64_t file_bytes, std::string_view file) {
+Result<SegmentTrailer> DecodeSegmentTrailer(Bytes in, std::uint64_t file_bytes,
+                                            std::string_view file) {
   QUIPU_CHECK(in.size() == kSegmentTrailerBytes);
   if (AsText(in.last(kTrailerMagic.size())) != kTrailerMagic) {
     return Status::Corruption(std::string(file) + ": does not end like a segment file; cut short?");
@@ -89,14 +92,16 @@ Result<SegmentTrailer> DecodeSegmentTrailer(Bytes in, std::uint64_t file_bytes, 
   const std::uint16_t trailer_bytes = r.U16();
   trailer.file_bytes = r.U64();
   const std::uint64_t before_footer = file_bytes - kSegmentTrailerBytes - trailer.footer.bytes;
-  const bool fits = trailer_bytes == kSegmentTrailerBytes && trailer.file_bytes == file_bytes &&
-                    trailer.footer.bytes >= kPageHeaderBytes &&
-                    trailer.footer.bytes <= file_bytes - kSegmentTrailerBytes - kSegmentHeaderBytes &&
-                    trailer.footer.offset == before_footer;
+  const bool fits =
+      trailer_bytes == kSegmentTrailerBytes && trailer.file_bytes == file_bytes &&
+      trailer.footer.bytes >= kPageHeaderBytes &&
+      trailer.footer.bytes <= file_bytes - kSegmentTrailerBytes - kSegmentHeaderBytes &&
+      trailer.footer.offset == before_footer;
   if (!fits) {
-    return Status::Corruption(std::string(file) + ": the trailer says " + std::to_string(trailer.file_bytes) +
-                              " bytes with the footer at " + std::to_string(trailer.footer.offset) +
-                              ", the file has " + std::to_string(file_bytes) + " bytes");
+    return Status::Corruption(std::string(file) + ": the trailer says " +
+                              std::to_string(trailer.file_bytes) + " bytes with the footer at " +
+                              std::to_string(trailer.footer.offset) + ", the file has " +
+                              std::to_string(file_bytes) + " bytes");
   }
   return trailer;
 }

@@ -37,6 +37,7 @@ struct SegmentTrailer {
 };
 std::string EncodeSegmentTrailer(const SegmentTrailer& trailer);
 /// `in` has kSegmentTrailerBytes; checks that footer, trailer and `file_bytes`, the size found, fit together.
-Result<SegmentTrailer> DecodeSegmentTrailer(Bytes in, std::uint64_t file_bytes, std::string_view file);
+Result<SegmentTrailer> DecodeSegmentTrailer(Bytes in, std::uint64_t file_bytes,
+                                            std::string_view file);
 
 }  // namespace quipu

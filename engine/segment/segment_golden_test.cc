@@ -21,8 +21,10 @@ const std::string kGolden = std::string(QUIPU_SOURCE_DIR) + "/formats/golden/seg
 RowBatch GoldenRows(const Names& names) {
   RowBatchBuilder builder;
   const TimeUs from = MonthStart(kTestMonth);
-  const auto add = [&](CustomerOrdinal customer, ServiceOrdinal service, TimeUs time, const std::string& id, const std::string& source) {
-    builder.BeginRow(customer, service, from + time, IdentityHash(names.Customer(customer), source, id), id, source);
+  const auto add = [&](CustomerOrdinal customer, ServiceOrdinal service, TimeUs time,
+                       const std::string& id, const std::string& source) {
+    builder.BeginRow(customer, service, from + time,
+                     IdentityHash(names.Customer(customer), source, id), id, source);
     builder.AddMeasure(kQuantityColumn, Decimal(1));
   };
   const auto value = [](const char* text) { return *Decimal::Parse(text); };
@@ -45,14 +47,17 @@ RowBatch GoldenRows(const Names& names) {
 }
 
 std::string RowText(const RowBatch& rows, std::size_t i, const Names& names) {
-  std::string text = std::string(names.Customer(rows.customers[i])) + " " + std::string(names.Service(rows.services[i])) + " " +
+  std::string text = std::string(names.Customer(rows.customers[i])) + " " +
+                     std::string(names.Service(rows.services[i])) + " " +
                      FormatTime(rows.times[i]) + " id='" + std::string(rows.ids[i]) + "' source='" +
                      std::string(rows.sources.Text(i)) + "'";
   for (const DecimalColumn& m : rows.measures) {
-    if (m.IsPresent(i)) text += " " + std::string(names.Measure(m.id)) + "=" + m.Value(i).ToString();
+    if (m.IsPresent(i))
+      text += " " + std::string(names.Measure(m.id)) + "=" + m.Value(i).ToString();
   }
   for (const CodedColumn& d : rows.dimensions) {
-    if (d.IsPresent(i)) text += " " + std::string(names.Dimension(d.id)) + "='" + std::string(d.Text(i)) + "'";
+    if (d.IsPresent(i))
+      text += " " + std::string(names.Dimension(d.id)) + "='" + std::string(d.Text(i)) + "'";
   }
   return text + "\n";
 }
@@ -64,7 +69,8 @@ void AppendHex(const std::string& file, std::size_t offset, std::size_t size, st
     std::snprintf(buffer, sizeof buffer, "  %06zx ", at);
     *out += buffer;
     for (std::size_t i = at; i < std::min(at + kLine, offset + size); ++i) {
-      std::snprintf(buffer, sizeof buffer, " %02x", static_cast<unsigned>(static_cast<unsigned char>(file[i])));
+      std::snprintf(buffer, sizeof buffer, " %02x",
+                    static_cast<unsigned>(static_cast<unsigned char>(file[i])));
       *out += buffer;
     }
     *out += "\n";
@@ -73,17 +79,20 @@ void AppendHex(const std::string& file, std::size_t offset, std::size_t size, st
 
 std::string Dump(const std::string& file, const RowBatch& rows, const Names& names) {
   std::string out = "segment_v1.seg, " + std::to_string(file.size()) + " bytes\n\nrows\n";
-  for (std::size_t i = 0; i < rows.size(); ++i) out += "  " + std::to_string(i) + " " + RowText(rows, i, names);
+  for (std::size_t i = 0; i < rows.size(); ++i)
+    out += "  " + std::to_string(i) + " " + RowText(rows, i, names);
   out += "\nheader\n";
   AppendHex(file, 0, kSegmentHeaderBytes, &out);
-  const SegmentTrailer trailer = *DecodeSegmentTrailer(AsBytes(file).last(kSegmentTrailerBytes), file.size(), "golden");
-  const Bytes payload =
-      AsBytes(file).subspan(trailer.footer.offset + kPageHeaderBytes, trailer.footer.bytes - kPageHeaderBytes);
+  const SegmentTrailer trailer =
+      *DecodeSegmentTrailer(AsBytes(file).last(kSegmentTrailerBytes), file.size(), "golden");
+  const Bytes payload = AsBytes(file).subspan(trailer.footer.offset + kPageHeaderBytes,
+                                              trailer.footer.bytes - kPageHeaderBytes);
   std::vector<PlacedPage> pages = PagesOf(*DecodeFooter(payload, trailer.footer.offset));
   pages.push_back({{{}, 0, PageKind::kFooter, 0, 0, 0}, trailer.footer});
   for (const PlacedPage& page : pages) {
-    out += "\n" + std::string(PageKindName(page.place.kind)) + " page, column " + std::to_string(page.place.column) + ", ordinal " +
-           std::to_string(page.place.ordinal) + "\n";
+    out += "\n" + std::string(PageKindName(page.place.kind)) + " page, column " +
+           std::to_string(page.place.column) + ", ordinal " + std::to_string(page.place.ordinal) +
+           "\n";
     AppendHex(file, page.ref.offset, page.ref.bytes, &out);
   }
   out += "\ntrailer\n";
@@ -96,7 +105,9 @@ std::string ReadFile(const std::string& path) {
   return {std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
 }
 
-void WriteGolden(const std::string& path, const std::string& bytes) { std::ofstream(path, std::ios::binary) << bytes; }
+void WriteGolden(const std::string& path, const std::string& bytes) {
+  std::ofstream(path, std::ios::binary) << bytes;
+}
 
 TEST(SegmentGoldenTest, TodaysWriterMakesTheSameFile) {
   const NumberNames names;
@@ -110,19 +121,22 @@ TEST(SegmentGoldenTest, TodaysWriterMakesTheSameFile) {
     WriteGolden(kGolden + ".seg", bytes);
     WriteGolden(kGolden + ".txt", Dump(bytes, rows, names));
   }
-  EXPECT_TRUE(bytes == ReadFile(kGolden + ".seg")) << "the format has changed; see the top of this file";
+  EXPECT_TRUE(bytes == ReadFile(kGolden + ".seg"))
+      << "the format has changed; see the top of this file";
   EXPECT_EQ(Dump(bytes, rows, names), ReadFile(kGolden + ".txt"));
 }
 
 TEST(SegmentGoldenTest, TodaysReaderReadsIt) {
   const NumberNames names;
-  Result<std::shared_ptr<SegmentReader>> reader = SegmentReader::Open(Vfs::Posix(), kGolden + ".seg", nullptr, nullptr);
+  Result<std::shared_ptr<SegmentReader>> reader =
+      SegmentReader::Open(Vfs::Posix(), kGolden + ".seg", nullptr, nullptr);
   ASSERT_TRUE(reader) << reader.error().ToString();
   const RowBatch expected = GoldenRows(names);
   const Result<RowBatch> rows = (*reader)->ReadRows(0, (*reader)->rows());
   ASSERT_TRUE(rows) << rows.error().ToString();
   ASSERT_EQ(rows->size(), expected.size());
-  for (std::size_t i = 0; i < expected.size(); ++i) EXPECT_EQ(RowText(*rows, i, names), RowText(expected, i, names));
+  for (std::size_t i = 0; i < expected.size(); ++i)
+    EXPECT_EQ(RowText(*rows, i, names), RowText(expected, i, names));
   EXPECT_EQ((*reader)->meta().spec.seq_last, 9u);
   EXPECT_EQ((*reader)->meta().customers, 3u);
   SegmentVerifyReport report;

@@ -41,13 +41,15 @@ Status CompareMeta(const SegmentMeta& expected, const SegmentMeta& found, const 
   if (e.seq_first != f.seq_first || e.seq_last != f.seq_last) return differs("commit range");
   if (expected.file_bytes != found.file_bytes) return differs("size");
   if (expected.footer_checksum != found.footer_checksum) return differs("footer checksum");
-  if (expected.time_min != found.time_min || expected.time_max != found.time_max) return differs("time range");
+  if (expected.time_min != found.time_min || expected.time_max != found.time_max)
+    return differs("time range");
   if (expected.customers != found.customers) return differs("number of customers");
   if (!(expected.totals == found.totals)) return differs("totals");
   return Status();
 }
 
-SegmentMeta MetaOf(const SegmentFooter& footer, std::uint64_t file_bytes, std::uint64_t footer_checksum) {
+SegmentMeta MetaOf(const SegmentFooter& footer, std::uint64_t file_bytes,
+                   std::uint64_t footer_checksum) {
   SegmentMeta meta;
   meta.spec = footer.spec;
   meta.file_name = SegmentFileName(footer.spec.segment_id, footer.spec.month);
@@ -68,7 +70,8 @@ struct Frame {
 Result<Frame> ReadFrame(const ReadableFile& file, const std::string& path) {
   const std::uint64_t size = file.size();
   if (size < kSegmentHeaderBytes + kSegmentTrailerBytes) {
-    return Status::Corruption(path + ": " + std::to_string(size) + " bytes are too few for a segment; cut short?");
+    return Status::Corruption(path + ": " + std::to_string(size) +
+                              " bytes are too few for a segment; cut short?");
   }
   Frame frame;
   std::array<std::uint8_t, kSegmentHeaderBytes> front;
@@ -87,8 +90,10 @@ Status LoadFrame(SegmentReader::State* s) {
   const SegmentTrailer& trailer = frame.trailer;
   s->footer_ref = trailer.footer;
   std::string page(trailer.footer.bytes, '\0');
-  QUIPU_TRY(s->file->ReadAt(trailer.footer.offset, {reinterpret_cast<std::uint8_t*>(page.data()), page.size()}));
-  const PagePlace place{header.store_id, header.segment_id, PageKind::kFooter, 0, 0, trailer.footer.offset};
+  QUIPU_TRY(s->file->ReadAt(trailer.footer.offset,
+                            {reinterpret_cast<std::uint8_t*>(page.data()), page.size()}));
+  const PagePlace place{header.store_id,      header.segment_id, PageKind::kFooter, 0, 0,
+                        trailer.footer.offset};
   QUIPU_TRY_ASSIGN(const Bytes payload, OpenPage(place, AsBytes(page), s->path));
   Result<SegmentFooter> footer = DecodeFooter(payload, trailer.footer.offset);
   if (!footer) return footer.error().WithContext(s->path);
@@ -97,8 +102,10 @@ Status LoadFrame(SegmentReader::State* s) {
   s->meta = MetaOf(s->footer, trailer.file_bytes, LoadLe<std::uint64_t>(page.data()));
   s->measures = IdsOf(s->footer.measures);
   s->dimensions = IdsOf(s->footer.dimensions);
-  for (const NamedId& service : s->footer.services) s->services.emplace_back(service.id, service.name);
-  if (spec.store_id != header.store_id || spec.segment_id != header.segment_id || spec.month != header.month) {
+  for (const NamedId& service : s->footer.services)
+    s->services.emplace_back(service.id, service.name);
+  if (spec.store_id != header.store_id || spec.segment_id != header.segment_id ||
+      spec.month != header.month) {
     return Status::Corruption(s->path + ": header and footer are not of the same segment");
   }
   return Status();
@@ -135,18 +142,20 @@ std::size_t IndexOf(const std::vector<ColumnId>& ids, ColumnId id) {
 
 // ---- Pages and lazy parts ----
 
-Result<std::string> SegmentReader::State::ReadPage(PageKind kind, std::uint32_t column, std::size_t ordinal,
-                                                   const PageRef& ref) const {
+Result<std::string> SegmentReader::State::ReadPage(PageKind kind, std::uint32_t column,
+                                                   std::size_t ordinal, const PageRef& ref) const {
   std::string page(ref.bytes, '\0');
   QUIPU_TRY(file->ReadAt(ref.offset, {reinterpret_cast<std::uint8_t*>(page.data()), page.size()}));
-  const PagePlace place{meta.spec.store_id, meta.spec.segment_id, kind, column, static_cast<std::uint32_t>(ordinal), ref.offset};
+  const PagePlace place{
+      meta.spec.store_id, meta.spec.segment_id, kind, column, static_cast<std::uint32_t>(ordinal),
+      ref.offset};
   QUIPU_TRY_ASSIGN(const Bytes payload, OpenPage(place, AsBytes(page), path));
   page.erase(0, page.size() - payload.size());
   return page;
 }
 
-Result<PagePtr> SegmentReader::State::CachedPage(PageKind kind, std::uint32_t column, std::size_t ordinal,
-                                                 const PageRef& ref) const {
+Result<PagePtr> SegmentReader::State::CachedPage(PageKind kind, std::uint32_t column,
+                                                 std::size_t ordinal, const PageRef& ref) const {
   if (cache != nullptr) {
     if (PagePtr found = cache->Find(meta.spec.segment_id, ref.offset)) return found;
   }
@@ -156,19 +165,22 @@ Result<PagePtr> SegmentReader::State::CachedPage(PageKind kind, std::uint32_t co
   return cache->Insert(meta.spec.segment_id, ref.offset, std::move(page));
 }
 
-Status SegmentReader::State::AtPage(const Status& status, PageKind kind, std::uint32_t column, std::size_t ordinal) const {
+Status SegmentReader::State::AtPage(const Status& status, PageKind kind, std::uint32_t column,
+                                    std::size_t ordinal) const {
   if (status.ok()) return Status();
-  return status.WithContext(path + ": " + std::string(PageKindName(kind)) + " page, column " + std::to_string(column) +
-                            ", ordinal " + std::to_string(ordinal));
+  return status.WithContext(path + ": " + std::string(PageKindName(kind)) + " page, column " +
+                            std::to_string(column) + ", ordinal " + std::to_string(ordinal));
 }
 
 Result<const Directory*> SegmentReader::State::LoadDirectory() {
   return directory.Get([&]() -> Result<Directory> {
-    QUIPU_TRY_ASSIGN(const std::string payload, ReadPage(PageKind::kDirectory, 0, 0, footer.directory));
+    QUIPU_TRY_ASSIGN(const std::string payload,
+                     ReadPage(PageKind::kDirectory, 0, 0, footer.directory));
     Result<Directory> decoded = Directory::Decode(AsBytes(payload), footer.rows);
     if (!decoded) return AtPage(decoded.error(), PageKind::kDirectory, 0, 0);
     if (decoded->customers() != footer.customers) {
-      return Status::Corruption(path + ": the directory has " + std::to_string(decoded->customers()) + " customers, the footer " +
+      return Status::Corruption(path + ": the directory has " +
+                                std::to_string(decoded->customers()) + " customers, the footer " +
                                 std::to_string(footer.customers));
     }
     return decoded;
@@ -179,15 +191,18 @@ Result<const CustomerNames*> SegmentReader::State::LoadNames() {
   return names.Get([&]() -> Result<CustomerNames> {
     QUIPU_TRY_ASSIGN(const Directory* const runs, LoadDirectory());
     QUIPU_TRY_ASSIGN(const std::string payload, ReadPage(PageKind::kNames, 0, 0, footer.names));
-    Result<StringList> list =
-        DecodeStringPage(AsBytes(payload), {.count_max = footer.customers, .string_bytes_max = kNameBytesMax, .sorted = false});
+    Result<StringList> list = DecodeStringPage(
+        AsBytes(payload),
+        {.count_max = footer.customers, .string_bytes_max = kNameBytesMax, .sorted = false});
     if (!list) return AtPage(list.error(), PageKind::kNames, 0, 0);
-    if (list->size() != footer.customers) return Status::Corruption(path + ": as many names as customers are needed");
+    if (list->size() != footer.customers)
+      return Status::Corruption(path + ": as many names as customers are needed");
     CustomerNames loaded;
     loaded.names = *std::move(list);
     loaded.ordinals.reserve(footer.customers);
     for (const Run& run : runs->runs()) {
-      if (loaded.ordinals.empty() || loaded.ordinals.back() != run.customer) loaded.ordinals.push_back(run.customer);
+      if (loaded.ordinals.empty() || loaded.ordinals.back() != run.customer)
+        loaded.ordinals.push_back(run.customer);
     }
     return loaded;
   });
@@ -196,7 +211,8 @@ Result<const CustomerNames*> SegmentReader::State::LoadNames() {
 Result<const SummaryTable*> SegmentReader::State::LoadSummaries() {
   using TablePtr = std::shared_ptr<const SummaryTable>;
   QUIPU_TRY_ASSIGN(const TablePtr* const table, summaries.Get([&]() -> Result<TablePtr> {
-    QUIPU_TRY_ASSIGN(const std::string payload, ReadPage(PageKind::kSummaries, 0, 0, footer.summaries));
+    QUIPU_TRY_ASSIGN(const std::string payload,
+                     ReadPage(PageKind::kSummaries, 0, 0, footer.summaries));
     Result<TablePtr> decoded = SummaryTable::Decode(AsBytes(payload), footer.spec.month);
     if (!decoded) return AtPage(decoded.error(), PageKind::kSummaries, 0, 0);
     return decoded;
@@ -206,35 +222,43 @@ Result<const SummaryTable*> SegmentReader::State::LoadSummaries() {
 
 Result<const IdentityFilter*> SegmentReader::State::LoadFilter() {
   return filter.Get([&]() -> Result<IdentityFilter> {
-    QUIPU_TRY_ASSIGN(const std::string payload, ReadPage(PageKind::kIdentityFilter, 0, 0, footer.filter));
+    QUIPU_TRY_ASSIGN(const std::string payload,
+                     ReadPage(PageKind::kIdentityFilter, 0, 0, footer.filter));
     Result<IdentityFilter> decoded = IdentityFilter::Decode(AsBytes(payload));
     if (!decoded) return AtPage(decoded.error(), PageKind::kIdentityFilter, 0, 0);
     return decoded;
   });
 }
 
-Result<std::vector<IdentityEntry>> SegmentReader::State::ReadIdentityChunk(std::size_t chunk) const {
-  QUIPU_TRY_ASSIGN(const PagePtr page, CachedPage(PageKind::kIdentityIndex, 0, chunk, footer.identity_chunks[chunk]));
-  const std::size_t entries = std::min(kIdentityChunkEntries, footer.rows - chunk * kIdentityChunkEntries);
+Result<std::vector<IdentityEntry>> SegmentReader::State::ReadIdentityChunk(
+    std::size_t chunk) const {
+  QUIPU_TRY_ASSIGN(const PagePtr page,
+                   CachedPage(PageKind::kIdentityIndex, 0, chunk, footer.identity_chunks[chunk]));
+  const std::size_t entries =
+      std::min(kIdentityChunkEntries, footer.rows - chunk * kIdentityChunkEntries);
   Result<std::vector<IdentityEntry>> decoded = DecodeIdentityChunk(AsBytes(*page), entries);
   if (!decoded) return AtPage(decoded.error(), PageKind::kIdentityIndex, 0, chunk);
   for (const IdentityEntry& entry : *decoded) {
     if (entry.row >= footer.rows) {
-      return AtPage(Status::Corruption("row " + std::to_string(entry.row) + " of " + std::to_string(footer.rows)),
+      return AtPage(Status::Corruption("row " + std::to_string(entry.row) + " of " +
+                                       std::to_string(footer.rows)),
                     PageKind::kIdentityIndex, 0, chunk);
     }
   }
   return decoded;
 }
 
-Result<DictionaryPtr> SegmentReader::State::DimensionDictionary(std::size_t group, std::size_t column) const {
+Result<DictionaryPtr> SegmentReader::State::DimensionDictionary(std::size_t group,
+                                                                std::size_t column) const {
   const std::uint64_t slot = SlotOf(group, static_cast<std::uint32_t>(column));
   if (DictionaryPtr found = dictionaries.Find(slot)) return found;
   const RowGroupFooter& g = footer.row_groups[group];
   const ColumnId id = g.dimension_ids[column];
-  QUIPU_TRY_ASSIGN(const std::string payload, ReadPage(PageKind::kDictionary, id, group, g.dictionaries[column]));
-  Result<StringList> list =
-      DecodeStringPage(AsBytes(payload), {.count_max = g.rows, .string_bytes_max = kDimensionBytesMax, .sorted = true});
+  QUIPU_TRY_ASSIGN(const std::string payload,
+                   ReadPage(PageKind::kDictionary, id, group, g.dictionaries[column]));
+  Result<StringList> list = DecodeStringPage(
+      AsBytes(payload),
+      {.count_max = g.rows, .string_bytes_max = kDimensionBytesMax, .sorted = true});
   if (!list) return AtPage(list.error(), PageKind::kDictionary, id, group);
   return dictionaries.Insert(slot, std::make_shared<const StringList>(*std::move(list)));
 }
@@ -252,7 +276,8 @@ Result<DictionaryPtr> SegmentReader::State::Sources(std::size_t group, Bytes ids
 SegmentReader::SegmentReader(std::unique_ptr<State> state) : state_(std::move(state)) {}
 SegmentReader::~SegmentReader() = default;
 
-Result<std::shared_ptr<SegmentReader>> SegmentReader::Open(Vfs* vfs, const std::string& path, const SegmentMeta* meta,
+Result<std::shared_ptr<SegmentReader>> SegmentReader::Open(Vfs* vfs, const std::string& path,
+                                                           const SegmentMeta* meta,
                                                            PageCache* cache) {
   auto state = std::make_unique<State>();
   state->path = path;
@@ -271,9 +296,15 @@ std::uint32_t SegmentReader::VectorRowCount(std::uint32_t v) const {
 }
 std::span<const ColumnId> SegmentReader::measures() const { return state_->measures; }
 std::span<const ColumnId> SegmentReader::dimensions() const { return state_->dimensions; }
-bool SegmentReader::HasMeasure(ColumnId id) const { return IndexOf(state_->measures, id) < state_->measures.size(); }
-bool SegmentReader::HasDimension(ColumnId id) const { return IndexOf(state_->dimensions, id) < state_->dimensions.size(); }
-const std::vector<std::pair<ServiceOrdinal, std::string>>& SegmentReader::services() const { return state_->services; }
+bool SegmentReader::HasMeasure(ColumnId id) const {
+  return IndexOf(state_->measures, id) < state_->measures.size();
+}
+bool SegmentReader::HasDimension(ColumnId id) const {
+  return IndexOf(state_->dimensions, id) < state_->dimensions.size();
+}
+const std::vector<std::pair<ServiceOrdinal, std::string>>& SegmentReader::services() const {
+  return state_->services;
+}
 
 Result<const Directory*> SegmentReader::directory() const { return state_->LoadDirectory(); }
 Result<const SummaryTable*> SegmentReader::summaries() const { return state_->LoadSummaries(); }
@@ -291,7 +322,8 @@ Status SegmentReader::ReadTimes(std::uint32_t v, std::vector<TimeUs>* out) const
   const VectorPlace at = PlaceOf(state_->footer, v);
   const PageRef& ref = state_->footer.row_groups[at.group].times;
   QUIPU_TRY_ASSIGN(const PagePtr page, state_->CachedPage(PageKind::kTimes, 0, at.group, ref));
-  return state_->AtPage(DecodeTimes(AsBytes(*page), at.group_rows, at.vector, out), PageKind::kTimes, 0, at.group);
+  return state_->AtPage(DecodeTimes(AsBytes(*page), at.group_rows, at.vector, out),
+                        PageKind::kTimes, 0, at.group);
 }
 
 Status SegmentReader::ReadMeasure(ColumnId id, std::uint32_t v, MeasureVector* out) const {
@@ -302,8 +334,10 @@ Status SegmentReader::ReadMeasure(ColumnId id, std::uint32_t v, MeasureVector* o
     FillAbsent(at.rows, out);
     return Status();
   }
-  QUIPU_TRY_ASSIGN(const PagePtr page, state_->CachedPage(PageKind::kMeasure, id, at.group, group.measures[column]));
-  return state_->AtPage(DecodeMeasureVector(AsBytes(*page), at.group_rows, at.vector, out), PageKind::kMeasure, id, at.group);
+  QUIPU_TRY_ASSIGN(const PagePtr page,
+                   state_->CachedPage(PageKind::kMeasure, id, at.group, group.measures[column]));
+  return state_->AtPage(DecodeMeasureVector(AsBytes(*page), at.group_rows, at.vector, out),
+                        PageKind::kMeasure, id, at.group);
 }
 
 Status SegmentReader::ReadDimension(ColumnId id, std::uint32_t v, DimensionVector* out) const {
@@ -317,8 +351,10 @@ Status SegmentReader::ReadDimension(ColumnId id, std::uint32_t v, DimensionVecto
     return Status();
   }
   QUIPU_TRY_ASSIGN(out->dictionary, state_->DimensionDictionary(at.group, column));
-  QUIPU_TRY_ASSIGN(const PagePtr page, state_->CachedPage(PageKind::kDimension, id, at.group, group.codes[column]));
-  const Status decoded = DecodeCodes(AsBytes(*page), at.group_rows, at.vector, out->dictionary->size(), &out->codes);
+  QUIPU_TRY_ASSIGN(const PagePtr page,
+                   state_->CachedPage(PageKind::kDimension, id, at.group, group.codes[column]));
+  const Status decoded =
+      DecodeCodes(AsBytes(*page), at.group_rows, at.vector, out->dictionary->size(), &out->codes);
   return state_->AtPage(decoded, PageKind::kDimension, id, at.group);
 }
 
@@ -330,21 +366,24 @@ Result<bool> SegmentReader::MayContainIdentity(std::uint64_t hash_high) const {
 Result<std::vector<std::uint32_t>> SegmentReader::FindIdentity(std::uint64_t hash_high) const {
   const std::vector<std::uint64_t>& first_hashes = state_->footer.identity_first_hashes;
   // Equal hashes may begin at the end of the chunk before the first one that begins with or above this hash.
-  auto chunk = static_cast<std::size_t>(std::lower_bound(first_hashes.begin(), first_hashes.end(), hash_high) -
-                                        first_hashes.begin());
+  auto chunk = static_cast<std::size_t>(
+      std::lower_bound(first_hashes.begin(), first_hashes.end(), hash_high) - first_hashes.begin());
   if (chunk > 0) --chunk;
   std::vector<std::uint32_t> rows;
   for (; chunk < first_hashes.size() && first_hashes[chunk] <= hash_high; ++chunk) {
     QUIPU_TRY_ASSIGN(const std::vector<IdentityEntry> entries, state_->ReadIdentityChunk(chunk));
-    const auto begin = std::lower_bound(entries.begin(), entries.end(), IdentityEntry{hash_high, 0});
-    for (auto entry = begin; entry != entries.end() && entry->hash == hash_high; ++entry) rows.push_back(entry->row);
+    const auto begin =
+        std::lower_bound(entries.begin(), entries.end(), IdentityEntry{hash_high, 0});
+    for (auto entry = begin; entry != entries.end() && entry->hash == hash_high; ++entry)
+      rows.push_back(entry->row);
   }
   return rows;
 }
 
 std::uint64_t SegmentReader::resident_bytes() const {
   std::uint64_t bytes = sizeof(State) + state_->footer.row_groups.size() * sizeof(RowGroupFooter);
-  if (const Directory* directory = state_->directory.peek()) bytes += directory->runs().size() * sizeof(Run);
+  if (const Directory* directory = state_->directory.peek())
+    bytes += directory->runs().size() * sizeof(Run);
   if (const auto* table = state_->summaries.peek()) bytes += (*table)->bytes();
   if (const IdentityFilter* filter = state_->filter.peek()) bytes += filter->bytes();
   if (const CustomerNames* names = state_->names.peek()) {

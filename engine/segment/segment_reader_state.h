@@ -37,18 +37,22 @@ struct SegmentReader::State {
   mutable DictionaryCache dictionaries;
 
   /// Reads and verifies a page; the payload.
-  [[nodiscard]] Result<std::string> ReadPage(PageKind kind, std::uint32_t column, std::size_t ordinal, const PageRef& ref) const;
+  [[nodiscard]] Result<std::string> ReadPage(PageKind kind, std::uint32_t column,
+                                             std::size_t ordinal, const PageRef& ref) const;
   /// As ReadPage, through the cache.
-  [[nodiscard]] Result<PagePtr> CachedPage(PageKind kind, std::uint32_t column, std::size_t ordinal, const PageRef& ref) const;
+  [[nodiscard]] Result<PagePtr> CachedPage(PageKind kind, std::uint32_t column, std::size_t ordinal,
+                                           const PageRef& ref) const;
   /// Adds "file: kind page, column, ordinal, offset" to what a payload decoder has to say.
-  [[nodiscard]] Status AtPage(const Status& status, PageKind kind, std::uint32_t column, std::size_t ordinal) const;
+  [[nodiscard]] Status AtPage(const Status& status, PageKind kind, std::uint32_t column,
+                              std::size_t ordinal) const;
 
   Result<const Directory*> LoadDirectory();
   Result<const CustomerNames*> LoadNames();
   Result<const SummaryTable*> LoadSummaries();
   Result<const IdentityFilter*> LoadFilter();
   Result<std::vector<IdentityEntry>> ReadIdentityChunk(std::size_t chunk) const;
-  [[nodiscard]] Result<DictionaryPtr> DimensionDictionary(std::size_t group, std::size_t column) const;
+  [[nodiscard]] Result<DictionaryPtr> DimensionDictionary(std::size_t group,
+                                                          std::size_t column) const;
   [[nodiscard]] Result<DictionaryPtr> Sources(std::size_t group, Bytes ids_payload) const;
 };
 

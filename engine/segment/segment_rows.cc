@@ -34,9 +34,11 @@ Picks PicksOfRange(std::uint32_t first, std::uint32_t count) {
   for (std::uint64_t row = first; row < end;) {
     VectorPick pick;
     pick.vector = static_cast<std::uint32_t>(row / kVectorRows);
-    const std::uint64_t vector_end = std::min<std::uint64_t>(end, (row / kVectorRows + 1) * kVectorRows);
+    const std::uint64_t vector_end =
+        std::min<std::uint64_t>(end, (row / kVectorRows + 1) * kVectorRows);
     pick.positions.reserve(vector_end - row);
-    for (; row < vector_end; ++row) pick.positions.push_back(static_cast<std::uint16_t>(row % kVectorRows));
+    for (; row < vector_end; ++row)
+      pick.positions.push_back(static_cast<std::uint16_t>(row % kVectorRows));
     picks.push_back(std::move(pick));
   }
   return picks;
@@ -137,7 +139,8 @@ class MeasureCollector {
     for (const Part& part : parts_) {
       const int more_digits = scale_ - part.scale;
       for (std::size_t i = 0; i < part.rows; ++i) {
-        const Int128 mantissa = part.is_wide ? wide_[part.first_wide + i] : Int128{values_[part.first_narrow + i]};
+        const Int128 mantissa =
+            part.is_wide ? wide_[part.first_wide + i] : Int128{values_[part.first_narrow + i]};
         column->wide.push_back(AlignMantissa(mantissa, more_digits));
       }
     }
@@ -157,14 +160,17 @@ class RowAssembler {
   RowAssembler(const SegmentReader& reader, SegmentReader::State* state, Picks picks)
       : reader_(reader), state_(state), picks_(std::move(picks)) {
     for (const VectorPick& pick : picks_) rows_ += pick.positions.size();
-    is_one_group_ = PlaceOf(state_->footer, picks_.front().vector).group == PlaceOf(state_->footer, picks_.back().vector).group;
+    is_one_group_ = PlaceOf(state_->footer, picks_.front().vector).group ==
+                    PlaceOf(state_->footer, picks_.back().vector).group;
   }
 
   Result<RowBatch> Assemble() {
     QUIPU_TRY(AddRuns());
     QUIPU_TRY(AddTimes());
-    for (const ColumnId id : ColumnsTouched(&RowGroupFooter::measure_ids)) QUIPU_TRY(AddMeasure(id));
-    for (const ColumnId id : ColumnsTouched(&RowGroupFooter::dimension_ids)) QUIPU_TRY(AddDimension(id));
+    for (const ColumnId id : ColumnsTouched(&RowGroupFooter::measure_ids))
+      QUIPU_TRY(AddMeasure(id));
+    for (const ColumnId id : ColumnsTouched(&RowGroupFooter::dimension_ids))
+      QUIPU_TRY(AddDimension(id));
     QUIPU_TRY(AddIds());
     return std::move(batch_);
   }
@@ -239,7 +245,8 @@ class RowAssembler {
     for (const VectorPick& pick : picks_) {
       QUIPU_TRY(reader_.ReadDimension(id, pick.vector, &vector));
       unite.Begin(vector.dictionary, rows_, is_one_group_);
-      for (const std::uint16_t i : pick.positions) column.codes.push_back(unite(vector.codes[i], &column.dictionary));
+      for (const std::uint16_t i : pick.positions)
+        column.codes.push_back(unite(vector.codes[i], &column.dictionary));
     }
     if (column.dictionary.size() != 0) batch_.dimensions.push_back(std::move(column));
     return Status();
@@ -253,9 +260,11 @@ class RowAssembler {
     for (const VectorPick& pick : picks_) {
       const VectorPlace at = PlaceOf(state_->footer, pick.vector);
       const RowGroupFooter& group = state_->footer.row_groups[at.group];
-      QUIPU_TRY_ASSIGN(const PagePtr page, state_->CachedPage(PageKind::kIds, 0, at.group, group.ids));
+      QUIPU_TRY_ASSIGN(const PagePtr page,
+                       state_->CachedPage(PageKind::kIds, 0, at.group, group.ids));
       QUIPU_TRY_ASSIGN(const DictionaryPtr sources, state_->Sources(at.group, AsBytes(*page)));
-      const Status decoded = DecodeIdVector(AsBytes(*page), at.group_rows, at.vector, sources->size(), &ids);
+      const Status decoded =
+          DecodeIdVector(AsBytes(*page), at.group_rows, at.vector, sources->size(), &ids);
       QUIPU_TRY(state_->AtPage(decoded, PageKind::kIds, 0, at.group));
       unite.Begin(sources, rows_, is_one_group_);
       for (const std::uint16_t i : pick.positions) {
@@ -296,11 +305,12 @@ Status SegmentReader::ReadIdentities(std::uint32_t v, std::vector<Hash128>* out)
   const VectorPlace at = PlaceOf(state_->footer, v);
   QUIPU_TRY_ASSIGN(const Directory* const directory, state_->LoadDirectory());
   QUIPU_TRY_ASSIGN(const CustomerNames* const names, state_->LoadNames());
-  QUIPU_TRY_ASSIGN(const PagePtr page,
-                   state_->CachedPage(PageKind::kIds, 0, at.group, state_->footer.row_groups[at.group].ids));
+  QUIPU_TRY_ASSIGN(const PagePtr page, state_->CachedPage(PageKind::kIds, 0, at.group,
+                                                          state_->footer.row_groups[at.group].ids));
   QUIPU_TRY_ASSIGN(const DictionaryPtr sources, state_->Sources(at.group, AsBytes(*page)));
   IdVector ids;
-  const Status decoded = DecodeIdVector(AsBytes(*page), at.group_rows, at.vector, sources->size(), &ids);
+  const Status decoded =
+      DecodeIdVector(AsBytes(*page), at.group_rows, at.vector, sources->size(), &ids);
   QUIPU_TRY(state_->AtPage(decoded, PageKind::kIds, 0, at.group));
   out->resize(at.rows);
   const Run* run = nullptr;

@@ -19,10 +19,18 @@ namespace quipu {
 /// "customer-7", "service-1", "dimension-3", "measure-2": names that need no table.
 class NumberNames final : public Names {
  public:
-  [[nodiscard]] std::string_view Customer(CustomerOrdinal ordinal) const override { return Find("customer-", ordinal); }
-  [[nodiscard]] std::string_view Service(ServiceOrdinal ordinal) const override { return Find("service-", ordinal); }
-  [[nodiscard]] std::string_view Dimension(ColumnId id) const override { return Find("dimension-", id); }
-  [[nodiscard]] std::string_view Measure(ColumnId id) const override { return Find("measure-", id); }
+  [[nodiscard]] std::string_view Customer(CustomerOrdinal ordinal) const override {
+    return Find("customer-", ordinal);
+  }
+  [[nodiscard]] std::string_view Service(ServiceOrdinal ordinal) const override {
+    return Find("service-", ordinal);
+  }
+  [[nodiscard]] std::string_view Dimension(ColumnId id) const override {
+    return Find("dimension-", id);
+  }
+  [[nodiscard]] std::string_view Measure(ColumnId id) const override {
+    return Find("measure-", id);
+  }
 
  private:
   std::string_view Find(const char* prefix, std::uint32_t number) const {
@@ -53,9 +61,9 @@ struct RandomRowsOptions {
   std::size_t rows = 1000;
   std::uint32_t customers = 20;
   std::uint32_t services = 3;
-  std::uint32_t measures = 4;     ///< Besides quantity; the first of them is cost.
+  std::uint32_t measures = 4;  ///< Besides quantity; the first of them is cost.
   std::uint32_t dimensions = 5;
-  bool wide = true;               ///< Some values that need more than 64 bits.
+  bool wide = true;  ///< Some values that need more than 64 bits.
 };
 
 namespace segment_testing_internal {
@@ -68,7 +76,9 @@ inline std::string RandomId(Random& random, std::uint64_t kind, std::size_t row)
     return hex;
   }
   if (kind == 2) return "request-" + std::to_string(row);
-  return std::string(1 + random.Below(256), static_cast<char>(33 + random.Below(90))) .substr(0, 200) + std::to_string(row);
+  return std::string(1 + random.Below(256), static_cast<char>(33 + random.Below(90)))
+             .substr(0, 200) +
+         std::to_string(row);
 }
 
 inline Decimal RandomValue(Random& random, std::uint32_t column, bool wide) {
@@ -77,7 +87,9 @@ inline Decimal RandomValue(Random& random, std::uint32_t column, bool wide) {
   if (column % 5 == 1) return Decimal(static_cast<std::int64_t>(random.Below(10'000'000)), 6);
   if (column % 5 == 2) return Decimal(-small, static_cast<int>(random.Below(4)));
   if (column % 5 == 3 && wide && random.Below(50) == 0) {
-    const Int128 huge = static_cast<Int128>(random.Next() % 99'999'999'999'999'999) * 1'000'000'000'000'000'000 * 100 + 7;
+    const Int128 huge = static_cast<Int128>(random.Next() % 99'999'999'999'999'999) *
+                            1'000'000'000'000'000'000 * 100 +
+                        7;
     return Decimal(random.Below(2) == 0 ? huge : -huge, 17);
   }
   return Decimal(static_cast<std::int64_t>(random.Next() >> 2), 9);
@@ -95,10 +107,14 @@ inline RowBatch RandomRows(Random& random, const Names& names, const RandomRowsO
     const auto customer = static_cast<CustomerOrdinal>(random.Below(options.customers) * 3 + 1);
     const auto service = static_cast<ServiceOrdinal>(random.Below(options.services));
     // Few distinct times, so that the identity has to decide the order of some rows.
-    const TimeUs time = from + static_cast<TimeUs>(random.Below(10'000)) * (length / 10'000) + (random.Below(2) == 0 ? 0 : 1);
-    const std::string id = internal::RandomId(random, id_kind == 4 ? random.Below(4) : id_kind, row);
-    const std::string source = random.Below(8) == 0 ? "source-" + std::to_string(random.Below(5)) : "";
-    builder.BeginRow(customer, service, time, IdentityHash(names.Customer(customer), source, id), id, source);
+    const TimeUs time = from + static_cast<TimeUs>(random.Below(10'000)) * (length / 10'000) +
+                        (random.Below(2) == 0 ? 0 : 1);
+    const std::string id =
+        internal::RandomId(random, id_kind == 4 ? random.Below(4) : id_kind, row);
+    const std::string source =
+        random.Below(8) == 0 ? "source-" + std::to_string(random.Below(5)) : "";
+    builder.BeginRow(customer, service, time, IdentityHash(names.Customer(customer), source, id),
+                     id, source);
     builder.AddMeasure(kQuantityColumn, Decimal(static_cast<std::int64_t>(1 + random.Below(3))));
     for (std::uint32_t m = 1; m <= options.measures; ++m) {
       const bool there = m % 4 == 0 ? service == 0 : random.Below(4) != 0;
@@ -121,21 +137,24 @@ inline RowBatch RandomRows(Random& random, const Names& names, const RandomRowsO
 /// Rows [first, first + count) of a batch.
 inline RowBatch SliceOf(const RowBatch& rows, std::size_t first, std::size_t count) {
   std::vector<RowRef> refs;
-  for (std::size_t i = 0; i < count; ++i) refs.push_back({0, static_cast<std::uint32_t>(first + i)});
+  for (std::size_t i = 0; i < count; ++i)
+    refs.push_back({0, static_cast<std::uint32_t>(first + i)});
   const RowBatch* const batch = &rows;
   return Gather({&batch, 1}, refs);
 }
 
 /// True if row a of `x` and row b of `y` are the same in everything.
 inline bool SameRow(const RowBatch& x, std::size_t a, const RowBatch& y, std::size_t b) {
-  return x.customers[a] == y.customers[b] && x.identities[a] == y.identities[b] && x.ids[a] == y.ids[b] &&
-         x.sources.Text(a) == y.sources.Text(b) && SameContent(x, a, y, b);
+  return x.customers[a] == y.customers[b] && x.identities[a] == y.identities[b] &&
+         x.ids[a] == y.ids[b] && x.sources.Text(a) == y.sources.Text(b) && SameContent(x, a, y, b);
 }
 
 /// Writes rows as one segment in pieces of `piece` rows (0 = all at once).
-inline Result<SegmentMeta> WriteSegment(Vfs* vfs, const Names& names, const RowBatch& rows, std::size_t piece = 0,
+inline Result<SegmentMeta> WriteSegment(Vfs* vfs, const Names& names, const RowBatch& rows,
+                                        std::size_t piece = 0,
                                         const SegmentSpec& spec = TestSpec()) {
-  QUIPU_TRY_ASSIGN(const std::unique_ptr<SegmentWriter> writer, SegmentWriter::Create(vfs, "/s", spec, &names));
+  QUIPU_TRY_ASSIGN(const std::unique_ptr<SegmentWriter> writer,
+                   SegmentWriter::Create(vfs, "/s", spec, &names));
   if (piece == 0) {
     QUIPU_TRY(writer->Append(rows));
   } else {
@@ -157,9 +176,9 @@ inline void PutFile(Vfs* vfs, const std::string& path, const std::string& bytes)
   ASSERT_TRUE((*file)->Close().ok());
 }
 
-#define QUIPU_ASSERT_OK(expr)                        \
-  do {                                               \
-    const ::quipu::Status quipu_status_ = (expr);    \
+#define QUIPU_ASSERT_OK(expr)                                    \
+  do {                                                           \
+    const ::quipu::Status quipu_status_ = (expr);                \
     ASSERT_TRUE(quipu_status_.ok()) << quipu_status_.ToString(); \
   } while (false)
 

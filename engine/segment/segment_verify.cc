@@ -17,20 +17,25 @@ constexpr std::size_t kProblemsMax = 100;
 // What the names of a segment's own columns, services and customers are: those in the file.
 class StoredNames final : public Names {
  public:
-  StoredNames(const SegmentFooter& footer, const CustomerNames& customers) : footer_(footer), customers_(customers) {}
+  StoredNames(const SegmentFooter& footer, const CustomerNames& customers)
+      : footer_(footer), customers_(customers) {}
   std::string_view Customer(CustomerOrdinal ordinal) const override {
     const std::size_t rank = IndexOf(customers_.ordinals, ordinal);
     return rank < customers_.ordinals.size() ? customers_.names[rank] : std::string_view();
   }
-  std::string_view Service(ServiceOrdinal ordinal) const override { return Find(footer_.services, ordinal); }
+  std::string_view Service(ServiceOrdinal ordinal) const override {
+    return Find(footer_.services, ordinal);
+  }
   std::string_view Dimension(ColumnId id) const override { return Find(footer_.dimensions, id); }
   std::string_view Measure(ColumnId id) const override { return Find(footer_.measures, id); }
 
  private:
   static std::string_view Find(const std::vector<NamedId>& named, std::uint32_t id) {
     const auto found =
-        std::lower_bound(named.begin(), named.end(), id, [](const NamedId& n, std::uint32_t wanted) { return n.id < wanted; });
-    return found != named.end() && found->id == id ? std::string_view(found->name) : std::string_view();
+        std::lower_bound(named.begin(), named.end(), id,
+                         [](const NamedId& n, std::uint32_t wanted) { return n.id < wanted; });
+    return found != named.end() && found->id == id ? std::string_view(found->name)
+                                                   : std::string_view();
   }
   const SegmentFooter& footer_;
   const CustomerNames& customers_;
@@ -54,12 +59,15 @@ class Verifier {
   // Keeps damage for the report and goes on; every other error ends the verification.
   Status Note(const Status& status) {
     if (status.ok()) return Status();
-    if (status.code() != StatusCode::kCorruption && status.code() != StatusCode::kUnsupported) return status;
+    if (status.code() != StatusCode::kCorruption && status.code() != StatusCode::kUnsupported)
+      return status;
     if (report_->problems.size() < kProblemsMax) report_->problems.emplace_back(status.message());
     if (first_.ok()) first_ = status;
     return Status();
   }
-  Status Wrong(const std::string& what) { return Note(Status::Corruption(state_->path + ": " + what)); }
+  Status Wrong(const std::string& what) {
+    return Note(Status::Corruption(state_->path + ": " + what));
+  }
 
   Status CheckPages() {
     QUIPU_TRY(Note(CheckFrame(*state_)));
@@ -95,8 +103,8 @@ class Verifier {
   Status CheckOrder(const RowBatch& previous, const RowBatch& rows, std::uint32_t first) {
     for (std::size_t i = 0; i < rows.size(); ++i) {
       const auto row = first + static_cast<std::uint32_t>(i);
-      const bool ascends = i > 0             ? SegmentOrderLess(rows, i - 1, rows, i)
-                           : previous.empty() || SegmentOrderLess(previous, 0, rows, 0);
+      const bool ascends = i > 0 ? SegmentOrderLess(rows, i - 1, rows, i)
+                                 : previous.empty() || SegmentOrderLess(previous, 0, rows, 0);
       if (!ascends) QUIPU_TRY(Wrong("row " + std::to_string(row) + " is out of order"));
       if (MonthOf(rows.times[i]) != footer_.spec.month) {
         QUIPU_TRY(Wrong("row " + std::to_string(row) + " is of another month"));
@@ -113,8 +121,8 @@ class Verifier {
     const RowGroupFooter& group = footer_.row_groups[g];
     const Totals totals = TotalsOf(rows);
     if (!(totals == group.totals)) {
-      QUIPU_TRY(Wrong("row group " + std::to_string(g) + ": the rows add up to " + totals.ToString() + ", the footer says " +
-                      group.totals.ToString()));
+      QUIPU_TRY(Wrong("row group " + std::to_string(g) + ": the rows add up to " +
+                      totals.ToString() + ", the footer says " + group.totals.ToString()));
     }
     const auto [min, max] = std::minmax_element(rows.times.begin(), rows.times.end());
     if (*min != group.time_min || *max != group.time_max) {
@@ -133,33 +141,41 @@ class Verifier {
       QUIPU_TRY(reader_.ReadTimes(v, &times));
       QUIPU_TRY_ASSIGN(const TimeBounds bounds, reader_.TimeBoundsOf(v));
       const auto [min, max] = std::minmax_element(times.begin(), times.end());
-      if (*min != bounds.min || *max != bounds.max) QUIPU_TRY(Wrong(Vector(v) + "time bounds are not those of its rows"));
+      if (*min != bounds.min || *max != bounds.max)
+        QUIPU_TRY(Wrong(Vector(v) + "time bounds are not those of its rows"));
     }
-    for (std::size_t i = 0; i < group.measure_ids.size(); ++i) QUIPU_TRY(CheckMeasure(g, i, first, vectors));
-    for (std::size_t i = 0; i < group.dimension_ids.size(); ++i) QUIPU_TRY(CheckDimension(g, i, first, vectors));
+    for (std::size_t i = 0; i < group.measure_ids.size(); ++i)
+      QUIPU_TRY(CheckMeasure(g, i, first, vectors));
+    for (std::size_t i = 0; i < group.dimension_ids.size(); ++i)
+      QUIPU_TRY(CheckDimension(g, i, first, vectors));
     return Status();
   }
 
-  Status CheckMeasure(std::size_t g, std::size_t column, std::uint32_t first, std::uint32_t vectors) {
+  Status CheckMeasure(std::size_t g, std::size_t column, std::uint32_t first,
+                      std::uint32_t vectors) {
     const RowGroupFooter& group = footer_.row_groups[g];
     const ColumnId id = group.measure_ids[column];
-    QUIPU_TRY_ASSIGN(const PagePtr page, state_->CachedPage(PageKind::kMeasure, id, g, group.measures[column]));
+    QUIPU_TRY_ASSIGN(const PagePtr page,
+                     state_->CachedPage(PageKind::kMeasure, id, g, group.measures[column]));
     for (std::uint32_t v = 0; v < vectors; ++v) {
       MeasureVector vector;
       QUIPU_TRY(reader_.ReadMeasure(id, first + v, &vector));
       const Result<MeasureVectorStats> stats = DecodeMeasureStats(AsBytes(*page), group.rows, v);
       if (!stats) return state_->AtPage(stats.error(), PageKind::kMeasure, id, g);
       if (!(*stats == StatsOf(vector))) {
-        QUIPU_TRY(Wrong(Vector(first + v) + "statistics of measure " + std::to_string(id) + " are not those of its rows"));
+        QUIPU_TRY(Wrong(Vector(first + v) + "statistics of measure " + std::to_string(id) +
+                        " are not those of its rows"));
       }
     }
     return Status();
   }
 
-  Status CheckDimension(std::size_t g, std::size_t column, std::uint32_t first, std::uint32_t vectors) {
+  Status CheckDimension(std::size_t g, std::size_t column, std::uint32_t first,
+                        std::uint32_t vectors) {
     const RowGroupFooter& group = footer_.row_groups[g];
     const ColumnId id = group.dimension_ids[column];
-    QUIPU_TRY_ASSIGN(const PagePtr page, state_->CachedPage(PageKind::kDimension, id, g, group.codes[column]));
+    QUIPU_TRY_ASSIGN(const PagePtr page,
+                     state_->CachedPage(PageKind::kDimension, id, g, group.codes[column]));
     std::vector<bool> used;
     for (std::uint32_t v = 0; v < vectors; ++v) {
       DimensionVector vector;
@@ -169,12 +185,13 @@ class Verifier {
       const Result<CodeBounds> bounds = DecodeCodeBounds(AsBytes(*page), group.rows, v);
       if (!bounds) return state_->AtPage(bounds.error(), PageKind::kDimension, id, g);
       if (!(*bounds == BoundsOf(vector.codes))) {
-        QUIPU_TRY(Wrong(Vector(first + v) + "bounds of dimension " + std::to_string(id) + " are not those of its rows"));
+        QUIPU_TRY(Wrong(Vector(first + v) + "bounds of dimension " + std::to_string(id) +
+                        " are not those of its rows"));
       }
     }
     if (std::find(used.begin() + 1, used.end(), false) != used.end()) {
-      return Wrong("row group " + std::to_string(g) + ": the dictionary of dimension " + std::to_string(id) +
-                   " holds values that no row has");
+      return Wrong("row group " + std::to_string(g) + ": the dictionary of dimension " +
+                   std::to_string(id) + " holds values that no row has");
     }
     return Status();
   }
@@ -184,14 +201,16 @@ class Verifier {
     QUIPU_TRY_ASSIGN(const IdentityFilter* const filter, state_->LoadFilter());
     for (std::size_t c = 0; c < footer_.identity_chunks.size(); ++c) {
       QUIPU_TRY_ASSIGN(const std::vector<IdentityEntry> stored, state_->ReadIdentityChunk(c));
-      const auto expected = std::span(identities_).subspan(c * kIdentityChunkEntries, stored.size());
+      const auto expected =
+          std::span(identities_).subspan(c * kIdentityChunkEntries, stored.size());
       if (!std::equal(stored.begin(), stored.end(), expected.begin(), expected.end()) ||
           footer_.identity_first_hashes[c] != expected[0].hash) {
         QUIPU_TRY(Wrong("identity chunk " + std::to_string(c) + " is not that of the rows"));
       }
     }
     for (const IdentityEntry& entry : identities_) {
-      if (!filter->MayContain(entry.hash)) QUIPU_TRY(Wrong("the identity filter denies row " + std::to_string(entry.row)));
+      if (!filter->MayContain(entry.hash))
+        QUIPU_TRY(Wrong("the identity filter denies row " + std::to_string(entry.row)));
     }
     return Status();
   }
@@ -199,7 +218,8 @@ class Verifier {
   Status CheckSummaries() {
     QUIPU_TRY_ASSIGN(const SummaryTable* const table, state_->LoadSummaries());
     report_->cells += table->cells();
-    QUIPU_TRY_ASSIGN(const std::string stored, state_->ReadPage(PageKind::kSummaries, 0, 0, footer_.summaries));
+    QUIPU_TRY_ASSIGN(const std::string stored,
+                     state_->ReadPage(PageKind::kSummaries, 0, 0, footer_.summaries));
     if (summaries_->Finish() != stored) return Wrong("the summary cells are not those of the rows");
     return Status();
   }
@@ -218,6 +238,8 @@ class Verifier {
 
 }  // namespace
 
-Status SegmentReader::Verify(SegmentVerifyReport* report) const { return Verifier(*this, state_.get(), report).Run(); }
+Status SegmentReader::Verify(SegmentVerifyReport* report) const {
+  return Verifier(*this, state_.get(), report).Run();
+}
 
 }  // namespace quipu

@@ -63,7 +63,8 @@ struct SegmentWriter::State {
   Status Take(const RowBatch& rows);
   Status WritePending();
   Status WriteRowGroup(const RowBatch& rows);
-  Result<PageRef> WritePage(PageKind kind, std::uint32_t column, std::uint32_t ordinal, const std::string& payload);
+  Result<PageRef> WritePage(PageKind kind, std::uint32_t column, std::uint32_t ordinal,
+                            const std::string& payload);
   Status WriteNames();
   Status WriteIdentities();
   Status WriteTail(SegmentMeta* meta);
@@ -98,7 +99,8 @@ SegmentWriter::~SegmentWriter() {
   (void)state_->vfs->Unlink(state_->tmp_path);  // recovery removes what stays behind
 }
 
-Result<std::unique_ptr<SegmentWriter>> SegmentWriter::Create(Vfs* vfs, const std::string& folder, const SegmentSpec& spec,
+Result<std::unique_ptr<SegmentWriter>> SegmentWriter::Create(Vfs* vfs, const std::string& folder,
+                                                             const SegmentSpec& spec,
                                                              const Names* names) {
   auto state = std::make_unique<State>(vfs, folder, spec, names);
   QUIPU_TRY_ASSIGN(state->file, vfs->Create(state->tmp_path));
@@ -108,7 +110,8 @@ Result<std::unique_ptr<SegmentWriter>> SegmentWriter::Create(Vfs* vfs, const std
 
 Status SegmentWriter::Append(const RowBatch& rows) {
   State& s = *state_;
-  if (s.is_failed || s.is_finished) return Status::Internal("segment writer: used after its end: " + s.tmp_path);
+  if (s.is_failed || s.is_finished)
+    return Status::Internal("segment writer: used after its end: " + s.tmp_path);
   s.is_failed = true;  // until it went well
   QUIPU_TRY(s.CheckRows(rows));
   QUIPU_TRY(s.Take(rows));
@@ -118,17 +121,20 @@ Status SegmentWriter::Append(const RowBatch& rows) {
 
 Status SegmentWriter::State::CheckRows(const RowBatch& rows) {
   if (rows.size() > kSegmentRowsMax - identities.size()) {
-    return Status::Exhausted("segment writer: more than " + std::to_string(kSegmentRowsMax) + " rows; start another segment");
+    return Status::Exhausted("segment writer: more than " + std::to_string(kSegmentRowsMax) +
+                             " rows; start another segment");
   }
   const TimeUs from = MonthStart(footer.spec.month), to = MonthStart(footer.spec.month + 1);
   for (std::size_t i = 0; i < rows.size(); ++i) {
     if (rows.times[i] < from || rows.times[i] >= to) {
-      return Status::Internal("segment writer: time " + FormatTime(rows.times[i]) + " is not in " + MonthText(footer.spec.month));
+      return Status::Internal("segment writer: time " + FormatTime(rows.times[i]) + " is not in " +
+                              MonthText(footer.spec.month));
     }
     const bool first = i == 0;
     if (first && !has_last) continue;
     if (first ? last >= KeyOf(rows, 0) : !SegmentOrderLess(rows, i - 1, rows, i)) {
-      return Status::Internal("segment writer: row " + std::to_string(identities.size() + i) + " is out of order or twice there");
+      return Status::Internal("segment writer: row " + std::to_string(identities.size() + i) +
+                              " is out of order or twice there");
     }
   }
   if (!rows.empty()) {
@@ -164,7 +170,8 @@ Status SegmentWriter::State::Take(const RowBatch& rows) {
 }
 
 Status SegmentWriter::State::WritePending() {
-  const Status written = pending.size() == 1 ? WriteRowGroup(pending[0]) : WriteRowGroup(Join(pending));
+  const Status written =
+      pending.size() == 1 ? WriteRowGroup(pending[0]) : WriteRowGroup(Join(pending));
   pending.clear();
   pending_rows = 0;
   return written;
@@ -179,7 +186,9 @@ Status SegmentWriter::State::WriteRowGroup(const RowBatch& rows) {
   summaries.Add(rows);
   std::size_t run = 0;
   for (std::size_t i = 1; i <= rows.size(); ++i) {
-    if (i < rows.size() && rows.customers[i] == rows.customers[run] && rows.services[i] == rows.services[run]) continue;
+    if (i < rows.size() && rows.customers[i] == rows.customers[run] &&
+        rows.services[i] == rows.services[run])
+      continue;
     directory.Append(rows.customers[run], rows.services[run], static_cast<std::uint32_t>(i - run));
     services.insert(rows.services[run]);
     run = i;
@@ -192,14 +201,17 @@ Status SegmentWriter::State::WriteRowGroup(const RowBatch& rows) {
   return Status();
 }
 
-Result<PageRef> SegmentWriter::State::WritePage(PageKind kind, std::uint32_t column, std::uint32_t ordinal,
-                                                const std::string& payload) {
+Result<PageRef> SegmentWriter::State::WritePage(PageKind kind, std::uint32_t column,
+                                                std::uint32_t ordinal, const std::string& payload) {
   if (payload.size() > kPagePayloadBytesMax) {
-    return Status::Exhausted("segment writer: " + std::string(PageKindName(kind)) + " page of " + std::to_string(payload.size()) +
-                             " bytes, at most " + std::to_string(kPagePayloadBytesMax) + " are possible: " + tmp_path);
+    return Status::Exhausted("segment writer: " + std::string(PageKindName(kind)) + " page of " +
+                             std::to_string(payload.size()) + " bytes, at most " +
+                             std::to_string(kPagePayloadBytesMax) + " are possible: " + tmp_path);
   }
-  const PageRef ref{flushed + buffer.size(), static_cast<std::uint32_t>(kPageHeaderBytes + payload.size())};
-  const PagePlace place{footer.spec.store_id, footer.spec.segment_id, kind, column, ordinal, ref.offset};
+  const PageRef ref{flushed + buffer.size(),
+                    static_cast<std::uint32_t>(kPageHeaderBytes + payload.size())};
+  const PagePlace place{
+      footer.spec.store_id, footer.spec.segment_id, kind, column, ordinal, ref.offset};
   AppendPage(place, AsBytes(payload), &buffer);
   if (buffer.size() >= kFlushBytes && kind != PageKind::kFooter) QUIPU_TRY(Flush());
   return ref;
@@ -217,7 +229,8 @@ Status SegmentWriter::State::WriteNames() {
   list.reserve(directory.customers());
   const Run* previous = nullptr;
   for (const Run& run : directory.runs()) {
-    if (previous == nullptr || previous->customer != run.customer) list.push_back(names->Customer(run.customer));
+    if (previous == nullptr || previous->customer != run.customer)
+      list.push_back(names->Customer(run.customer));
     previous = &run;
   }
   std::string payload;
@@ -232,7 +245,9 @@ Status SegmentWriter::State::WriteIdentities() {
   for (const IdentityEntry& entry : identities) filter.Add(entry.hash);
   std::string payload;
   for (std::size_t first = 0; first < identities.size(); first += kIdentityChunkEntries) {
-    const auto chunk = std::span(identities).subspan(first, std::min(kIdentityChunkEntries, identities.size() - first));
+    const auto chunk =
+        std::span(identities)
+            .subspan(first, std::min(kIdentityChunkEntries, identities.size() - first));
     payload.clear();
     EncodeIdentityChunk(chunk, &payload);
     const auto ordinal = static_cast<std::uint32_t>(footer.identity_chunks.size());
@@ -251,9 +266,12 @@ void SegmentWriter::State::DescribeColumns() {
   for (const RowGroupFooter& group : footer.row_groups) {
     dimensions.insert(group.dimension_ids.begin(), group.dimension_ids.end());
   }
-  for (const auto& [id, total] : footer.totals.measures) footer.measures.push_back({id, std::string(names->Measure(id))});
-  for (const ColumnId id : dimensions) footer.dimensions.push_back({id, std::string(names->Dimension(id))});
-  for (const ServiceOrdinal service : services) footer.services.push_back({service, std::string(names->Service(service))});
+  for (const auto& [id, total] : footer.totals.measures)
+    footer.measures.push_back({id, std::string(names->Measure(id))});
+  for (const ColumnId id : dimensions)
+    footer.dimensions.push_back({id, std::string(names->Dimension(id))});
+  for (const ServiceOrdinal service : services)
+    footer.services.push_back({service, std::string(names->Service(service))});
 }
 
 // Everything after the row groups.
@@ -284,13 +302,16 @@ Status SegmentWriter::State::Publish() {
 
 Result<SegmentMeta> SegmentWriter::Finish() {
   State& s = *state_;
-  if (s.is_failed || s.is_finished) return Status::Internal("segment writer: used after its end: " + s.tmp_path);
+  if (s.is_failed || s.is_finished)
+    return Status::Internal("segment writer: used after its end: " + s.tmp_path);
   s.is_failed = true;  // until it went well
   if (s.pending_rows > 0) QUIPU_TRY(s.WritePending());
-  if (s.footer.row_groups.empty()) return Status::Internal("segment writer: a segment without rows: " + s.tmp_path);
+  if (s.footer.row_groups.empty())
+    return Status::Internal("segment writer: a segment without rows: " + s.tmp_path);
   if (!(s.appended == s.footer.totals)) {
-    return Status::Internal("segment writer: " + s.appended.ToString() + " came in, but the row groups hold " +
-                            s.footer.totals.ToString() + ": " + s.tmp_path);
+    return Status::Internal("segment writer: " + s.appended.ToString() +
+                            " came in, but the row groups hold " + s.footer.totals.ToString() +
+                            ": " + s.tmp_path);
   }
   SegmentMeta meta;
   QUIPU_TRY(s.WriteTail(&meta));

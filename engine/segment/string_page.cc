@@ -33,7 +33,8 @@ Result<StringList> DecodeStringList(Bytes* in, const StringLimits& limits) {
   list.Reserve(count, text.size());
   for (std::size_t i = 0; i < count; ++i) {
     const std::string_view s(text.data() + offsets[i], offsets[i + 1] - offsets[i]);
-    if (s.size() > limits.string_bytes_max) return Status::Corruption("string list: string too long");
+    if (s.size() > limits.string_bytes_max)
+      return Status::Corruption("string list: string too long");
     if (limits.sorted && i > 0 && list[i - 1] >= s) {
       return Status::Corruption("string list: dictionary is not sorted");
     }

@@ -9,7 +9,6 @@ namespace quipu {
 namespace {
 
 constexpr int kOctaveBits = 7;  // 128 buckets per octave
-constexpr int kSignificantDigits = 6;
 constexpr std::int32_t kWindowSlack = 64;
 
 Uint128 MagnitudeOf(Int128 v) {
@@ -38,20 +37,6 @@ Interval IntervalOf(std::int32_t index) {
   const int shift = (index >> kOctaveBits) - 1;
   const std::int32_t leading = index - (shift << kOctaveBits);
   return {static_cast<Uint128>(leading) << shift, Uint128{1} << shift};
-}
-
-// The midpoint of a bucket's magnitudes, half to even at 6 significant digits.
-Uint128 RoundedMidpoint(const Interval& i) {
-  const Uint128 middle = i.low + i.width / 2;
-  int digits = 1;
-  while (digits < 39 && middle >= PowerOf10(digits)) ++digits;
-  if (digits <= kSignificantDigits) return middle;
-  const Uint128 unit = PowerOf10(digits - kSignificantDigits);
-  Uint128 quotient = middle / unit;
-  const Uint128 rest = middle % unit;
-  const Uint128 missing = unit - rest;
-  if (rest > missing || (rest == missing && (quotient & 1) != 0)) ++quotient;
-  return quotient * unit;
 }
 
 }  // namespace
@@ -160,14 +145,15 @@ void QuantileSketch::Merge(const QuantileSketch& other) {
   }
 }
 
-// If a single multiple of 10^-scale_max lies in the bucket, nothing else can have been counted there.
+// Every value counted here is a multiple of 10^-scale_max: the middle of the first and the last such multiple in the bucket is
+// at most (last - first) / 2 < width / 2 away from any of them.
 Int128 QuantileSketch::Representative(std::int32_t bucket) const {
   const Interval i = IntervalOf(bucket < 0 ? -bucket : bucket);
   const Uint128 step = PowerOf10(kSumScale - scale_max_);
-  const Uint128 last_multiple = (i.low + (i.width - 1)) / step * step;
-  const bool only_one =
-      last_multiple >= i.low && (last_multiple < step || last_multiple - step < i.low);
-  const auto magnitude = static_cast<Int128>(only_one ? last_multiple : RoundedMidpoint(i));
+  const Uint128 first = (i.low + (step - 1)) / step * step;
+  const Uint128 last = (i.low + (i.width - 1)) / step * step;
+  // A bucket without such a multiple can only come from a damaged sketch; any point of it will do.
+  const auto magnitude = static_cast<Int128>(first <= last ? first + (last - first) / 2 : i.low);
   return bucket < 0 ? -magnitude : magnitude;
 }
 

@@ -11,9 +11,10 @@
 // so an octave has 128 buckets and a bucket is at most 1/128 of its lower edge wide: its midpoint is within 1/256 = 0.39 % of
 // any value in it. Negative values use the mirrored index; zero is its own bucket.
 //
-// A quantile q over n values is the value of rank max(1, ceil(q n)). In histogram mode the answer is the bucket's representative: if
-// exactly one multiple of 10^-s lies in the bucket, s being the largest scale (digits after the point) seen, that multiple, so small integers come back exactly;
-// otherwise the midpoint (lower edge + half the width) rounded half to even to 6 significant digits. Then it is clamped to [min, max].
+// A quantile q over n values is the value of rank max(1, ceil(q n)). In histogram mode the answer is the representative of the bucket that
+// reaches the rank. With s the largest scale (digits after the point) seen, every value counted is a multiple of 10^-s, so the representative is the middle
+// of the first and the last such multiple in the bucket: at most half a bucket away from any of them, and exact where there is only one, as for
+// small integers. Then it is clamped to [min, max].
 #pragma once
 
 #include <cstdint>

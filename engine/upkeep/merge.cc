@@ -149,7 +149,7 @@ std::vector<std::uint64_t> PickMerge(const View& view, const Options& options, b
     if (meta.totals.rows >= options.merged_rows_max) continue;
     tiers[{meta.spec.month, on_request ? 0 : TierOf(meta.totals.rows)}].push_back(&meta);
   }
-  const std::size_t fan_in = on_request ? 2 : std::max<std::size_t>(2, options.merge_fan_in);
+  const std::size_t fan_in = on_request ? 2 : std::clamp<std::size_t>(options.merge_fan_in, 2, kInputsMax);
   for (const auto& [key, metas] : tiers) {
     if (metas.size() < fan_in) continue;
     auto ids = TakeSmallest(metas, options);
@@ -182,7 +182,11 @@ Status MergeSegments(Store* store, const std::vector<std::uint64_t>& ids, const 
   SegmentEdit edit;
   edit.add.push_back(std::move(merged));
   edit.remove = ids;
-  return store->Install(edit);
+  Status installed = store->Install(edit);
+  if (!installed.ok() && installed.code() != StatusCode::kIoError) {  // after kIoError the manifest may name it already
+    (void)store->vfs()->Unlink(JoinPath(store->segments_folder(), edit.add.front().file_name));
+  }
+  return installed;
 }
 
 }  // namespace quipu
