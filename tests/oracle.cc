@@ -136,7 +136,7 @@ Result<OracleCell> Evaluate(const Aggregate& a, const std::vector<const Fact*>& 
   if (facts.empty()) return Absent(ColumnType::kDecimal);
   const auto less = [&](const Fact* x, const Fact* y) { return *x->Number(a.column) < *y->Number(a.column); };
   const auto earlier = [](const Fact* x, const Fact* y) {
-    return std::tuple(x->time, x->identity()) < std::tuple(y->time, y->identity());
+    return std::tuple(x->time, x->identity) < std::tuple(y->time, y->identity);
   };
   switch (a.function) {
     case Function::kSum:
@@ -394,6 +394,7 @@ std::vector<Outcome> Oracle::Ingest(const std::vector<Fact>& facts, std::uint64_
     const auto [it, is_new] = facts_.emplace(Key{fact.customer, fact.source, fact.id}, fact);
     if (is_new) {
       it->second.seq = seq;
+      it->second.identity = IdentityHash(fact.customer, fact.source, fact.id);
       outcomes.push_back(Outcome::kAccepted);
     } else {
       outcomes.push_back(it->second.SameContent(fact, fact.time_given) ? Outcome::kDuplicate : Outcome::kConflict);
@@ -424,10 +425,8 @@ std::vector<const Fact*> Oracle::Events(const EventQuery& query) const {
       found.push_back(&fact);
     }
   }
-  std::map<const Fact*, Hash128> identities;
-  for (const Fact* f : found) identities[f] = f->identity();
-  std::sort(found.begin(), found.end(), [&](const Fact* a, const Fact* b) {
-    return std::tuple(a->time, identities[a]) < std::tuple(b->time, identities[b]);
+  std::sort(found.begin(), found.end(), [](const Fact* a, const Fact* b) {
+    return std::tuple(a->time, a->identity) < std::tuple(b->time, b->identity);
   });
   return found;
 }

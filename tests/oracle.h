@@ -31,7 +31,8 @@ struct Fact {
   bool invalid = false;   ///< Breaks a rule of the event model; the engine must say so.
   std::uint64_t seq = 0;  ///< The commit that stored it.
 
-  [[nodiscard]] Hash128 identity() const { return IdentityHash(customer, source, id); }
+  Hash128 identity;       ///< Of (customer, source, id); set by Oracle::Ingest.
+
   /// The number in a column of that name, or null: `quantity`, `cost` or a measure.
   [[nodiscard]] const Decimal* Number(const std::string& column) const;
   /// The text in a column of that name, or null: `customer`, `service` or a dimension.

@@ -1,5 +1,8 @@
 #include "query/chunk.h"
 
+#include <algorithm>
+#include <limits>
+
 #include "base/check.h"
 
 namespace quipu {
@@ -123,16 +126,41 @@ void Aggregator::AddMeasure(std::size_t slot, const Chunk& chunk, const std::vec
   const MeasureNeed& need = query_->measures[slot];
   const Chunk::MeasureColumn& column = chunk.measures[slot];
   if (!column.exists) return;
+  if (need.stats && column.narrow != nullptr) {
+    AddNarrowStats(slot, column, selected);
+    if (!need.quantiles && !need.ends) return;
+  }
   for (std::size_t k = 0; k < selected.size(); ++k) {
     const std::uint32_t row = selected[k];
     if (!column.IsPresent(row)) continue;
     const std::uint32_t g = group_of_[k];
     const Int128 mantissa = column.Mantissa(row);
-    if (need.stats) groups_->stats(g, slot).Add(mantissa, column.scale);
+    if (need.stats && column.narrow == nullptr) groups_->stats(g, slot).Add(mantissa, column.scale);
     if (need.quantiles) groups_->quantiles(g, slot).Add(mantissa, column.scale);
     if (need.ends) {
       groups_->ends(g, slot).Add({chunk.times[row], chunk.identities[row], AtSumScale(mantissa, column.scale)});
     }
+  }
+}
+
+/// Neighbouring rows mostly share their group: their mantissas are summed as integers and reach the 192-bit sum once per stretch.
+void Aggregator::AddNarrowStats(std::size_t slot, const Chunk::MeasureColumn& column, const std::vector<std::uint32_t>& selected) {
+  for (std::size_t k = 0; k < selected.size();) {
+    const std::uint32_t g = group_of_[k];
+    std::uint64_t n = 0;
+    Int128 sum = 0;
+    std::int64_t low = std::numeric_limits<std::int64_t>::max();
+    std::int64_t high = std::numeric_limits<std::int64_t>::min();
+    for (; k < selected.size() && group_of_[k] == g; ++k) {
+      const std::uint32_t row = selected[k];
+      if (column.present != nullptr && column.present[row] == 0) continue;
+      const std::int64_t v = column.narrow[row];
+      sum += v;
+      low = std::min(low, v);
+      high = std::max(high, v);
+      ++n;
+    }
+    if (n > 0) groups_->stats(g, slot).AddMany(n, sum, low, high, column.scale);
   }
 }
 

@@ -88,6 +88,7 @@ class Aggregator {
   Status AssignGroups(const Chunk& chunk, const std::vector<std::uint32_t>& selected);
   std::uint32_t KeyPart(std::size_t field, const Chunk& chunk, std::size_t row);
   void AddMeasure(std::size_t slot, const Chunk& chunk, const std::vector<std::uint32_t>& selected);
+  void AddNarrowStats(std::size_t slot, const Chunk::MeasureColumn& column, const std::vector<std::uint32_t>& selected);
   void AddDistinct(std::size_t slot, const Chunk& chunk, const std::vector<std::uint32_t>& selected);
 
   const BoundQuery* query_;

@@ -29,19 +29,13 @@ class Tiler {
   void Tile(TimeUs from, TimeUs to, std::uint32_t w) {
     window_ = w;
     covered_to_ = from;
-    // A range that reaches over all rows of the segment is as good as the whole month.
-    const TimeUs month_from = MonthStart(meta_.spec.month);
-    const TimeUs month_to = MonthStart(meta_.spec.month + 1);
-    const bool whole = from <= meta_.time_min && to > meta_.time_max;
-    if (whole) covered_to_ = month_from;
-    const TimeUs a = whole ? month_from : from;
-    const TimeUs b = whole ? month_to : to;
+    const bool whole = from <= meta_.time_min && to > meta_.time_max;  // as good as the whole month
     if (whole && month_.first != month_.last && Serves(month_.first)) {
-      Use(month_.first, month_from, month_to);
+      Use(month_.first, from, to);
     } else {
-      TileDays(a, b);
+      TileDays(from, to);
     }
-    QUIPU_DCHECK(covered_to_ == b);  // the pieces tile the range: each began where the one before ended
+    QUIPU_DCHECK(covered_to_ == to);  // the pieces tile the range: each began where the one before ended
   }
 
   [[nodiscard]] const std::vector<Interval>& raw() const { return raw_; }
@@ -214,8 +208,13 @@ class SegmentPlanner {
   }
 
   void TileWindows(Tiler* tiler) {
+    // A range that reaches the segment's first or last row reaches the edge of its month: nothing lies between, and
+    // whole hours and days can be cells instead of ragged edges.
+    const SegmentMeta& meta = segment_.meta();
+    const TimeUs from = from_ <= meta.time_min ? MonthStart(meta.spec.month) : from_;
+    const TimeUs to = to_ > meta.time_max ? MonthStart(meta.spec.month + 1) : to_;
     for (std::size_t w = query_.WindowOf(from_); w < query_.windows.size() && query_.windows[w] < to_; ++w) {
-      tiler->Tile(std::max(from_, query_.windows[w]), std::min(to_, query_.WindowEnd(w)), static_cast<std::uint32_t>(w));
+      tiler->Tile(std::max(from, query_.windows[w]), std::min(to, query_.WindowEnd(w)), static_cast<std::uint32_t>(w));
     }
   }
 

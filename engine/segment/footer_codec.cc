@@ -80,13 +80,13 @@ class FbReader {
   std::vector<PageRef> Refs(const flatbuffers::Vector<const fb::PageRef*>* refs) {
     std::vector<PageRef> out;
     if (!Have(refs)) return out;
-    for (const fb::PageRef* ref : *refs) out.push_back(Ref(ref));
+    for (const fb::PageRef& ref : Copy<fb::PageRef>(*refs)) out.push_back(Ref(&ref));
     return out;
   }
   template <class T>
   std::vector<T> List(const flatbuffers::Vector<T>* list) {
     if (!Have(list)) return {};
-    return {list->begin(), list->end()};
+    return Copy<T>(*list);
   }
   std::vector<NamedId> Ids(const flatbuffers::Vector<Offset<fb::NamedId>>* ids) {
     std::vector<NamedId> out;
@@ -111,6 +111,14 @@ class FbReader {
   }
 
  private:
+  // The verifier does not check the alignment of what is inside a vector; so it is copied, not looked at in place.
+  template <class T, class Vector>
+  static std::vector<T> Copy(const Vector& vector) {
+    std::vector<T> out(vector.size());
+    if (!out.empty())
+      std::memcpy(static_cast<void*>(out.data()), vector.Data(), out.size() * sizeof(T));
+    return out;
+  }
   bool complete_ = true;
 };
 

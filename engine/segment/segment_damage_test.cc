@@ -196,7 +196,7 @@ TEST_F(SegmentDamageTest, AnEncryptedPageIsUnsupported) {
 }
 
 // Some content is said only once: a time that moves inside its hour, a value of a dimension that another one takes the place of,
-// one more bit in the filter. Only the checksum guards it.
+// one more bit in the filter. Only the checksum guards it. And a zstd frame may say the same in two ways.
 bool NothingElseKnowsIt(PageKind kind) {
   return kind == PageKind::kTimes || kind == PageKind::kDimension ||
          kind == PageKind::kDictionary || kind == PageKind::kIdentityFilter;
@@ -221,6 +221,14 @@ TEST_F(SegmentDamageTest, VerifySeesThroughEveryPageThatLies) {
       const std::string where = std::string(PageKindName(page.place.kind)) + " byte " +
                                 std::to_string(byte) + " bit " + std::to_string(bit);
       if (status.ok() && NothingElseKnowsIt(page.place.kind)) continue;
+      if (status.ok() &&
+          (page.place.kind == PageKind::kIds || page.place.kind == PageKind::kNames)) {
+        const Result<RowBatch> rows = (*reader)->ReadRows(0, (*reader)->rows());
+        ASSERT_TRUE(rows);
+        for (std::size_t i = 0; i < rows->size(); ++i)
+          ASSERT_TRUE(SameRow(rows_, i, *rows, i)) << i;
+        continue;
+      }
       ASSERT_EQ(status.code(), StatusCode::kCorruption) << where << ": " << status.ToString();
       ASSERT_NE(status.message().find(kPath), std::string::npos)
           << where << ": " << status.ToString();

@@ -209,25 +209,26 @@ TEST_F(SegmentTest, FindsEveryIdentity) {
 // Real hashes never collide like this; the index must not care.
 TEST_F(SegmentTest, FindsEqualHashesAcrossChunks) {
   RowBatchBuilder builder;
-  const std::size_t kRows = 3 * kIdentityChunkEntries;
+  constexpr std::uint32_t kRows = 3 * kIdentityChunkEntries;
+  constexpr std::uint32_t kFirst = kIdentityChunkEntries / 2;  // in the middle of a chunk
   std::vector<std::uint32_t> expected;
   for (std::uint32_t row = 0; row < kRows; ++row) {
-    const bool common = row >= 5000 && row < 5000 + 2 * kIdentityChunkEntries;
+    const bool common = row >= kFirst && row < kFirst + 2 * kIdentityChunkEntries;
     if (common) expected.push_back(row);
     const std::string id = std::to_string(row);
     builder.BeginRow(1, 0, MonthStart(kTestMonth) + row,
-                     {common       ? 5000u
-                      : row < 5000 ? row
-                                   : row + 10'000u,
+                     {common         ? kFirst
+                      : row < kFirst ? row
+                                     : row + kRows,
                       row},
                      id, "");
     builder.AddMeasure(kQuantityColumn, Decimal(1));
   }
   const auto reader = Write(builder.Finish());
   ASSERT_NE(reader, nullptr);
-  EXPECT_EQ(*reader->FindIdentity(5000), expected);
-  EXPECT_EQ(*reader->FindIdentity(4999), std::vector<std::uint32_t>{4999});
-  EXPECT_TRUE(reader->FindIdentity(5001)->empty());
+  EXPECT_EQ(*reader->FindIdentity(kFirst), expected);
+  EXPECT_EQ(*reader->FindIdentity(kFirst - 1), std::vector<std::uint32_t>{kFirst - 1});
+  EXPECT_TRUE(reader->FindIdentity(kFirst + 1)->empty());
   // And because these are no hashes of their names, verification must see it.
   SegmentVerifyReport report;
   EXPECT_EQ(reader->Verify(&report).code(), StatusCode::kCorruption);

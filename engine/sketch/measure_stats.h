@@ -21,6 +21,12 @@ struct MeasureStats {
     Widen(v, v);
     ++count;
   }
+  /// Adds `n` > 0 values at once: their exact sum, smallest and largest mantissa, all at `scale`.
+  void AddMany(std::uint64_t n, Int128 mantissa_sum, Int128 low, Int128 high, int scale) {
+    sum.Add(mantissa_sum, scale);
+    Widen(AtSumScale(low, scale), AtSumScale(high, scale));
+    count += n;
+  }
   void Merge(const MeasureStats& o) {
     if (o.count == 0) return;
     sum.Add(o.sum);

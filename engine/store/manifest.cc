@@ -3,6 +3,7 @@
 #include <flatbuffers/flatbuffers.h>
 
 #include "base/bytes.h"
+#include "base/calendar.h"
 #include "base/check.h"
 #include "formats/manifest_generated.h"
 
@@ -233,6 +234,9 @@ Result<SegmentMeta> DecodeSegment(std::string_view key, std::string_view value,
   ByteReader in(Bytes(s->totals()->data(), s->totals()->size()));
   QUIPU_TRY_ASSIGN(meta.totals, Totals::Decode(in));
   QUIPU_TRY(CheckConsumed(in, what));
+  if (meta.spec.month < MonthOf(kTimeMin) || meta.spec.month > MonthOf(kTimeMax - 1)) {
+    return Status::Corruption(what + ": impossible month " + std::to_string(meta.spec.month));
+  }
   // The name is derived from id and month, so nothing that stands here can point outside the folder.
   if (MakeSegmentKey(meta.spec.segment_id) != key ||
       meta.file_name != SegmentFileName(meta.spec.segment_id, meta.spec.month)) {
