@@ -2,7 +2,8 @@
 //
 //     QuerySpec --Bind--> BoundQuery --Plan--> pieces --Execute--> groups --Finish--> ResultSet
 //
-//   bind      names become ordinals and column ids, filters become predicates; a name that no event has ever used matches nothing.
+//   bind      names become ordinals and column ids, filters become predicates. An unknown customer or service matches nothing; a dimension or measure
+//             that no event has is a mistake of the asker and refused.
 //   plan      per segment and (scope, service): the asked time range is tiled by summary cells (month, day, hour) where the question
 //             allows it, and by raw row ranges elsewhere; hot batches are raw rows. A debug build proves the tiling.
 //   execute   cells and raw vectors flow into the same accumulators (sketch/), keyed by (window, group values).

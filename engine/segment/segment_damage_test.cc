@@ -196,10 +196,16 @@ TEST_F(SegmentDamageTest, AnEncryptedPageIsUnsupported) {
 }
 
 // Some content is said only once: a time that moves inside its hour, a value of a dimension that another one takes the place of,
-// one more bit in the filter. Only the checksum guards it. And a zstd frame may say the same in two ways.
+// one more bit in the filter. Only the checksum guards it.
 bool NothingElseKnowsIt(PageKind kind) {
   return kind == PageKind::kTimes || kind == PageKind::kDimension ||
          kind == PageKind::kDictionary || kind == PageKind::kIdentityFilter;
+}
+
+// Here other bytes can stand for the same events: in a zstd frame, or with another ordinal for a
+// customer of the same name (the names page goes by rank, and only the catalogue knows ordinals).
+bool SaysTheSameOtherwise(PageKind kind) {
+  return kind == PageKind::kIds || kind == PageKind::kNames || kind == PageKind::kDirectory;
 }
 
 // Pages whose checksums are right and whose content lies: what an attacker, or a bug of ours, would write.
@@ -221,12 +227,13 @@ TEST_F(SegmentDamageTest, VerifySeesThroughEveryPageThatLies) {
       const std::string where = std::string(PageKindName(page.place.kind)) + " byte " +
                                 std::to_string(byte) + " bit " + std::to_string(bit);
       if (status.ok() && NothingElseKnowsIt(page.place.kind)) continue;
-      if (status.ok() &&
-          (page.place.kind == PageKind::kIds || page.place.kind == PageKind::kNames)) {
+      if (status.ok() && SaysTheSameOtherwise(page.place.kind)) {
         const Result<RowBatch> rows = (*reader)->ReadRows(0, (*reader)->rows());
         ASSERT_TRUE(rows);
-        for (std::size_t i = 0; i < rows->size(); ++i)
-          ASSERT_TRUE(SameRow(rows_, i, *rows, i)) << i;
+        ASSERT_TRUE(rows->identities == rows_.identities) << where;
+        for (std::size_t i = 0; i < rows->size(); ++i) {
+          ASSERT_TRUE(SameContent(rows_, i, *rows, i)) << where;
+        }
         continue;
       }
       ASSERT_EQ(status.code(), StatusCode::kCorruption) << where << ": " << status.ToString();

@@ -4,7 +4,7 @@
 //       LOCK            held while open
 //       kv/             RocksDB: catalogue, manifest, producers, one blob per commit
 //       segments/       NNNNNNNNNN-YYYY-MM.seg
-//       quarantine/     files that the manifest does not know; moved here, never deleted
+//       quarantine/     files that the manifest does not know; moved here, never deleted (but unfinished *.tmp files are)
 //
 // There is one record of progress: the KvStore. A commit is one synced Write {blob, producer rows, new names, totals, seq}; a
 // seal or a merge is one synced Write {segments added, segments removed, blobs deleted, sealed_seq}. A file becomes visible only after

@@ -140,7 +140,7 @@ struct IngestReply {
   std::vector<Outcome> outcomes;
   std::vector<EventProblem> problems;      ///< At most 100, in index order.
   std::vector<GeneratedId> generated_ids;  ///< For the events that came without an id.
-  bool replayed = false;                   ///< Answered from a producer's stored reply.
+  bool replayed = false;                   ///< Answered from a producer's stored reply (which keeps no `problems`).
   [[nodiscard]] std::size_t Count(Outcome o) const noexcept;
 };
 

@@ -67,7 +67,7 @@ constexpr const char* kFooter = R"(Examples:
   quipu top usage.quipu --by customer --measure 'sum(cost)'
   quipu query usage.quipu --select 'count,p99(duration_ms)' --window day --group-by service
 
-Exit status: 0 done, 1 failed (also in part), 2 wrong usage, 130 stopped by Ctrl-C.)";
+Exit status: 0 done, 1 failed (also in part), 2 wrong usage, 130 stopped by Ctrl-C, 143 by SIGTERM.)";
 
 }  // namespace
 

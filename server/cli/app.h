@@ -11,7 +11,7 @@
 //
 // Invariants:
 //  1. Answers go to standard output; errors, notices and progress to standard error. A pipe never sees a progress bar.
-//  2. Exit status: 0 done, 1 failed (also: in part), 2 wrong usage, 130 stopped by Ctrl-C with the store closed soundly.
+//  2. Exit status: 0 done, 1 failed (also: in part), 2 wrong usage, 130 or 143 stopped by Ctrl-C or SIGTERM with the store closed soundly.
 //  3. An error says what, where and what to do.
 //
 // Example: `quipu top S --by customer --limit 3 --format json` parses in cli/query_commands.cc, becomes a QuerySpec, and its

@@ -251,7 +251,7 @@ void AddStoreCommands(CLI::App& app, int* exit) {
   auto compact = std::make_shared<Flags>();
   command = AddCommand(app, "compact", "Seal what is not sealed and merge small segments", compact);
   command->footer(
-      "Answers do not change. Ctrl-C stops between two merges and leaves a sound store.");
+      "Answers do not change. Ctrl-C abandons the merge under way and leaves a sound store.");
   command->callback([=] { *exit = RunCompact(*compact); });
 }
 
