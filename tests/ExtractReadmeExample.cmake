@@ -1,6 +1,7 @@
 # cmake -DREADME=... -DOUTPUT=... -P ExtractReadmeExample.cmake
 # Writes the first ```cpp block of README that has an `int main` to OUTPUT, as it stands; a README without one gives no file.
 # Line by line and without lists: CMake's lists would fall over the semicolons and brackets of C++.
+cmake_minimum_required(VERSION 3.25)
 file(READ ${README} text)
 set(rest "${text}\n")
 set(found "")
@@ -25,5 +26,5 @@ endwhile()
 if(found STREQUAL "")
   file(REMOVE ${OUTPUT})
 else()
-  file(CONFIGURE OUTPUT ${OUTPUT} CONTENT "// From README.md; change it there.\n@found@" @ONLY)
+  file(WRITE ${OUTPUT} "// From README.md; change it there.\n${found}")
 endif()

@@ -38,7 +38,8 @@ Fact MakeFact(int stream, std::size_t index) {
   f.id = std::to_string(stream) + "-" + std::to_string(index);
   f.customer = "c" + std::to_string(index * 31 % 40);
   f.service = index % 3 == 0 ? "api" : "llm";
-  f.time = ParseTime("2026-03-01")->time_us + static_cast<TimeUs>(index * 7'919'000'003 % (60 * kDayUs));
+  f.time =
+      ParseTime("2026-03-01")->time_us + static_cast<TimeUs>(index * 7'919'000'003 % (60 * kDayUs));
   f.quantity = Decimal(static_cast<std::int64_t>(index % 7) + 1);
   if (index % 4 != 0) f.cost = Decimal(static_cast<Int128>(index % 1000), 6);
   f.measures["tokens"] = Decimal(static_cast<std::int64_t>(index % 977));
@@ -65,8 +66,10 @@ void Tell(int fd, const std::string& line) {
   if (write(fd, line.data(), line.size()) != static_cast<ssize_t>(line.size())) _exit(3);
 }
 
-void Send(Database* db, int fd, int stream, std::size_t first, std::size_t count, bool again, std::uint64_t sequence) {
-  const std::string range = std::to_string(stream) + " " + std::to_string(first) + " " + std::to_string(count);
+void Send(Database* db, int fd, int stream, std::size_t first, std::size_t count, bool again,
+          std::uint64_t sequence) {
+  const std::string range =
+      std::to_string(stream) + " " + std::to_string(first) + " " + std::to_string(count);
   EventBatch batch;
   for (std::size_t i = first; i < first + count; ++i) AddTo(&batch, MakeFact(stream, i));
   if (sequence != 0) batch.producer = ProducerStamp{"producer", 1, sequence};
@@ -86,7 +89,8 @@ void Send(Database* db, int fd, int stream, std::size_t first, std::size_t count
 }
 
 /// Ingests until killed. Stream 0: batches of any size, now and then an old range again. Stream 1: stamped batches.
-int RunWriter(const std::string& path, int fd, std::size_t next, std::uint64_t sequence, std::uint64_t seed) {
+int RunWriter(const std::string& path, int fd, std::size_t next, std::uint64_t sequence,
+              std::uint64_t seed) {
   auto db = Database::Open(path, StoreOptions());
   if (!db) {
     Tell(fd, "E open: " + db.error().ToString().substr(0, 2000) + "\n");
@@ -130,11 +134,11 @@ int RunReopener(const std::string& path, int fd) {
 // ---- the parent
 
 struct Stream {
-  std::vector<bool> stored;      // by index, as of the last look into the store
-  std::vector<bool> acked;       // by index, ever
-  std::size_t sent = 0;          // indexes below it were or are being sent
-  std::size_t next = 0;          // the first that was not acknowledged
-  bool in_flight = false;        // [next, sent) is one batch of which nothing was heard
+  std::vector<bool> stored;  // by index, as of the last look into the store
+  std::vector<bool> acked;   // by index, ever
+  std::size_t sent = 0;      // indexes below it were or are being sent
+  std::size_t next = 0;      // the first that was not acknowledged
+  bool in_flight = false;    // [next, sent) is one batch of which nothing was heard
 };
 
 class KillTest {
@@ -154,9 +158,10 @@ class KillTest {
   void Cycle(int cycle) {
     if (cycle % kCyclesPerStore == 0) StartStore(cycle);
     const auto number = [&] { return std::to_string(random_.Next() >> 1); };
-    ASSERT_NO_FATAL_FAILURE(RunAndKill({"--writer", path_, std::to_string(streams_[0].next),
-                                        std::to_string(streams_[1].next / kStampedBatch + 1), number()},
-                                       5 + random_.Below(196)));
+    ASSERT_NO_FATAL_FAILURE(
+        RunAndKill({"--writer", path_, std::to_string(streams_[0].next),
+                    std::to_string(streams_[1].next / kStampedBatch + 1), number()},
+                   5 + random_.Below(196)));
     if (random_.Below(5) == 0) {
       ASSERT_NO_FATAL_FAILURE(RunAndKill({"--reopener", path_}, random_.Below(80)));
     }
@@ -197,8 +202,9 @@ class KillTest {
     std::string heard;
     bool ended = false;
     for (;;) {
-      const auto left =
-          std::chrono::duration_cast<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now()).count();
+      const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(
+                            deadline - std::chrono::steady_clock::now())
+                            .count();
       if (left <= 0) break;
       pollfd wait{fds[0], POLLIN, 0};
       if (poll(&wait, 1, static_cast<int>(left)) <= 0) continue;
@@ -236,7 +242,8 @@ class KillTest {
     Stream& s = streams_[which];
     if (line[0] == 'S') {
       ASSERT_EQ(first, s.next);
-      s.in_flight = first >= s.sent;  // a range that was in flight before may be cut differently now
+      s.in_flight =
+          first >= s.sent;  // a range that was in flight before may be cut differently now
       s.sent = std::max(s.sent, first + count);
       return;
     }
@@ -266,11 +273,14 @@ class KillTest {
     for (int w = 0; w < 2; ++w) {
       Stream& s = streams_[w];
       for (std::size_t i = 0; i < s.acked.size(); ++i) {
-        ASSERT_TRUE(!s.acked[i] || s.stored[i]) << "acknowledged event " << w << "-" << i << " is lost";
+        ASSERT_TRUE(!s.acked[i] || s.stored[i])
+            << "acknowledged event " << w << "-" << i << " is lost";
       }
       if (!s.in_flight) continue;
-      const auto kept = std::count(s.stored.begin() + static_cast<std::ptrdiff_t>(s.next), s.stored.end(), true);
-      ASSERT_TRUE(kept == 0 || static_cast<std::size_t>(kept) == s.sent - s.next) << "half a batch: " << kept << " of " << s.sent - s.next;
+      const auto kept =
+          std::count(s.stored.begin() + static_cast<std::ptrdiff_t>(s.next), s.stored.end(), true);
+      ASSERT_TRUE(kept == 0 || static_cast<std::size_t>(kept) == s.sent - s.next)
+          << "half a batch: " << kept << " of " << s.sent - s.next;
       (kept == 0 ? in_flight_lost_ : in_flight_kept_) += 1;
       s.in_flight = false;
     }
@@ -345,8 +355,9 @@ TEST(CrashKill, NothingAcknowledgedIsLostAndNothingIsCountedTwice) {
     test.Cycle(i);
     if (::testing::Test::HasFailure()) return;
   }
-  std::cout << test.acknowledged() << " events acknowledged; batches in flight: " << test.in_flight_kept() << " kept whole, "
-            << test.in_flight_lost() << " not there" << std::endl;
+  std::cout << test.acknowledged()
+            << " events acknowledged; batches in flight: " << test.in_flight_kept()
+            << " kept whole, " << test.in_flight_lost() << " not there" << std::endl;
   EXPECT_GT(test.acknowledged(), 0u);
 }
 
@@ -362,7 +373,8 @@ int RunChild(const std::vector<std::string>& a) {
 }  // namespace quipu
 
 int main(int argc, char** argv) {
-  if (argc > 2 && std::string(argv[0]) == "crash_kill_child") return quipu::RunChild({argv, argv + argc});
+  if (argc > 2 && std::string(argv[0]) == "crash_kill_child")
+    return quipu::RunChild({argv, argv + argc});
   ::testing::InitGoogleTest(&argc, argv);
   return RUN_ALL_TESTS();
 }

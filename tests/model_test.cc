@@ -67,7 +67,8 @@ class Surroundings {
   }
 
   void PowerCut(Random& random) {
-    kv_.PowerCut(random);  // first: what the manifest holds from now on, no later file operation may contradict
+    kv_.PowerCut(
+        random);  // first: what the manifest holds from now on, no later file operation may contradict
     memory_.PowerCut(random, static_cast<int>(random.Below(101)));
   }
 
@@ -84,7 +85,9 @@ class Surroundings {
 };
 
 Options RandomOptions(Random& random) {
-  const auto pick = [&](std::initializer_list<std::uint64_t> choices) { return *(choices.begin() + random.Below(choices.size())); };
+  const auto pick = [&](std::initializer_list<std::uint64_t> choices) {
+    return *(choices.begin() + random.Below(choices.size()));
+  };
   Options o;
   o.create_if_missing = true;
   o.durability = random.Below(3) == 0 ? Durability::kInterval : Durability::kSync;
@@ -102,9 +105,12 @@ Options RandomOptions(Random& random) {
 }
 
 std::string Describe(const Options& o) {
-  return "durability=" + std::to_string(static_cast<int>(o.durability)) + " seal_bytes=" + std::to_string(o.seal_bytes) +
-         " hot_bytes_max=" + std::to_string(o.hot_bytes_max) + " background=" + std::to_string(o.background_upkeep) +
-         " fan_in=" + std::to_string(o.merge_fan_in) + " merged_rows_max=" + std::to_string(o.merged_rows_max) +
+  return "durability=" + std::to_string(static_cast<int>(o.durability)) +
+         " seal_bytes=" + std::to_string(o.seal_bytes) +
+         " hot_bytes_max=" + std::to_string(o.hot_bytes_max) +
+         " background=" + std::to_string(o.background_upkeep) +
+         " fan_in=" + std::to_string(o.merge_fan_in) +
+         " merged_rows_max=" + std::to_string(o.merged_rows_max) +
          " cache=" + std::to_string(o.cache_bytes);
 }
 
@@ -121,14 +127,19 @@ std::string Describe(const QuerySpec& q) {
     text += " where " + f.column + " op" + std::to_string(static_cast<int>(f.op));
     for (const auto& v : f.values) text += " " + v;
   }
-  for (const OrderBy& o : q.order_by) text += std::string(" order ") + (o.descending ? "-" : "") + o.column;
-  return text + " limit " + std::to_string(q.limit) + (q.fill ? " fill" : "") + (q.exact ? " exact" : "");
+  for (const OrderBy& o : q.order_by)
+    text += std::string(" order ") + (o.descending ? "-" : "") + o.column;
+  return text + " limit " + std::to_string(q.limit) + (q.fill ? " fill" : "") +
+         (q.exact ? " exact" : "");
 }
 
 /// One store, its oracle, and the operations on both.
 class World {
  public:
-  World(std::uint64_t seed, const Options& options, bool real) : work_(seed), options_(options), surroundings_(real) { Open(); }
+  World(std::uint64_t seed, const Options& options, bool real)
+      : work_(seed), options_(options), surroundings_(real) {
+    Open();
+  }
 
   [[nodiscard]] int summarised() const { return summarised_; }
 
@@ -235,9 +246,11 @@ class World {
     }
     const std::vector<Outcome> expected = oracle_.Ingest(facts, reply->seq);
     for (std::size_t i = 0; i < facts.size(); ++i) {
-      ASSERT_EQ(static_cast<int>(reply->outcomes.at(i)), static_cast<int>(expected[i])) << "event " << i << " " << facts[i].id;
+      ASSERT_EQ(static_cast<int>(reply->outcomes.at(i)), static_cast<int>(expected[i]))
+          << "event " << i << " " << facts[i].id;
       if (expected[i] == Outcome::kAccepted && sent_.size() < 2000) sent_.push_back(facts[i]);
-      if (expected[i] == Outcome::kAccepted && sent_.size() >= 2000) sent_[work_.Below(2000)] = facts[i];
+      if (expected[i] == Outcome::kAccepted && sent_.size() >= 2000)
+        sent_[work_.Below(2000)] = facts[i];
     }
     EXPECT_EQ(reply->seq != 0, reply->Count(Outcome::kAccepted) > 0);
     EXPECT_EQ(reply->problems.size(), std::min<std::size_t>(100, reply->Count(Outcome::kInvalid)));
@@ -247,7 +260,8 @@ class World {
   void SendStamped() {
     std::vector<Fact> facts;
     for (std::uint64_t n = 1 + work_.Below(20); facts.size() < n;) {
-      facts.push_back(work_.Chance(20) && !sent_.empty() ? sent_[work_.Below(sent_.size())] : work_.NewFact());
+      facts.push_back(work_.Chance(20) && !sent_.empty() ? sent_[work_.Below(sent_.size())]
+                                                         : work_.NewFact());
     }
     EventBatch batch = BatchOf(facts, false);
     batch.producer = ProducerStamp{"p", epoch_, ++sequence_};
@@ -379,10 +393,17 @@ class World {
 
   void Disturb() {
     switch (work_.Below(4)) {
-      case 0: ASSERT_TRUE(db_->Seal().ok()); break;
-      case 1: ASSERT_TRUE(db_->Compact().ok()); break;
-      case 2: ASSERT_NO_FATAL_FAILURE(Restart()); break;
-      default: ASSERT_NO_FATAL_FAILURE(Send({work_.NewFact(), work_.NewFact()}, false));
+      case 0:
+        ASSERT_TRUE(db_->Seal().ok());
+        break;
+      case 1:
+        ASSERT_TRUE(db_->Compact().ok());
+        break;
+      case 2:
+        ASSERT_NO_FATAL_FAILURE(Restart());
+        break;
+      default:
+        ASSERT_NO_FATAL_FAILURE(Send({work_.NewFact(), work_.NewFact()}, false));
     }
   }
 

@@ -29,7 +29,8 @@ Result<Decimal> Lowest(Int128 whole, Int128 fraction) {
     fraction -= power;
   }
   Int128 mantissa = 0;
-  if (__builtin_mul_overflow(whole, power, &mantissa) || __builtin_add_overflow(mantissa, fraction, &mantissa)) {
+  if (__builtin_mul_overflow(whole, power, &mantissa) ||
+      __builtin_add_overflow(mantissa, fraction, &mantissa)) {
     return Status::OutOfRange("the sum does not fit 128 bits");
   }
   return Decimal(mantissa, scale);
@@ -39,13 +40,20 @@ bool NumberMatches(const Filter& f, const Decimal* value) {
   if (value == nullptr) return f.op == FilterOp::kNotEqual;
   const auto operand = [&](std::size_t i) { return *Decimal::Parse(f.values[i]); };
   switch (f.op) {
-    case FilterOp::kEqual: return *value == operand(0);
-    case FilterOp::kNotEqual: return *value != operand(0);
-    case FilterOp::kLess: return *value < operand(0);
-    case FilterOp::kLessEqual: return *value <= operand(0);
-    case FilterOp::kGreater: return *value > operand(0);
-    case FilterOp::kGreaterEqual: return *value >= operand(0);
-    case FilterOp::kPrefix: return false;
+    case FilterOp::kEqual:
+      return *value == operand(0);
+    case FilterOp::kNotEqual:
+      return *value != operand(0);
+    case FilterOp::kLess:
+      return *value < operand(0);
+    case FilterOp::kLessEqual:
+      return *value <= operand(0);
+    case FilterOp::kGreater:
+      return *value > operand(0);
+    case FilterOp::kGreaterEqual:
+      return *value >= operand(0);
+    case FilterOp::kPrefix:
+      return false;
     case FilterOp::kIn:
       for (std::size_t i = 0; i < f.values.size(); ++i) {
         if (*value == operand(i)) return true;
@@ -113,7 +121,8 @@ OracleCell QuantileCell(const Aggregate& a, const std::vector<const Fact*>& fact
   for (const Fact* f : facts) values.push_back(*f->Number(a.column));
   const std::size_t n = values.size();
   const std::size_t rank = std::max<std::size_t>(1, (n * a.quantile_ppm + 999'999) / 1'000'000);
-  std::nth_element(values.begin(), values.begin() + static_cast<std::ptrdiff_t>(rank - 1), values.end());
+  std::nth_element(values.begin(), values.begin() + static_cast<std::ptrdiff_t>(rank - 1),
+                   values.end());
   OracleCell cell = DecimalCell(values[rank - 1]);
   if (!exact && n > 1024) cell.slack = OracleCell::Slack::kQuantile;
   cell.approximate = cell.slack != OracleCell::Slack::kNone;
@@ -134,28 +143,41 @@ Result<OracleCell> Evaluate(const Aggregate& a, const std::vector<const Fact*>& 
   }
   if (a.function == Function::kCount) return IntegerCell(facts.size());
   if (facts.empty()) return Absent(ColumnType::kDecimal);
-  const auto less = [&](const Fact* x, const Fact* y) { return *x->Number(a.column) < *y->Number(a.column); };
+  const auto less = [&](const Fact* x, const Fact* y) {
+    return *x->Number(a.column) < *y->Number(a.column);
+  };
   const auto earlier = [](const Fact* x, const Fact* y) {
     return std::tuple(x->time, x->identity) < std::tuple(y->time, y->identity);
   };
   switch (a.function) {
     case Function::kSum:
     case Function::kAvg: {
-      const auto value = a.function == Function::kSum ? total.ToDecimal() : total.DividedBy(facts.size());
+      const auto value =
+          a.function == Function::kSum ? total.ToDecimal() : total.DividedBy(facts.size());
       if (!value) return value.error();
       return DecimalCell(*value);
     }
-    case Function::kMin: return DecimalCell(*(*std::min_element(facts.begin(), facts.end(), less))->Number(a.column));
-    case Function::kMax: return DecimalCell(*(*std::max_element(facts.begin(), facts.end(), less))->Number(a.column));
-    case Function::kFirst: return DecimalCell(*(*std::min_element(facts.begin(), facts.end(), earlier))->Number(a.column));
-    case Function::kLatest: return DecimalCell(*(*std::max_element(facts.begin(), facts.end(), earlier))->Number(a.column));
-    default: return QuantileCell(a, facts, exact);
+    case Function::kMin:
+      return DecimalCell(*(*std::min_element(facts.begin(), facts.end(), less))->Number(a.column));
+    case Function::kMax:
+      return DecimalCell(*(*std::max_element(facts.begin(), facts.end(), less))->Number(a.column));
+    case Function::kFirst:
+      return DecimalCell(
+          *(*std::min_element(facts.begin(), facts.end(), earlier))->Number(a.column));
+    case Function::kLatest:
+      return DecimalCell(
+          *(*std::max_element(facts.begin(), facts.end(), earlier))->Number(a.column));
+    default:
+      return QuantileCell(a, facts, exact);
   }
 }
 
 using BigInt = boost::multiprecision::cpp_int;
 
-BigInt AtScale18(const Decimal& d) { return BigInt(d.mantissa()) * boost::multiprecision::pow(BigInt(10), 18u - static_cast<unsigned>(d.scale())); }
+BigInt AtScale18(const Decimal& d) {
+  return BigInt(d.mantissa()) *
+         boost::multiprecision::pow(BigInt(10), 18u - static_cast<unsigned>(d.scale()));
+}
 
 /// 100 x (now - before) / |before| at 2 digits, half to even. kOutOfRange above 10^36 percent.
 Result<Decimal> Percent(const Decimal& now, const Decimal& before) {
@@ -164,7 +186,8 @@ Result<Decimal> Percent(const Decimal& now, const Decimal& before) {
   BigInt digits = abs(numerator) / divisor;
   const BigInt twice = abs(numerator) % divisor * 2;
   if (twice > divisor || (twice == divisor && digits % 2 != 0)) ++digits;
-  if (digits > boost::multiprecision::pow(BigInt(10), 38)) return Status::OutOfRange("change in percent");
+  if (digits > boost::multiprecision::pow(BigInt(10), 38))
+    return Status::OutOfRange("change in percent");
   const auto mantissa = static_cast<Int128>(digits);
   return Decimal(numerator < 0 ? -mantissa : mantissa, 2);
 }
@@ -177,12 +200,15 @@ OracleCell ForComparison(const Aggregate& a, OracleCell cell) {
 
 /// How an aggregate's cell changed; `before` is null in a group's first window with events.
 Result<OracleCell> ChangeOf(const Aggregate& a, const OracleCell& now, const OracleCell* before) {
-  const ColumnType type =
-      a.change == Change::kPercent || !IsInteger(a.function) ? ColumnType::kDecimal : ColumnType::kInteger;
+  const ColumnType type = a.change == Change::kPercent || !IsInteger(a.function)
+                              ? ColumnType::kDecimal
+                              : ColumnType::kInteger;
   OracleCell cell = Absent(type);
   cell.approximate = now.approximate;
   if (before == nullptr || !before->present || !now.present) return cell;
-  const auto number = [](const OracleCell& c) { return c.type == ColumnType::kInteger ? Decimal(c.integer) : c.decimal; };
+  const auto number = [](const OracleCell& c) {
+    return c.type == ColumnType::kInteger ? Decimal(c.integer) : c.decimal;
+  };
   cell.approximate = now.approximate || before->approximate;
   if (cell.approximate) {
     cell.slack = OracleCell::Slack::kAny;
@@ -206,10 +232,14 @@ int CompareCells(const OracleCell& a, const OracleCell& b) {
   if (!a.present) return 0;
   const auto sign = [](const auto& x, const auto& y) { return x < y ? -1 : y < x ? 1 : 0; };
   switch (a.type) {
-    case ColumnType::kTime: return sign(a.time, b.time);
-    case ColumnType::kString: return sign(a.text, b.text);
-    case ColumnType::kInteger: return sign(a.integer, b.integer);
-    case ColumnType::kDecimal: return sign(a.decimal, b.decimal);
+    case ColumnType::kTime:
+      return sign(a.time, b.time);
+    case ColumnType::kString:
+      return sign(a.text, b.text);
+    case ColumnType::kInteger:
+      return sign(a.integer, b.integer);
+    case ColumnType::kDecimal:
+      return sign(a.decimal, b.decimal);
   }
   return 0;
 }
@@ -247,9 +277,10 @@ class Evaluation {
  private:
   [[nodiscard]] bool Windowed() const { return spec_.window.unit != WindowUnit::kNone; }
 
-  Status AddRow(const GroupKey& key, const std::map<TimeUs, std::vector<const Fact*>>& by_window, TimeUs start,
-                const std::vector<const Fact*>& facts) {
-    const auto first_it = std::find_if(by_window.begin(), by_window.end(), [](const auto& w) { return !w.second.empty(); });
+  Status AddRow(const GroupKey& key, const std::map<TimeUs, std::vector<const Fact*>>& by_window,
+                TimeUs start, const std::vector<const Fact*>& facts) {
+    const auto first_it = std::find_if(by_window.begin(), by_window.end(),
+                                       [](const auto& w) { return !w.second.empty(); });
     const TimeUs first = first_it == by_window.end() ? kTimeMax : first_it->first;
     std::vector<OracleCell> row;
     if (Windowed()) row.push_back(TimeCell(start));
@@ -260,7 +291,9 @@ class Evaluation {
         std::optional<OracleCell> before;
         if (start > first) {
           const auto it = by_window.find(windower_.StartOf(start - 1));
-          QUIPU_TRY_ASSIGN(before, Evaluate(a, it == by_window.end() ? std::vector<const Fact*>() : it->second, spec_.exact));
+          QUIPU_TRY_ASSIGN(
+              before, Evaluate(a, it == by_window.end() ? std::vector<const Fact*>() : it->second,
+                               spec_.exact));
           before = ForComparison(a, *before);
         }
         QUIPU_TRY_ASSIGN(now, ChangeOf(a, ForComparison(a, now), before ? &*before : nullptr));
@@ -295,9 +328,11 @@ class Evaluation {
   OracleAnswer answer_;
 };
 
-bool FiltersMatch(const std::vector<Filter>& filters, const std::map<std::string, bool>& is_measure, const Fact& fact) {
+bool FiltersMatch(const std::vector<Filter>& filters, const std::map<std::string, bool>& is_measure,
+                  const Fact& fact) {
   return std::all_of(filters.begin(), filters.end(), [&](const Filter& f) {
-    return is_measure.at(f.column) ? NumberMatches(f, fact.Number(f.column)) : TextMatches(f, fact.Text(f.column));
+    return is_measure.at(f.column) ? NumberMatches(f, fact.Number(f.column))
+                                   : TextMatches(f, fact.Text(f.column));
   });
 }
 
@@ -318,8 +353,8 @@ const std::string* Fact::Text(const std::string& column) const {
 }
 
 bool Fact::SameContent(const Fact& o, bool with_time) const {
-  return (!with_time || time == o.time) && service == o.service && quantity == o.quantity && cost == o.cost &&
-         dimensions == o.dimensions && measures == o.measures;
+  return (!with_time || time == o.time) && service == o.service && quantity == o.quantity &&
+         cost == o.cost && dimensions == o.dimensions && measures == o.measures;
 }
 
 void AddTo(EventBatch* batch, const Fact& fact) {
@@ -338,17 +373,24 @@ void AddTo(EventBatch* batch, const Fact& fact) {
 
 std::string Difference(const StoredEvent& stored, const Fact& fact) {
   const std::string who = "event " + fact.customer + "/" + fact.source + "/" + fact.id + ": ";
-  if (stored.id != fact.id || stored.source != fact.source || stored.customer != fact.customer) return who + "other identity";
-  if (stored.time != fact.time) return who + "time " + FormatTime(stored.time) + ", expected " + FormatTime(fact.time);
+  if (stored.id != fact.id || stored.source != fact.source || stored.customer != fact.customer)
+    return who + "other identity";
+  if (stored.time != fact.time)
+    return who + "time " + FormatTime(stored.time) + ", expected " + FormatTime(fact.time);
   if (stored.service != fact.service) return who + "service " + stored.service;
   if (stored.quantity != fact.quantity) return who + "quantity " + stored.quantity.ToString();
-  if (stored.cost != fact.cost) return who + "cost " + (stored.cost ? stored.cost->ToString() : "absent");
-  if (!std::equal(stored.dimensions.begin(), stored.dimensions.end(), fact.dimensions.begin(), fact.dimensions.end(),
-                  [](const auto& a, const auto& b) { return a.first == b.first && a.second == b.second; })) {
+  if (stored.cost != fact.cost)
+    return who + "cost " + (stored.cost ? stored.cost->ToString() : "absent");
+  if (!std::equal(stored.dimensions.begin(), stored.dimensions.end(), fact.dimensions.begin(),
+                  fact.dimensions.end(), [](const auto& a, const auto& b) {
+                    return a.first == b.first && a.second == b.second;
+                  })) {
     return who + "dimensions";
   }
-  if (!std::equal(stored.measures.begin(), stored.measures.end(), fact.measures.begin(), fact.measures.end(),
-                  [](const auto& a, const auto& b) { return a.first == b.first && a.second == b.second; })) {
+  if (!std::equal(stored.measures.begin(), stored.measures.end(), fact.measures.begin(),
+                  fact.measures.end(), [](const auto& a, const auto& b) {
+                    return a.first == b.first && a.second == b.second;
+                  })) {
     return who + "measures";
   }
   return {};
@@ -397,7 +439,8 @@ std::vector<Outcome> Oracle::Ingest(const std::vector<Fact>& facts, std::uint64_
       it->second.identity = IdentityHash(fact.customer, fact.source, fact.id);
       outcomes.push_back(Outcome::kAccepted);
     } else {
-      outcomes.push_back(it->second.SameContent(fact, fact.time_given) ? Outcome::kDuplicate : Outcome::kConflict);
+      outcomes.push_back(it->second.SameContent(fact, fact.time_given) ? Outcome::kDuplicate
+                                                                       : Outcome::kConflict);
     }
   }
   return outcomes;
@@ -407,7 +450,8 @@ void Oracle::ForgetAfter(std::uint64_t seq) {
   std::erase_if(facts_, [&](const auto& entry) { return entry.second.seq > seq; });
 }
 
-const Fact* Oracle::Find(const std::string& customer, const std::string& source, const std::string& id) const {
+const Fact* Oracle::Find(const std::string& customer, const std::string& source,
+                         const std::string& id) const {
   const auto it = facts_.find(Key{customer, source, id});
   return it == facts_.end() ? nullptr : &it->second;
 }
@@ -415,7 +459,8 @@ const Fact* Oracle::Find(const std::string& customer, const std::string& source,
 std::vector<const Fact*> Oracle::Events(const EventQuery& query) const {
   std::map<std::string, bool> is_measure;
   for (const Filter& f : query.filters) {
-    is_measure[f.column] = std::any_of(facts_.begin(), facts_.end(), [&](const auto& e) { return e.second.Number(f.column); });
+    is_measure[f.column] = std::any_of(facts_.begin(), facts_.end(),
+                                       [&](const auto& e) { return e.second.Number(f.column); });
   }
   std::vector<const Fact*> found;
   for (const auto& [key, fact] : facts_) {
@@ -472,8 +517,10 @@ bool CellAgrees(const OracleCell& want, const ResultColumn& got, std::size_t row
   }
   if (!want.present || want.slack == OracleCell::Slack::kAny) return true;
   switch (want.type) {
-    case ColumnType::kTime: return want.time == got.times[row];
-    case ColumnType::kString: return want.text == got.strings[row];
+    case ColumnType::kTime:
+      return want.time == got.times[row];
+    case ColumnType::kString:
+      return want.text == got.strings[row];
     case ColumnType::kInteger: {
       const auto allowed = want.slack == OracleCell::Slack::kDistinct ? want.integer * 8 / 100 : 0;
       return std::abs(want.integer - got.integers[row]) <= allowed;
@@ -490,10 +537,14 @@ bool CellAgrees(const OracleCell& want, const ResultColumn& got, std::size_t row
 std::string CellText(const OracleCell& cell) {
   if (!cell.present) return "absent";
   switch (cell.type) {
-    case ColumnType::kTime: return FormatTime(cell.time);
-    case ColumnType::kString: return "'" + cell.text + "'";
-    case ColumnType::kInteger: return std::to_string(cell.integer);
-    case ColumnType::kDecimal: return cell.decimal.ToString();
+    case ColumnType::kTime:
+      return FormatTime(cell.time);
+    case ColumnType::kString:
+      return "'" + cell.text + "'";
+    case ColumnType::kInteger:
+      return std::to_string(cell.integer);
+    case ColumnType::kDecimal:
+      return cell.decimal.ToString();
   }
   return {};
 }
@@ -505,7 +556,8 @@ std::string Disagreement(const OracleAnswer& expected, const ResultSet& got) {
   for (const ResultColumn& c : got.columns) names.push_back(c.name);
   if (names != expected.names) return "other columns\n" + AnswerText(got).substr(0, 2000);
   if (got.rows() != expected.rows.size()) {
-    return "rows: " + std::to_string(got.rows()) + ", expected " + std::to_string(expected.rows.size());
+    return "rows: " + std::to_string(got.rows()) + ", expected " +
+           std::to_string(expected.rows.size());
   }
   bool all_exact = true;
   for (std::size_t c = 0; c < names.size(); ++c) {
@@ -517,7 +569,8 @@ std::string Disagreement(const OracleAnswer& expected, const ResultSet& got) {
       std::string where;
       for (std::size_t k = 0; k <= c; ++k) where += " " + CellText(expected.rows[r][k]);
       return "row " + std::to_string(r) + ", column " + names[c] + ": got " +
-             (got.columns[c].IsPresent(r) ? "'" + got.columns[c].Text(r) + "'" : "absent") + ", expected" + where;
+             (got.columns[c].IsPresent(r) ? "'" + got.columns[c].Text(r) + "'" : "absent") +
+             ", expected" + where;
     }
     all_exact = all_exact && exact;
     // A limit may have cut the approximate values off: then saying so is still allowed.
@@ -530,14 +583,16 @@ std::string Disagreement(const OracleAnswer& expected, const ResultSet& got) {
 }
 
 std::string AnswerText(const ResultSet& answer) {
-  std::string text = "exact=" + std::to_string(answer.exact) + " error=" + std::to_string(answer.relative_error) +
-                     " zone=" + answer.zone + " rows=" + std::to_string(answer.rows()) + "\n";
+  std::string text = "exact=" + std::to_string(answer.exact) +
+                     " error=" + std::to_string(answer.relative_error) + " zone=" + answer.zone +
+                     " rows=" + std::to_string(answer.rows()) + "\n";
   for (const ResultColumn& c : answer.columns) {
     text += c.name + ":" + std::string(ColumnTypeName(c.type)) + (c.exact ? "" : "~") + "\t";
   }
   text += "\n";
   for (std::size_t r = 0; r < answer.rows(); ++r) {
-    for (const ResultColumn& c : answer.columns) text += (c.IsPresent(r) ? "=" + c.Text(r) : "-") + "\t";
+    for (const ResultColumn& c : answer.columns)
+      text += (c.IsPresent(r) ? "=" + c.Text(r) : "-") + "\t";
     text += "\n";
   }
   return text;

@@ -31,7 +31,7 @@ struct Fact {
   bool invalid = false;   ///< Breaks a rule of the event model; the engine must say so.
   std::uint64_t seq = 0;  ///< The commit that stored it.
 
-  Hash128 identity;       ///< Of (customer, source, id); set by Oracle::Ingest.
+  Hash128 identity;  ///< Of (customer, source, id); set by Oracle::Ingest.
 
   /// The number in a column of that name, or null: `quantity`, `cost` or a measure.
   [[nodiscard]] const Decimal* Number(const std::string& column) const;
@@ -87,7 +87,8 @@ class Oracle {
   [[nodiscard]] Result<OracleAnswer> Ask(const QuerySpec& spec) const;
   /// The events of a raw query in (time, identity) order.
   [[nodiscard]] std::vector<const Fact*> Events(const EventQuery& query) const;
-  [[nodiscard]] const Fact* Find(const std::string& customer, const std::string& source, const std::string& id) const;
+  [[nodiscard]] const Fact* Find(const std::string& customer, const std::string& source,
+                                 const std::string& id) const;
   [[nodiscard]] std::size_t size() const { return facts_.size(); }
 
  private:

@@ -11,7 +11,8 @@ namespace {
 constexpr std::array<const char*, 4> kServices = {"api", "llm", "storage", "bandwidth"};
 constexpr std::array<const char*, 4> kMeasures = {"tokens", "duration_ms", "bytes", "credit"};
 constexpr std::array<const char*, 4> kDimensions = {"status", "path", "region", "user"};
-constexpr std::array<const char*, 5> kZones = {"UTC", "Europe/Berlin", "Asia/Kathmandu", "America/New_York", "Australia/Lord_Howe"};
+constexpr std::array<const char*, 5> kZones = {"UTC", "Europe/Berlin", "Asia/Kathmandu",
+                                               "America/New_York", "Australia/Lord_Howe"};
 constexpr std::array<const char*, 5> kStatuses = {"200", "404", "500", "", "301"};
 constexpr std::array<const char*, 4> kRegions = {"eu-west", "us-east", "eu-north", "Zürich"};
 constexpr const char* kWhale = "whale";
@@ -21,19 +22,24 @@ TimeUs At(const char* text) { return ParseTime(text)->time_us; }
 /// Instants around which events gather: DST days, month ends, the day of the bursts.
 const std::vector<TimeUs>& Landmarks() {
   static const std::vector<TimeUs> landmarks = {
-      At("2026-03-29T01:00:00Z"), At("2026-03-08T07:00:00Z"), At("2026-10-25T01:00:00Z"), At("2026-11-01T06:00:00Z"),
-      At("2026-03-01T00:00:00Z"), At("2026-03-31T22:00:00Z"), At("2026-03-10T10:00:00Z"), At("2026-04-04T15:00:00Z")};
+      At("2026-03-29T01:00:00Z"), At("2026-03-08T07:00:00Z"), At("2026-10-25T01:00:00Z"),
+      At("2026-11-01T06:00:00Z"), At("2026-03-01T00:00:00Z"), At("2026-03-31T22:00:00Z"),
+      At("2026-03-10T10:00:00Z"), At("2026-04-04T15:00:00Z")};
   return landmarks;
 }
 
 }  // namespace
 
 TimeUs Workload::AnyTime() {
-  const auto jitter = [&](TimeUs width) { return static_cast<TimeUs>(Below(static_cast<std::uint64_t>(width))); };
+  const auto jitter = [&](TimeUs width) {
+    return static_cast<TimeUs>(Below(static_cast<std::uint64_t>(width)));
+  };
   const std::uint64_t kind = Below(100);
   if (kind < 45) return Landmarks()[Below(Landmarks().size())] - 6 * kHourUs + jitter(12 * kHourUs);
-  if (kind < 50) return Landmarks()[Below(Landmarks().size())] + static_cast<TimeUs>(Below(3)) - 1;  // at the very edge
-  if (kind < 55) return FloorTo(At("2026-03-01") + jitter(30 * kDayUs), kHourUs);                    // many ties
+  if (kind < 50)
+    return Landmarks()[Below(Landmarks().size())] + static_cast<TimeUs>(Below(3)) -
+           1;  // at the very edge
+  if (kind < 55) return FloorTo(At("2026-03-01") + jitter(30 * kDayUs), kHourUs);  // many ties
   if (kind < 57) return At("2025-12-31T12:00:00Z") + jitter(kDayUs);
   return At("2026-02-20") + jitter(60 * kDayUs);
 }
@@ -42,7 +48,8 @@ Decimal Workload::AnyNumber() {
   const auto sign = Chance(10) ? -1 : 1;
   const std::uint64_t kind = Below(100);
   if (kind < 50) return Decimal(sign * static_cast<std::int64_t>(Below(2000)));
-  if (kind < 70) return Decimal(sign * static_cast<Int128>(Below(1'000'000)), static_cast<int>(Below(7)));
+  if (kind < 70)
+    return Decimal(sign * static_cast<Int128>(Below(1'000'000)), static_cast<int>(Below(7)));
   if (kind < 80) return Decimal(0);
   if (kind < 90) return Decimal(sign * static_cast<Int128>(Below(1'000'000'000'000)), 4);
   return Decimal(sign * static_cast<Int128>(random_.Next() >> 1), static_cast<int>(Below(10)));
@@ -58,18 +65,23 @@ std::string Workload::AnyService() { return kServices[Below(kServices.size())]; 
 
 void Workload::Dress(Fact* fact) {
   fact->quantity = Chance(70) ? Decimal(1) : AnyNumber();
-  if (Chance(60)) fact->cost = Chance(90) ? Decimal(static_cast<Int128>(Below(100'000)), 6) : AnyNumber();
+  if (Chance(60))
+    fact->cost = Chance(90) ? Decimal(static_cast<Int128>(Below(100'000)), 6) : AnyNumber();
   if (Chance(80)) fact->measures["tokens"] = Decimal(static_cast<std::int64_t>(Below(8192)));
-  if (Chance(70)) fact->measures["duration_ms"] = Decimal(static_cast<Int128>(1 + Below(1u << Below(20))), 3);
+  if (Chance(70))
+    fact->measures["duration_ms"] = Decimal(static_cast<Int128>(1 + Below(1u << Below(20))), 3);
   if (Chance(30)) fact->measures["bytes"] = AnyNumber();
   // Near the ends of what may be stored: sums of these leave 128 bits at times.
   if (Chance(1)) {
-    const Int128 most = static_cast<Int128>(9'999'999'999) * 10'000'000'000 + 9'999'999'999;  // 10^20 - 1
-    fact->measures["credit"] = Chance(70) ? Decimal((Chance(50) ? 1 : -1) * most, 0)
-                                          : Decimal(static_cast<Int128>(Below(1'000'000)) * 2 + 1, 18);
+    const Int128 most =
+        static_cast<Int128>(9'999'999'999) * 10'000'000'000 + 9'999'999'999;  // 10^20 - 1
+    fact->measures["credit"] = Chance(70)
+                                   ? Decimal((Chance(50) ? 1 : -1) * most, 0)
+                                   : Decimal(static_cast<Int128>(Below(1'000'000)) * 2 + 1, 18);
   }
   if (Chance(90)) fact->dimensions["status"] = kStatuses[Below(kStatuses.size())];
-  if (Chance(60)) fact->dimensions["path"] = "/v1/" + std::to_string(Below(20)) + (Chance(20) ? "/items" : "");
+  if (Chance(60))
+    fact->dimensions["path"] = "/v1/" + std::to_string(Below(20)) + (Chance(20) ? "/items" : "");
   if (Chance(50)) fact->dimensions["region"] = kRegions[Below(kRegions.size())];
   if (Chance(40)) fact->dimensions["user"] = "u" + std::to_string(Below(3000));
 }
@@ -110,9 +122,15 @@ std::vector<Fact> Workload::Burst(std::size_t n) {
 
 Fact Workload::Contradict(Fact fact) {
   switch (Below(4)) {
-    case 0: fact.quantity = *Decimal::Add(fact.quantity, Decimal(1, 3)); break;
-    case 1: fact.cost = fact.cost ? std::nullopt : std::optional(Decimal(0)); break;  // absent is not 0
-    case 2: fact.dimensions["status"] += "x"; break;
+    case 0:
+      fact.quantity = *Decimal::Add(fact.quantity, Decimal(1, 3));
+      break;
+    case 1:
+      fact.cost = fact.cost ? std::nullopt : std::optional(Decimal(0));
+      break;  // absent is not 0
+    case 2:
+      fact.dimensions["status"] += "x";
+      break;
     default: {
       const auto it = fact.measures.find("bytes");
       if (it == fact.measures.end()) {
@@ -128,32 +146,56 @@ Fact Workload::Contradict(Fact fact) {
 Fact Workload::Spoil(Fact fact) {
   fact.invalid = true;
   switch (Below(5)) {
-    case 0: fact.customer.clear(); break;
-    case 1: fact.service = "\xFF"; break;
-    case 2: fact.quantity = Decimal(static_cast<Int128>(10'000'000'000) * 10'000'000'000, 0); break;  // 10^20
-    case 3: fact.dimensions["customer"] = "reserved"; break;
-    default: fact.id.assign(257, 'i');
+    case 0:
+      fact.customer.clear();
+      break;
+    case 1:
+      fact.service = "\xFF";
+      break;
+    case 2:
+      fact.quantity = Decimal(static_cast<Int128>(10'000'000'000) * 10'000'000'000, 0);
+      break;  // 10^20
+    case 3:
+      fact.dimensions["customer"] = "reserved";
+      break;
+    default:
+      fact.id.assign(257, 'i');
   }
   return fact;
 }
 
 std::string Workload::AnyAggregate() {
-  static const std::array<const char*, 6> measures = {"quantity", "cost", "tokens", "duration_ms", "bytes", "credit"};
+  static const std::array<const char*, 6> measures = {"quantity",    "cost",  "tokens",
+                                                      "duration_ms", "bytes", "credit"};
   const std::string m = measures[Chance(92) ? Below(5) : 5];
   switch (Below(12)) {
     case 0:
-    case 1: return "count";
-    case 2: return "count(" + m + ")";
+    case 1:
+      return "count";
+    case 2:
+      return "count(" + m + ")";
     case 3:
-    case 4: return "sum(" + m + ")";
-    case 5: return "avg(" + m + ")";
-    case 6: return "min(" + m + ")";
-    case 7: return "max(" + m + ")";
-    case 8: return (Chance(50) ? "first(" : "latest(") + m + ")";
-    case 9: return std::string("distinct(") + (Chance(50) ? "customer" : Chance(30) ? "service" : kDimensions[Below(4)]) + ")";
-    case 10: return "median(" + m + ")";
+    case 4:
+      return "sum(" + m + ")";
+    case 5:
+      return "avg(" + m + ")";
+    case 6:
+      return "min(" + m + ")";
+    case 7:
+      return "max(" + m + ")";
+    case 8:
+      return (Chance(50) ? "first(" : "latest(") + m + ")";
+    case 9:
+      return std::string("distinct(") +
+             (Chance(50)   ? "customer"
+              : Chance(30) ? "service"
+                           : kDimensions[Below(4)]) +
+             ")";
+    case 10:
+      return "median(" + m + ")";
     default: {
-      static const std::array<const char*, 5> quantiles = {"p95(", "p99(", "p99.9(", "p100(", "p1("};
+      static const std::array<const char*, 5> quantiles = {"p95(", "p99(", "p99.9(", "p100(",
+                                                           "p1("};
       return quantiles[Below(quantiles.size())] + m + ")";
     }
   }
@@ -167,18 +209,30 @@ Filter Workload::AnyFilter() {
   };
   const std::string number = AnyNumber().ToString();
   switch (Below(12)) {
-    case 0: return parse("status=404");
-    case 1: return parse("status!=200");
-    case 2: return parse("status in 500,404");
-    case 3: return parse("path^=/v1/1");
-    case 4: return parse("region!=eu-west");
-    case 5: return parse("customer=whale");
-    case 6: return parse("customer^=c1");
-    case 7: return parse("service in api,llm");
-    case 8: return parse("tokens>=" + std::to_string(Below(8192)));
-    case 9: return parse("cost<" + number);
-    case 10: return parse(Chance(50) ? "bytes!=0" : "bytes=0");
-    default: return parse("quantity" + std::string(Chance(50) ? "<=" : ">") + number);
+    case 0:
+      return parse("status=404");
+    case 1:
+      return parse("status!=200");
+    case 2:
+      return parse("status in 500,404");
+    case 3:
+      return parse("path^=/v1/1");
+    case 4:
+      return parse("region!=eu-west");
+    case 5:
+      return parse("customer=whale");
+    case 6:
+      return parse("customer^=c1");
+    case 7:
+      return parse("service in api,llm");
+    case 8:
+      return parse("tokens>=" + std::to_string(Below(8192)));
+    case 9:
+      return parse("cost<" + number);
+    case 10:
+      return parse(Chance(50) ? "bytes!=0" : "bytes=0");
+    default:
+      return parse("quantity" + std::string(Chance(50) ? "<=" : ">") + number);
   }
 }
 
@@ -192,11 +246,14 @@ void Workload::AskForTime(QuerySpec* spec) {
                       : unit < 95 ? WindowUnit::kMonth
                                   : WindowUnit::kMinute;
   if (spec->window.unit == WindowUnit::kNone) spec->window.zone = "UTC";
-  const bool small = spec->window.unit == WindowUnit::kHour || spec->window.unit == WindowUnit::kMinute;
+  const bool small =
+      spec->window.unit == WindowUnit::kHour || spec->window.unit == WindowUnit::kMinute;
   if (small || Chance(60)) {
     TimeUs from = AnyTime();
     if (Chance(30)) from = FloorTo(from, kDayUs);
-    const TimeUs width = spec->window.unit == WindowUnit::kMinute ? 6 * kHourUs : small ? 5 * kDayUs : 45 * kDayUs;
+    const TimeUs width = spec->window.unit == WindowUnit::kMinute ? 6 * kHourUs
+                         : small                                  ? 5 * kDayUs
+                                                                  : 45 * kDayUs;
     TimeUs to = from + static_cast<TimeUs>(Below(static_cast<std::uint64_t>(width)));
     if (Chance(30)) to = FloorTo(to, kHourUs) + kHourUs;
     if (small || Chance(85)) spec->from = from;
@@ -208,7 +265,8 @@ void Workload::AskForOrder(QuerySpec* spec, bool loose) {
   std::vector<std::string> columns = spec->group_by;
   if (spec->window.unit != WindowUnit::kNone) columns.push_back("window_start");
   for (const Aggregate& a : spec->select) {
-    const bool exact = spec->exact || (a.function != Function::kQuantile && a.function != Function::kDistinct);
+    const bool exact =
+        spec->exact || (a.function != Function::kQuantile && a.function != Function::kDistinct);
     if (exact || loose) columns.push_back(a.name);
   }
   while (!columns.empty() && spec->order_by.size() < 2 && Chance(60)) {
@@ -221,7 +279,8 @@ QuerySpec Workload::Question(bool loose) {
   AskForTime(&spec);
   for (std::uint64_t n = 1 + Below(4); spec.select.size() < n;) {
     std::string text = AnyAggregate();
-    if (spec.window.unit != WindowUnit::kNone && Chance(20)) text = (Chance(50) ? "change(" : "change_percent(") + text + ")";
+    if (spec.window.unit != WindowUnit::kNone && Chance(20))
+      text = (Chance(50) ? "change(" : "change_percent(") + text + ")";
     bool again = false;
     for (const Aggregate& a : spec.select) again = again || a.name == text;
     if (again) continue;
@@ -230,17 +289,24 @@ QuerySpec Workload::Question(bool loose) {
     spec.select.push_back(*std::move(aggregate));
   }
   if (Chance(30)) {
-    for (std::uint64_t n = 1 + Below(3); n > 0; --n) spec.customers.push_back(Chance(40) ? kWhale : AnyCustomer());
+    for (std::uint64_t n = 1 + Below(3); n > 0; --n)
+      spec.customers.push_back(Chance(40) ? kWhale : AnyCustomer());
   }
   if (Chance(30)) spec.services.push_back(AnyService());
-  if (Chance(45)) spec.group_by.push_back(Chance(40) ? "service" : Chance(30) ? "customer" : kDimensions[Below(4)]);
-  if (!spec.group_by.empty() && spec.group_by[0] != "service" && Chance(20)) spec.group_by.push_back("service");
+  if (Chance(45))
+    spec.group_by.push_back(Chance(40)   ? "service"
+                            : Chance(30) ? "customer"
+                                         : kDimensions[Below(4)]);
+  if (!spec.group_by.empty() && spec.group_by[0] != "service" && Chance(20))
+    spec.group_by.push_back("service");
   if (Chance(30)) spec.filters.push_back(AnyFilter());
   if (!spec.filters.empty() && Chance(30)) spec.filters.push_back(AnyFilter());
   spec.exact = Chance(15);
   // Filling every minute or hour of every group would only be slow.
-  const bool small = spec.window.unit == WindowUnit::kHour || spec.window.unit == WindowUnit::kMinute;
-  spec.fill = spec.window.unit != WindowUnit::kNone && Chance(25) && (!small || spec.group_by.empty());
+  const bool small =
+      spec.window.unit == WindowUnit::kHour || spec.window.unit == WindowUnit::kMinute;
+  spec.fill =
+      spec.window.unit != WindowUnit::kNone && Chance(25) && (!small || spec.group_by.empty());
   AskForOrder(&spec, loose);
   if (Chance(25)) spec.limit = 1 + Below(20);
   return spec;

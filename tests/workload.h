@@ -33,7 +33,9 @@ class Workload {
 
   Random& random() { return random_; }
   [[nodiscard]] std::uint64_t Below(std::uint64_t n) { return random_.Below(n); }
-  [[nodiscard]] bool Chance(int percent) { return random_.Below(100) < static_cast<std::uint64_t>(percent); }
+  [[nodiscard]] bool Chance(int percent) {
+    return random_.Below(100) < static_cast<std::uint64_t>(percent);
+  }
 
  private:
   TimeUs AnyTime();

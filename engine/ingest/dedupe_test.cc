@@ -116,7 +116,9 @@ TEST_F(DedupeTest, RandomRepeatsAreCountedOnce) {
     ASSERT_EQ(Outcomes(events), want) << "round " << round;
     const std::uint64_t what = random.Below(12);
     if (what == 0) Open();
-    if (what == 1) ASSERT_TRUE(SealHotRows(store_.get()).ok());
+    if (what == 1) {
+      ASSERT_TRUE(SealHotRows(store_.get()).ok());
+    }
   }
   EXPECT_EQ(StoredIds().size(), truth.size());
 }

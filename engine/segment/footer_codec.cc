@@ -13,7 +13,7 @@ namespace {
 using flatbuffers::FlatBufferBuilder;
 using flatbuffers::Offset;
 
-// A row group has at least a times page; the largest row of tables that a full segment can need, with room.
+// FlatBuffers tables in one footer: 32,768 row groups of a full segment, columns and services, with room.
 constexpr flatbuffers::uoffset_t kTablesMax = 1u << 20;
 
 fb::PageRef ToFb(const PageRef& ref) { return {ref.offset, ref.bytes}; }
