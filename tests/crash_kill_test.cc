@@ -1,13 +1,16 @@
-// kill -9, again and again. A child opens a real store (real files, RocksDB) and ingests from two threads while small thresholds keep sealing and
-// merging busy. Before each batch it tells its parent what it is about to send, and after Ingest has returned what it was answered.
-// The parent kills it at a random moment, reopens the store and holds what it finds against what it was told:
+// kill -9, again and again. A child opens a real store (real files, RocksDB) and ingests from two
+// threads while small thresholds keep sealing and merging busy. Before each batch it tells its
+// parent what it is about to send, and after Ingest has returned what it was answered. The parent
+// kills it at a random moment, reopens the store and holds what it finds against what it was told:
 //   (1) every event that was acknowledged is there, once, with its content;
 //   (2) nothing is there that was not sent;
 //   (3) a batch that was in flight is there as a whole or not at all;
 //   (4) outcomes never claim an event twice; totals are those of the events.
-// In every fifth cycle a second child opens, seals and compacts and is killed too before the parent looks.
+// In every fifth cycle a second child opens, seals and compacts and is killed too before the parent
+// looks.
 //
-// QUIPU_KILL_CYCLES sets the number of cycles, QUIPU_SEED repeats the choices (the timing of a kill remains chance).
+// QUIPU_KILL_CYCLES sets the number of cycles, QUIPU_SEED repeats the choices (the timing of a kill
+// remains chance).
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <poll.h>
@@ -88,7 +91,8 @@ void Send(Database* db, int fd, int stream, std::size_t first, std::size_t count
   Tell(fd, (again ? "R " : "A ") + range + " " + outcomes + "\n");
 }
 
-/// Ingests until killed. Stream 0: batches of any size, now and then an old range again. Stream 1: stamped batches.
+/// Ingests until killed. Stream 0: batches of any size, now and then an old range again. Stream 1:
+/// stamped batches.
 int RunWriter(const std::string& path, int fd, std::size_t next, std::uint64_t sequence,
               std::uint64_t seed) {
   auto db = Database::Open(path, StoreOptions());
@@ -250,7 +254,8 @@ class KillTest {
     ASSERT_EQ(outcomes.size(), count);
     if (s.acked.size() < first + count) s.acked.resize(first + count);
     for (std::size_t i = first; i < first + count; ++i) {
-      // A replay of a stamped batch is told what the batch was told; else what is stored is a duplicate.
+      // A replay of a stamped batch is told what the batch was told; else what is stored is a
+      // duplicate.
       const bool was_stored = line[0] == 'R' || (i < s.stored.size() && s.stored[i]);
       ASSERT_EQ(outcomes[i - first], was_stored && which == 0 ? '1' : '0') << line;
       acknowledged_ += !s.acked[i];

@@ -1,6 +1,7 @@
-// The engine against the oracle: random operations (ingest, seal, compact, restart, power cut, questions, paging) over many option sets,
-// on surroundings that check the order of writes and forget what was not synced. Every question is asked twice, with and without
-// summaries; both answers must be byte-identical and agree with the oracle.
+// The engine against the oracle: random operations (ingest, seal, compact, restart, power cut,
+// questions, paging) over many option sets, on surroundings that check the order of writes and
+// forget what was not synced. Every question is asked twice, with and without summaries; both
+// answers must be byte-identical and agree with the oracle.
 //
 // QUIPU_SEED repeats a run, QUIPU_ROUNDS sets how many worlds are tried.
 #include <gtest/gtest.h>
@@ -39,7 +40,8 @@ int Rounds(int standard) {
   return given != nullptr ? std::atoi(given) : standard;
 }
 
-/// Where a store of a test lives: in memory with checked write order, or (real = true) in a folder with RocksDB.
+/// Where a store of a test lives: in memory with checked write order, or (real = true) in a folder
+/// with RocksDB.
 class Surroundings {
  public:
   explicit Surroundings(bool real) : real_(real), clock_(ParseTime("2026-12-01")->time_us) {
@@ -67,8 +69,8 @@ class Surroundings {
   }
 
   void PowerCut(Random& random) {
-    kv_.PowerCut(
-        random);  // first: what the manifest holds from now on, no later file operation may contradict
+    // First: what the manifest holds from now on, no later file operation may contradict.
+    kv_.PowerCut(random);
     memory_.PowerCut(random, static_cast<int>(random.Below(101)));
   }
 
@@ -360,7 +362,8 @@ class World {
     summarised_ += answer->stats.cells > 0;
   }
 
-  /// Reads pages while the store changes below; everything that was there at the first page comes once.
+  /// Reads pages while the store changes below; everything that was there at the first page comes
+  /// once.
   void Page() {
     EventQuery query = work_.EventQuestion();
     std::set<Hash128> expected;
@@ -472,11 +475,16 @@ void RunWorlds(int rounds, int steps, bool real) {
   std::cout << "QUIPU_SEED=" << base << ": " << summarised << " answers came from summaries\n";
 }
 
-TEST(Model, RandomOperationsInMemory) { RunWorlds(Rounds(24 / kSlowness), 160 / kSlowness, false); }
+TEST(Model, RandomOperationsInMemory) {
+  RunWorlds(Rounds(std::max(2, 10 / kSlowness)), 160 / kSlowness, false);
+}
 
-TEST(Model, RandomOperationsOnRocksDb) { RunWorlds(Rounds(4 / kSlowness), 120 / kSlowness, true); }
+TEST(Model, RandomOperationsOnRocksDb) {
+  RunWorlds(Rounds(std::max(1, 2 / kSlowness)), 120 / kSlowness, true);
+}
 
-/// One trace, many layouts: the answers are byte-identical whatever the options were and whenever seals and merges happened.
+/// One trace, many layouts: the answers are byte-identical whatever the options were and whenever
+/// seals and merges happened.
 TEST(Model, SameAnswersUnderAllOptions) {
   const std::uint64_t seed = TestSeed();
   SCOPED_TRACE("QUIPU_SEED=" + std::to_string(seed));

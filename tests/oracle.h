@@ -1,9 +1,11 @@
-// The oracle: what a store should hold and answer, as an ordered map of events and the plainest code that evaluates a question.
-// Nothing here is shared with the engine but the public types, the calendar (Windower, which has its own test against the date
-// library) and the identity hash, which breaks ties by definition.
+// The oracle: what a store should hold and answer, as an ordered map of events and the plainest
+// code that evaluates a question. Nothing here is shared with the engine but the public types, the
+// calendar (Windower, which has its own test against the date library) and the identity hash, which
+// breaks ties by definition.
 //
-// What it promises: every answer is exact. Where the engine may approximate (quantiles over more than 1,024 values, more than 512
-// distinct values), `Disagreement` allows the stated error; everything else must be equal to the last digit.
+// What it promises: every answer is exact. Where the engine may approximate (quantiles over more
+// than 1,024 values, more than 512 distinct values), `Disagreement` allows the stated error;
+// everything else must be equal to the last digit.
 #pragma once
 
 #include <cstdint>
@@ -79,7 +81,8 @@ struct OracleAnswer {
 
 class Oracle {
  public:
-  /// Decides the outcome of each fact, as Ingest would; accepted ones are kept as stored by commit `seq`.
+  /// Decides the outcome of each fact, as Ingest would; accepted ones are kept as stored by commit
+  /// `seq`.
   std::vector<Outcome> Ingest(const std::vector<Fact>& facts, std::uint64_t seq);
   /// A power cut took the commits after this one.
   void ForgetAfter(std::uint64_t seq);
@@ -99,7 +102,8 @@ class Oracle {
 /// "" if the engine's answer is the oracle's within the slack of each cell, otherwise what differs.
 std::string Disagreement(const OracleAnswer& expected, const ResultSet& got);
 
-/// An answer as text, every value, type and flag, but not where it came from: equal texts are byte-identical answers.
+/// An answer as text, every value, type and flag, but not where it came from: equal texts are
+/// byte-identical answers.
 std::string AnswerText(const ResultSet& answer);
 
 }  // namespace quipu

@@ -1,6 +1,7 @@
-// The program on real input: the recordings of ../shared/data (environment variable QUIPU_SHARED says where else), imported and asked by command
-// line as a user would. The figures were counted with other tools from the same files. Each is asked before sealing, after `compact`, and
-// in between through a restart (every command is one), from summaries and with `--raw`.
+// The program on real input: the recordings of ../shared/data (environment variable QUIPU_SHARED
+// says where else), imported and asked by command line as a user would. The figures were counted
+// with other tools from the same files. Each is asked before sealing, after `compact`, and in
+// between through a restart (every command is one), from summaries and with `--raw`.
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -44,6 +45,7 @@ class RealInput : public ::testing::Test {
     std::string line;
     std::getline(lines, line);
     while (std::getline(lines, line)) {
+      if (!line.empty() && line.back() == '\r') line.pop_back();
       std::vector<std::string> row;
       std::istringstream cells(line);
       for (std::string cell; std::getline(cells, cell, ',');) row.push_back(cell);
@@ -95,7 +97,8 @@ TEST_F(RealInput, AccessLog) {
               (Rows{{"2015-05-19T19:00:00Z", "136"}}));
     EXPECT_EQ(Ask("--select count --filter status=404"), (Rows{{"213"}}));
     EXPECT_EQ(Ask("--select count --service web"), (Rows{{"10000"}}));
-    // The days of Berlin (+02:00 in May) and of Kathmandu (+05:45), counted from the log with a Python script.
+    // The days of Berlin (+02:00 in May) and of Kathmandu (+05:45), counted from the log with a
+    // Python script.
     EXPECT_EQ(Ask("--select 'count,sum(bytes)' --window day --zone Europe/Berlin"),
               (Rows{{"2015-05-17T00:00:00+02:00", "1403", "287528410"},
                     {"2015-05-18T00:00:00+02:00", "2891", "853359103"},

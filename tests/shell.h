@@ -1,4 +1,5 @@
-// Runs command lines as a user would type them: through the shell, in a folder of the test's own, with our programs in PATH.
+// Runs command lines as a user would type them: through the shell, in a folder of the test's own,
+// with our programs in PATH.
 #pragma once
 
 #include <string>
@@ -23,7 +24,8 @@ class ScratchFolder {
   std::string path_;
 };
 
-/// Runs `command` in `folder` with `programs` first in PATH, in the C locale and in UTC, without a terminal.
+/// Runs `command` in `folder` with `programs` first in PATH, in the C locale and in UTC, without a
+/// terminal.
 ShellOutput RunShell(const std::string& command, const std::string& folder,
                      const std::string& programs);
 

@@ -1,4 +1,5 @@
-// Stories: what a user types and sees, as text. A story is stories/NAME.story, run in a new folder with `quipu` in PATH:
+// Stories: what a user types and sees, as text. A story is stories/NAME.story, run in a new folder
+// with `quipu` in PATH:
 //
 //     # words to the reader
 //     $ quipu init S               <- a command, for the shell
@@ -6,7 +7,8 @@
 //     created S                    <- what it prints, on both outputs
 //     [exit 1]                     <- if it did not end well
 //
-// What changes from run to run is put as <uuid> and <N.N s>. QUIPU_REWRITE=1 writes what the program says now into the stories: read the diff.
+// What changes from run to run is put as <uuid> and <N.N s>. QUIPU_REWRITE=1 writes what the
+// program says now into the stories: read the diff.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -36,6 +38,7 @@ std::string Steady(std::string text) {
   static const std::regex uuid("[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}");
   static const std::regex seconds("[0-9]+(\\.[0-9]+)? (ms|s)\\b");
   static const std::regex rate("[0-9][0-9.,]*[kM]?( events)?/s");
+  std::erase(text, '\r');  // CSV lines end in CR LF
   text = std::regex_replace(text, uuid, "<uuid>");
   text = std::regex_replace(text, rate, "<rate>");
   return std::regex_replace(text, seconds, "<seconds>");

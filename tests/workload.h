@@ -1,6 +1,6 @@
-// Random usage for the tests that cross layers: facts with the shapes that matter (one whale with thousands of rows in an hour, many tiny
-// customers, DST days, negative and huge numbers, absent values) and random questions about them. Everything is a function of
-// the seed.
+// Random usage for the tests that cross layers: facts with the shapes that matter (one whale with
+// thousands of rows in an hour, many tiny customers, DST days, negative and huge numbers, absent
+// values) and random questions about them. Everything is a function of the seed.
 #pragma once
 
 #include <string>

@@ -68,7 +68,8 @@ bool Database::Impl::SealIfDue() {
   }
   seal_pause_us_ = std::clamp(seal_pause_us_ * 2, kSealPauseMinUs, kSealPauseMaxUs);
   seal_again_us_ = store_->clock()->MonotonicUs() + seal_pause_us_;
-  store_->Log(LogLevel::kError, "background sealing failed, next try in " + std::to_string(seal_pause_us_ / kSecondUs) +
+  store_->Log(LogLevel::kError, "background sealing failed, next try in " +
+                                    std::to_string(seal_pause_us_ / kSecondUs) +
                                     " s: " + status.ToString());
   return false;
 }
@@ -85,7 +86,8 @@ bool Database::Impl::MergeIfDue() {
   });
   if (status.ok() || status.code() == StatusCode::kCancelled) return status.ok();
   merge_failed_ = true;
-  store_->Log(LogLevel::kError, "background merging stopped until the store is reopened: " + status.ToString());
+  store_->Log(LogLevel::kError,
+              "background merging stopped until the store is reopened: " + status.ToString());
   return false;
 }
 
@@ -105,7 +107,8 @@ Status Database::Impl::Compact(const Progress& progress) {
     std::uint64_t rows = 0;
     const MergeProgress step = [&](std::uint64_t written) {
       rows = written;
-      return !progress || progress(std::min(done_before + written, view->totals.rows), view->totals.rows);
+      return !progress ||
+             progress(std::min(done_before + written, view->totals.rows), view->totals.rows);
     };
     QUIPU_TRY(MergeSegments(store_.get(), ids, step));
     done_before += rows;
@@ -123,9 +126,11 @@ Status Database::Impl::Close() {
   return status;
 }
 
-Result<Database> OpenDatabaseIn(const std::string& path, const Options& options, const StoreEnvironment& environment) {
+Result<Database> OpenDatabaseIn(const std::string& path, const Options& options,
+                                const StoreEnvironment& environment) {
   QUIPU_TRY_ASSIGN(auto store, Store::Open(path, options, environment));
-  const std::uint64_t seed = environment.random_seed != 0 ? environment.random_seed : Random::SystemSeed();
+  const std::uint64_t seed =
+      environment.random_seed != 0 ? environment.random_seed : Random::SystemSeed();
   return Database(std::make_unique<Database::Impl>(std::move(store), seed));
 }
 

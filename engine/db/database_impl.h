@@ -59,6 +59,7 @@ class Database::Impl {
 };
 
 /// Opens with surroundings of the caller's choice; for tests and simulation.
-Result<Database> OpenDatabaseIn(const std::string& path, const Options& options, const StoreEnvironment& environment);
+Result<Database> OpenDatabaseIn(const std::string& path, const Options& options,
+                                const StoreEnvironment& environment);
 
 }  // namespace quipu

@@ -43,7 +43,8 @@ Status AddSegment(const SegmentReader& segment, const Catalogue& catalogue, bool
 void AddHotBatch(const RowBatch& rows, const Catalogue& catalogue, bool by_customer,
                  std::map<PartitionKey, PartitionInfo>* partitions) {
   std::map<std::pair<MonthIndex, CustomerOrdinal>, std::uint64_t> counts;
-  for (std::size_t i = 0; i < rows.size(); ++i) ++counts[{MonthOf(rows.times[i]), by_customer ? rows.customers[i] : 0}];
+  for (std::size_t i = 0; i < rows.size(); ++i)
+    ++counts[{MonthOf(rows.times[i]), by_customer ? rows.customers[i] : 0}];
   for (const auto& [key, count] : counts) {
     const std::string customer(by_customer ? catalogue.Customer(key.second) : std::string_view());
     PartitionInfo& p = (*partitions)[{key.first, customer}];
@@ -52,9 +53,11 @@ void AddHotBatch(const RowBatch& rows, const Catalogue& catalogue, bool by_custo
   }
 }
 
-std::vector<std::string> SortedNames(const Catalogue& catalogue, NameKind kind, std::uint32_t first) {
+std::vector<std::string> SortedNames(const Catalogue& catalogue, NameKind kind,
+                                     std::uint32_t first) {
   std::vector<std::string> names;
-  for (std::uint32_t i = first; i < catalogue.size(kind); ++i) names.emplace_back(catalogue.NameOf(kind, i));
+  for (std::uint32_t i = first; i < catalogue.size(kind); ++i)
+    names.emplace_back(catalogue.NameOf(kind, i));
   std::sort(names.begin(), names.end());
   return names;
 }
@@ -67,7 +70,8 @@ Result<std::vector<PartitionInfo>> Database::Impl::Partitions(bool by_customer) 
   for (const SegmentPtr& segment : view->segments) {
     QUIPU_TRY(AddSegment(*segment, store_->catalogue(), by_customer, &partitions));
   }
-  for (const HotBatchPtr& batch : view->hot) AddHotBatch(batch->rows, store_->catalogue(), by_customer, &partitions);
+  for (const HotBatchPtr& batch : view->hot)
+    AddHotBatch(batch->rows, store_->catalogue(), by_customer, &partitions);
   std::vector<PartitionInfo> list;
   for (auto& [key, info] : partitions) {
     info.month = MonthText(key.first);

@@ -29,7 +29,9 @@ class BatchView {
   [[nodiscard]] TimeUs time(std::size_t i) const { return row(i).time; }
   [[nodiscard]] const Decimal& quantity(std::size_t i) const { return row(i).quantity; }
   /// Null if the event has no cost.
-  [[nodiscard]] const Decimal* cost(std::size_t i) const { return row(i).has_cost ? &row(i).cost : nullptr; }
+  [[nodiscard]] const Decimal* cost(std::size_t i) const {
+    return row(i).has_cost ? &row(i).cost : nullptr;
+  }
   [[nodiscard]] std::size_t dimensions(std::size_t i) const { return row(i).dimensions; }
   [[nodiscard]] DimensionText dimension(std::size_t i, std::size_t d) const {
     const auto& ref = batch_->dimensions_[row(i).first_dimension + d];

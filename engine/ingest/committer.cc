@@ -17,7 +17,8 @@ namespace {
 
 constexpr std::size_t kProblemsReportedMax = 100;
 constexpr std::size_t kProblemsInMessageMax = 3;
-constexpr std::chrono::microseconds kShortestWait(100);  // for the next interval sync: no busy loop on a rounded clock
+constexpr std::chrono::microseconds kShortestWait(
+    100);  // for the next interval sync: no busy loop on a rounded clock
 
 std::string DescribeProblems(const std::vector<EventProblem>& problems, std::size_t total) {
   std::string text = "batch refused, nothing of it was stored: ";
@@ -53,16 +54,21 @@ class NewNames {
     if (!catalogue_.Find(kind, name)) names_[static_cast<std::size_t>(kind)].insert(name);
   }
   [[nodiscard]] Status CheckFit() const {
-    constexpr std::array<const char*, kNameKinds> kWhat = {"customers", "services", "dimension names", "measure names"};
+    constexpr std::array<const char*, kNameKinds> kWhat = {"customers", "services",
+                                                           "dimension names", "measure names"};
     for (std::size_t k = 0; k < kNameKinds; ++k) {
       const std::uint64_t max = MaxOf(static_cast<NameKind>(k));
       if (names_[k].size() + catalogue_.size(static_cast<NameKind>(k)) <= max) continue;
-      return Status::Exhausted("batch refused, nothing of it was stored: with its new ones the store would have more than " +
-                               std::to_string(max) + " " + kWhat[k] + "; put what varies into values instead of names");
+      return Status::Exhausted(
+          "batch refused, nothing of it was stored: with its new ones the store would have more "
+          "than " +
+          std::to_string(max) + " " + kWhat[k] + "; put what varies into values instead of names");
     }
     return {};
   }
-  static std::uint64_t MaxOf(NameKind kind) { return kind == NameKind::kCustomer ? kCustomersMax : kServicesMax; }
+  static std::uint64_t MaxOf(NameKind kind) {
+    return kind == NameKind::kCustomer ? kCustomersMax : kServicesMax;
+  }
 
  private:
   const Catalogue& catalogue_;
@@ -86,8 +92,10 @@ Status CheckNamesFit(const BatchView& batch, const Catalogue& catalogue) {
   for (std::size_t i = 0; i < batch.size(); ++i) {
     names.Add(NameKind::kCustomer, batch.customer(i));
     names.Add(NameKind::kService, batch.service(i));
-    for (std::size_t d = 0; d < batch.dimensions(i); ++d) names.Add(NameKind::kDimension, batch.dimension(i, d).name);
-    for (std::size_t m = 0; m < batch.measures(i); ++m) names.Add(NameKind::kMeasure, batch.measure(i, m).name);
+    for (std::size_t d = 0; d < batch.dimensions(i); ++d)
+      names.Add(NameKind::kDimension, batch.dimension(i, d).name);
+    for (std::size_t m = 0; m < batch.measures(i); ++m)
+      names.Add(NameKind::kMeasure, batch.measure(i, m).name);
   }
   return names.CheckFit();
 }
@@ -98,20 +106,21 @@ Status CheckNamesFit(const BatchView& batch, const Catalogue& catalogue) {
 struct Committer::Group {
   /// One request's part in it.
   struct Member {
-    Status status;                         // of a refused batch
+    Status status;  // of a refused batch
     IngestReply reply;
     std::vector<std::uint32_t> positions;  // index in the batch of each of its rows in `rows`
     std::size_t first_row = 0;             // of its rows in `rows`
     bool settled = false;                  // refused or replayed: has no rows
-    std::optional<std::size_t> repeats;    // an earlier request of this group with the same stamp: same reply
+    std::optional<std::size_t>
+        repeats;  // an earlier request of this group with the same stamp: same reply
   };
   std::vector<Request> requests;
   std::vector<Member> members;
   CommitRequest commit;
   std::map<std::string, ProducerState> producers;  // as they will be after this group
   RowBatchBuilder builder;
-  RowBatch rows;                          // candidates, before dedupe
-  std::vector<std::uint8_t> time_given;   // per row of `rows`
+  RowBatch rows;                         // candidates, before dedupe
+  std::vector<std::uint8_t> time_given;  // per row of `rows`
 };
 
 Committer::Committer(Store* store, std::uint64_t random_seed)
@@ -152,8 +161,9 @@ Status Committer::Enqueue(Request request) {
   const EventBatch& events = request.events();
   if (events.empty()) return Status::InvalidArgument("the batch has no events");
   if (events.size() > kBatchEventsMax || events.bytes() > kBatchBytesMax) {
-    return Status::InvalidArgument("the batch is too large (" + std::to_string(events.size()) + " events, " +
-                                   std::to_string(events.bytes()) + " bytes); at most 65536 events and 64 MiB");
+    return Status::InvalidArgument("the batch is too large (" + std::to_string(events.size()) +
+                                   " events, " + std::to_string(events.bytes()) +
+                                   " bytes); at most 65536 events and 64 MiB");
   }
   request.bytes = events.bytes();
   std::unique_lock lock(mutex_);
@@ -167,7 +177,8 @@ Status Committer::Enqueue(Request request) {
 Status Committer::WaitForRoom(std::unique_lock<std::mutex>& lock, std::size_t bytes) {
   const Options& options = store_->options();
   Clock* clock = store_->clock();
-  const std::int64_t deadline = clock->MonotonicUs() + std::int64_t{options.ingest_wait_ms_max} * 1000;
+  const std::int64_t deadline =
+      clock->MonotonicUs() + std::int64_t{options.ingest_wait_ms_max} * 1000;
   for (;;) {
     if (stopping_) return Status::Cancelled("the store is being closed");
     QUIPU_TRY(store_->write_error());
@@ -177,7 +188,8 @@ Status Committer::WaitForRoom(std::unique_lock<std::mutex>& lock, std::size_t by
     const bool hot_full = view->hot_bytes() > options.hot_bytes_max;
     if (!queue_full && !hot_full) return {};
     if (clock->MonotonicUs() >= deadline) {
-      return Status::Exhausted(std::string(hot_full ? "sealing" : "committing") + " has not kept up for " +
+      return Status::Exhausted(std::string(hot_full ? "sealing" : "committing") +
+                               " has not kept up for " +
                                std::to_string(options.ingest_wait_ms_max) +
                                " ms; nothing of the batch was stored, send it again later");
     }
@@ -217,9 +229,13 @@ std::vector<Committer::Request> Committer::TakeGroup() {
   const auto interval = std::chrono::milliseconds(store_->options().sync_interval_ms);
   std::unique_lock lock(mutex_);
   while (queue_.empty() && !stopping_) {
-    if (unsynced_ && store_->write_error().ok()) {  // interval mode: the last commits must not wait for the next ones
+    if (unsynced_ &&
+        store_->write_error()
+            .ok()) {  // interval mode: the last commits must not wait for the next ones
       const std::chrono::microseconds since(store_->clock()->MonotonicUs() - last_sync_us_);
-      work_.wait_for(lock, std::clamp<std::chrono::microseconds>(interval - since, kShortestWait, std::max<std::chrono::microseconds>(interval, kShortestWait)));
+      work_.wait_for(lock, std::clamp<std::chrono::microseconds>(
+                               interval - since, kShortestWait,
+                               std::max<std::chrono::microseconds>(interval, kShortestWait)));
       lock.unlock();
       SyncIfDue();
       lock.lock();
@@ -296,7 +312,8 @@ Status Committer::CheckProducer(Group* group, std::size_t request, bool* replaye
   const auto& stamp = group->requests[request].events().producer;
   if (!stamp) return {};
   if (stamp->id.empty() || stamp->id.size() > kNameBytesMax || stamp->sequence == 0) {
-    return Status::InvalidArgument("a producer needs an id of 1 to 256 bytes and sequences from 1 on");
+    return Status::InvalidArgument(
+        "a producer needs an id of 1 to 256 bytes and sequences from 1 on");
   }
   auto it = group->producers.find(stamp->id);
   if (it == group->producers.end()) {
@@ -315,8 +332,9 @@ Status Committer::CheckProducer(Group* group, std::size_t request, bool* replaye
   }
   if (stamp->sequence == state.last_sequence + 1) return {};
   if (stamp->sequence > state.last_sequence) {
-    return Status::Conflict(who + "sequence " + std::to_string(stamp->sequence) + " leaves a gap after " +
-                            std::to_string(state.last_sequence) + "; send the missing batches first");
+    return Status::Conflict(who + "sequence " + std::to_string(stamp->sequence) +
+                            " leaves a gap after " + std::to_string(state.last_sequence) +
+                            "; send the missing batches first");
   }
   if (const auto earlier = FindSameStamp(*group, request)) {
     group->members[request].repeats = earlier;
@@ -333,8 +351,9 @@ Status Committer::CheckProducer(Group* group, std::size_t request, bool* replaye
     *replayed = true;
     return {};
   }
-  return Status::Conflict(who + "sequence " + std::to_string(stamp->sequence) +
-                          " is older than the stored replies; its events may be sent again without the stamp");
+  return Status::Conflict(
+      who + "sequence " + std::to_string(stamp->sequence) +
+      " is older than the stored replies; its events may be sent again without the stamp");
 }
 
 /// An earlier batch of the group with the same stamp, to be committed with it: a retry that overtook the reply.
@@ -361,7 +380,8 @@ Status Committer::PrepareBatch(Group* group, std::size_t request) {
     if (auto problem = Validate(batch, i, time_bound)) {
       ++invalid;
       member.reply.outcomes[i] = Outcome::kInvalid;
-      if (member.reply.problems.size() < kProblemsReportedMax) member.reply.problems.push_back(std::move(*problem));
+      if (member.reply.problems.size() < kProblemsReportedMax)
+        member.reply.problems.push_back(std::move(*problem));
     }
   }
   if (invalid > 0 && !events.partial) {
@@ -399,10 +419,13 @@ Status Committer::AddRow(Group* group, std::size_t request, std::size_t i, TimeU
     id = generated;
     group->members[request].reply.generated_ids.push_back({i, generated});
   }
-  QUIPU_TRY_ASSIGN(const std::uint32_t customer, catalogue.Intern(NameKind::kCustomer, batch.customer(i), extra));
-  QUIPU_TRY_ASSIGN(const std::uint32_t service, catalogue.Intern(NameKind::kService, batch.service(i), extra));
+  QUIPU_TRY_ASSIGN(const std::uint32_t customer,
+                   catalogue.Intern(NameKind::kCustomer, batch.customer(i), extra));
+  QUIPU_TRY_ASSIGN(const std::uint32_t service,
+                   catalogue.Intern(NameKind::kService, batch.service(i), extra));
   group->builder.BeginRow(customer, service, batch.has_time(i) ? batch.time(i) : now,
-                          IdentityHash(batch.customer(i), batch.source(i), id), id, batch.source(i));
+                          IdentityHash(batch.customer(i), batch.source(i), id), id,
+                          batch.source(i));
   group->time_given.push_back(batch.has_time(i) ? 1 : 0);
   group->builder.AddMeasure(kQuantityColumn, batch.quantity(i));
   if (const Decimal* cost = batch.cost(i)) group->builder.AddMeasure(kCostColumn, *cost);
@@ -422,7 +445,8 @@ Status Committer::AddRow(Group* group, std::size_t request, std::size_t i, TimeU
 Status Committer::CheckAndCommit(Group* group) {
   const ViewPtr view = store_->view();
   dedupe_.Forget(*view);
-  QUIPU_TRY_ASSIGN(const std::vector<Outcome> outcomes, dedupe_.Check(*view, group->time_given, &group->rows));
+  QUIPU_TRY_ASSIGN(const std::vector<Outcome> outcomes,
+                   dedupe_.Check(*view, group->time_given, &group->rows));
   std::vector<RowRef> kept;
   for (std::uint32_t i = 0; i < outcomes.size(); ++i) {
     if (outcomes[i] == Outcome::kAccepted) kept.push_back({0, i});
@@ -438,14 +462,18 @@ Status Committer::CheckAndCommit(Group* group) {
     const RowBatch* const source = &group->rows;
     group->commit.rows = Gather({&source, 1}, kept);
   }
-  const bool stamped = std::any_of(group->members.begin(), group->members.end(), [&](const Group::Member& m) {
-    return !m.settled && group->requests[static_cast<std::size_t>(&m - group->members.data())].events().producer;
-  });
+  const bool stamped =
+      std::any_of(group->members.begin(), group->members.end(), [&](const Group::Member& m) {
+        return !m.settled && group->requests[static_cast<std::size_t>(&m - group->members.data())]
+                                 .events()
+                                 .producer;
+      });
   if (kept.empty() && !stamped) return {};  // nothing but duplicates: nothing to make durable
   RecordProducers(group, view->as_of + 1);
   group->commit.sync = store_->options().durability == Durability::kSync;
   group->commit.extra = pending_names_;
-  const std::vector<Hash128> identities = group->commit.rows.identities;  // the store takes the rows
+  const std::vector<Hash128> identities =
+      group->commit.rows.identities;  // the store takes the rows
   QUIPU_TRY_ASSIGN(const CommitResult done, store_->Commit(std::move(group->commit)));
   QUIPU_CHECK(done.seq == view->as_of + 1);  // only this thread commits
   pending_names_ = {};
@@ -470,14 +498,17 @@ void Committer::RecordProducers(Group* group, std::uint64_t seq) {
     ProducerState::Reply reply;
     reply.sequence = stamp->sequence;
     reply.seq = member.reply.Count(Outcome::kAccepted) > 0 ? seq : 0;
-    for (const Outcome o : member.reply.outcomes) reply.outcomes.push_back(static_cast<std::uint8_t>(o));
+    for (const Outcome o : member.reply.outcomes)
+      reply.outcomes.push_back(static_cast<std::uint8_t>(o));
     for (const GeneratedId& g : member.reply.generated_ids) {
       reply.generated_ids.emplace_back(static_cast<std::uint32_t>(g.index), g.id);
     }
     state.replies.push_back(std::move(reply));
-    if (state.replies.size() > ProducerState::kRepliesKept) state.replies.erase(state.replies.begin());
+    if (state.replies.size() > ProducerState::kRepliesKept)
+      state.replies.erase(state.replies.begin());
   }
-  for (const std::string& id : changed) group->commit.producers.emplace_back(id, std::move(group->producers[id]));
+  for (const std::string& id : changed)
+    group->commit.producers.emplace_back(id, std::move(group->producers[id]));
 }
 
 }  // namespace quipu

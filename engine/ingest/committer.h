@@ -51,7 +51,7 @@ class Committer {
 
  private:
   struct Request {
-    EventBatch owned;             // used if `batch` is null
+    EventBatch owned;  // used if `batch` is null
     const EventBatch* batch = nullptr;
     IngestDone done;
     std::size_t bytes = 0;
@@ -76,11 +76,12 @@ class Committer {
   Store* store_;
   Random random_;
   Dedupe dedupe_;
-  KvBatch pending_names_;              // interned, not yet durable: they go with the next commit, whichever that is
-  bool unsynced_ = false;              // committer thread only
-  std::int64_t last_sync_us_ = 0;      // committer thread only
+  KvBatch
+      pending_names_;  // interned, not yet durable: they go with the next commit, whichever that is
+  bool unsynced_ = false;          // committer thread only
+  std::int64_t last_sync_us_ = 0;  // committer thread only
 
-  std::mutex mutex_;                   // guards everything below
+  std::mutex mutex_;  // guards everything below
   std::condition_variable work_, room_;
   std::deque<Request> queue_;
   std::uint64_t queued_bytes_ = 0;

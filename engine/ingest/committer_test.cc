@@ -76,7 +76,8 @@ TEST_F(CommitterTest, TheFutureBound) {
   ExpectCode(Ingest({e}), StatusCode::kInvalidArgument, "future");
   e.time = kNow + kMinuteUs - 1;
   EXPECT_TRUE(Ingest({e}));
-  for (const std::int64_t unbounded : {std::int64_t{-1}, std::numeric_limits<std::int64_t>::max()}) {
+  for (const std::int64_t unbounded :
+       {std::int64_t{-1}, std::numeric_limits<std::int64_t>::max()}) {
     options_.future_bound_us = unbounded;
     Open();
     const std::string id = "y" + std::to_string(unbounded);
@@ -89,7 +90,9 @@ TEST_F(CommitterTest, TheFutureBound) {
 
 TEST_F(CommitterTest, AGroupIsOneCommit) {
   Open();
-  const auto replies = IngestTogether({BatchOf({MakeEvent("a")}), BatchOf({MakeEvent("a"), MakeEvent("b")}), BatchOf({MakeEvent("b")})});
+  const auto replies =
+      IngestTogether({BatchOf({MakeEvent("a")}), BatchOf({MakeEvent("a"), MakeEvent("b")}),
+                      BatchOf({MakeEvent("b")})});
   for (const auto& r : replies) ASSERT_TRUE(r);
   EXPECT_EQ(replies[0]->seq, 2u);  // 1 is the plug's
   EXPECT_EQ(replies[1]->seq, 2u);
@@ -103,7 +106,8 @@ TEST_F(CommitterTest, ABadBatchDoesNotHarmItsGroup) {
   Open();
   Event bad = MakeEvent("a");
   bad.quantity = Decimal(static_cast<Int128>(10'000'000'000) * 10'000'000'000, 0);
-  const auto replies = IngestTogether({BatchOf({MakeEvent("b"), bad}), BatchOf({MakeEvent("b"), MakeEvent("a")})});
+  const auto replies =
+      IngestTogether({BatchOf({MakeEvent("b"), bad}), BatchOf({MakeEvent("b"), MakeEvent("a")})});
   ExpectCode(replies[0], StatusCode::kInvalidArgument, "quantity");
   ASSERT_TRUE(replies[1]);
   EXPECT_EQ(replies[1]->outcomes, (std::vector<Outcome>{kA, kA}));
@@ -112,7 +116,8 @@ TEST_F(CommitterTest, ABadBatchDoesNotHarmItsGroup) {
 TEST_F(CommitterTest, ABatchWhoseNamesDoNotFitIsRefusedByItself) {
   Open();
   std::vector<std::string> names;
-  for (std::uint32_t i = 0; i < kServicesMax - 1; ++i) names.push_back("service-" + std::to_string(i));
+  for (std::uint32_t i = 0; i < kServicesMax - 1; ++i)
+    names.push_back("service-" + std::to_string(i));
   EventBatch many;
   for (const std::string& name : names) {
     Event e = MakeEvent(name);
@@ -165,13 +170,16 @@ TEST_F(CommitterTest, SequencesGapsAndEpochs) {
   ExpectCode(Ingest(Stamped("p", 0, 2, "x")), StatusCode::kConflict, "gap after 0");
   ExpectCode(Ingest(Stamped("", 0, 1, "x")), StatusCode::kInvalidArgument, "producer needs an id");
   ExpectCode(Ingest(Stamped("p", 0, 0, "x")), StatusCode::kInvalidArgument, "sequences from 1");
-  for (std::uint64_t s = 1; s <= 7; ++s) ASSERT_TRUE(Ingest(Stamped("p", 0, s, "e" + std::to_string(s))));
+  for (std::uint64_t s = 1; s <= 7; ++s)
+    ASSERT_TRUE(Ingest(Stamped("p", 0, s, "e" + std::to_string(s))));
   ExpectCode(Ingest(Stamped("p", 0, 9, "x")), StatusCode::kConflict, "gap after 7");
-  ExpectCode(Ingest(Stamped("p", 0, 2, "e2")), StatusCode::kConflict, "older than the stored replies");
+  ExpectCode(Ingest(Stamped("p", 0, 2, "e2")), StatusCode::kConflict,
+             "older than the stored replies");
   const auto third = Ingest(Stamped("p", 0, 3, "e3"));
   ASSERT_TRUE(third);
   EXPECT_TRUE(third->replayed);
-  ExpectCode(Ingest(Stamped("p", 4, 8, "x")), StatusCode::kConflict, "new epoch starts at sequence 1");
+  ExpectCode(Ingest(Stamped("p", 4, 8, "x")), StatusCode::kConflict,
+             "new epoch starts at sequence 1");
   ASSERT_TRUE(Ingest(Stamped("p", 4, 1, "x")));
   ExpectCode(Ingest(Stamped("p", 0, 8, "y")), StatusCode::kConflict, "fenced by epoch 4");
   ExpectCode(Ingest(Stamped("p", 4, 3, "y")), StatusCode::kConflict, "gap after 1");
@@ -188,9 +196,10 @@ TEST_F(CommitterTest, SequencesGapsAndEpochs) {
 TEST_F(CommitterTest, ManyBatchesOfAProducerInOneGroup) {
   Open();
   std::vector<EventBatch> batches;
-  for (std::uint64_t s = 1; s <= 8; ++s) batches.push_back(Stamped("p", 1, s, "e" + std::to_string(s)));
+  for (std::uint64_t s = 1; s <= 8; ++s)
+    batches.push_back(Stamped("p", 1, s, "e" + std::to_string(s)));
   batches.push_back(Stamped("p", 1, 10, "gap"));
-  batches.push_back(Stamped("p", 1, 8, "e8"));   // a retry that overtook the reply
+  batches.push_back(Stamped("p", 1, 8, "e8"));  // a retry that overtook the reply
   batches.push_back(Stamped("p", 1, 1, "e1"));
   const auto replies = IngestTogether(std::move(batches));
   for (std::size_t i = 0; i < 8; ++i) {
@@ -215,7 +224,8 @@ TEST_F(CommitterTest, RefusedBatchesLeaveNoTraceOfTheirProducer) {
   bad.service = "";
   EventBatch invalid = BatchOf({bad});
   invalid.producer = ProducerStamp{"q", 9, 1};
-  const auto replies = IngestTogether({Stamped("p", 7, 3, "x"), invalid, Stamped("p", 2, 1, "a"), Stamped("r", 0, 1, "b")});
+  const auto replies = IngestTogether(
+      {Stamped("p", 7, 3, "x"), invalid, Stamped("p", 2, 1, "a"), Stamped("r", 0, 1, "b")});
   ExpectCode(replies[0], StatusCode::kConflict, "sequence 1");
   ExpectCode(replies[1], StatusCode::kInvalidArgument, "service");
   ASSERT_TRUE(replies[2]) << replies[2].error().ToString();  // not fenced by the refused epoch 7
@@ -226,12 +236,14 @@ TEST_F(CommitterTest, RefusedBatchesLeaveNoTraceOfTheirProducer) {
 
 TEST_F(CommitterTest, ANewEpochInTheSameGroupKeepsNoOldReplies) {
   Open();
-  for (std::uint64_t s = 1; s <= 2; ++s) ASSERT_TRUE(Ingest(Stamped("p", 1, s, "old" + std::to_string(s))));
+  for (std::uint64_t s = 1; s <= 2; ++s)
+    ASSERT_TRUE(Ingest(Stamped("p", 1, s, "old" + std::to_string(s))));
   const auto replies = IngestTogether({Stamped("p", 1, 3, "old3"), Stamped("p", 2, 1, "new1")});
   ASSERT_TRUE(replies[0]);
   ASSERT_TRUE(replies[1]);
   ASSERT_TRUE(Ingest(Stamped("p", 2, 2, "new2")));
-  const auto third = Ingest(Stamped("p", 2, 3, "old1"));  // a duplicate: the reply of epoch 1 would say accepted
+  const auto third =
+      Ingest(Stamped("p", 2, 3, "old1"));  // a duplicate: the reply of epoch 1 would say accepted
   ASSERT_TRUE(third);
   const auto replay = Ingest(Stamped("p", 2, 3, "old1"));
   ASSERT_TRUE(replay);
@@ -262,15 +274,20 @@ TEST_F(CommitterTest, AFullQueueIsExhaustedAfterTheWait) {
   std::promise<Result<IngestReply>> queued;
   WhileHeld([&] {
     // Larger than the whole queue, but alone in it.
-    ASSERT_TRUE(committer_->Submit(BatchOf({MakeEvent("a")}), [&](Result<IngestReply> r) { queued.set_value(std::move(r)); }).ok());
+    ASSERT_TRUE(committer_
+                    ->Submit(BatchOf({MakeEvent("a")}),
+                             [&](Result<IngestReply> r) { queued.set_value(std::move(r)); })
+                    .ok());
     std::thread time([&] {
       std::this_thread::sleep_for(std::chrono::milliseconds(30));
       clock_.Advance(51'000);
     });
-    const Status refused = committer_->Submit(BatchOf({MakeEvent("b")}), [](const Result<IngestReply>&) { FAIL(); });
+    const Status refused =
+        committer_->Submit(BatchOf({MakeEvent("b")}), [](const Result<IngestReply>&) { FAIL(); });
     time.join();
     EXPECT_EQ(refused.code(), StatusCode::kExhausted) << refused.ToString();
-    EXPECT_NE(refused.message().find("committing has not kept up for 50 ms"), std::string_view::npos);
+    EXPECT_NE(refused.message().find("committing has not kept up for 50 ms"),
+              std::string_view::npos);
   });
   EXPECT_TRUE(queued.get_future().get());
   EXPECT_TRUE(Ingest({MakeEvent("b")}));
@@ -305,7 +322,8 @@ TEST_F(CommitterTest, AFailedWriteStopsTheStoreAndReopeningIsSound) {
     ASSERT_TRUE(Ingest({MakeEvent(before)}));
     disk_.FailNthWrite(2, applied);  // the first is the plug's
     const auto replies = IngestTogether({BatchOf({MakeEvent(lost)}), BatchOf({MakeEvent(later)})});
-    for (const auto& r : replies) ExpectCode(r, StatusCode::kIoError, "may or may not have happened");
+    for (const auto& r : replies)
+      ExpectCode(r, StatusCode::kIoError, "may or may not have happened");
     ExpectCode(Ingest({MakeEvent("x")}), StatusCode::kIoError, "reopen the store");
     EXPECT_EQ(SealHotRows(store_.get()).code(), StatusCode::kIoError);
     Open();
@@ -322,10 +340,13 @@ TEST_F(CommitterTest, StopAnswersEverything) {
   std::thread stopper;
   WhileHeld([&] {
     for (int i = 0; i < 50; ++i) {
-      ASSERT_TRUE(committer_->Submit(BatchOf({MakeEvent("e" + std::to_string(i))}), [&](const Result<IngestReply>& r) {
-        EXPECT_TRUE(r);
-        ++answered;
-      }).ok());
+      ASSERT_TRUE(committer_
+                      ->Submit(BatchOf({MakeEvent("e" + std::to_string(i))}),
+                               [&](const Result<IngestReply>& r) {
+                                 EXPECT_TRUE(r);
+                                 ++answered;
+                               })
+                      .ok());
     }
     stopper = std::thread([&] { EXPECT_TRUE(committer_->Stop().ok()); });
     std::this_thread::sleep_for(std::chrono::milliseconds(5));
@@ -348,7 +369,8 @@ TEST_F(CommitterTest, ManyThreads) {
       for (int b = 0; b < kBatches; ++b) {
         // Each event is sent by two threads.
         std::vector<std::string> ids;
-        for (int i = 0; i < 5; ++i) ids.push_back(std::to_string(t / 2) + "-" + std::to_string(b * 5 + i));
+        for (int i = 0; i < 5; ++i)
+          ids.push_back(std::to_string(t / 2) + "-" + std::to_string(b * 5 + i));
         std::vector<Event> events;
         for (const std::string& id : ids) events.push_back(MakeEvent(id));
         const auto reply = Ingest(events);
@@ -381,7 +403,8 @@ TEST_F(CommitterTest, IntervalModeSyncsInTimeAndAtStop) {
   std::this_thread::sleep_for(std::chrono::milliseconds(20));
   EXPECT_EQ(synced_, before);  // by the clock that counts, no time has passed
   clock_.Advance(2'000);
-  for (int i = 0; i < 5000 && synced_ == before; ++i) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  for (int i = 0; i < 5000 && synced_ == before; ++i)
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
   EXPECT_EQ(synced_, before + 1);
   ASSERT_TRUE(Ingest({MakeEvent("b")}));
   EXPECT_EQ(synced_, before + 1);
@@ -400,7 +423,8 @@ TEST_F(CommitterTest, AFailedIntervalSyncIsReportedByStop) {
   ASSERT_TRUE(Ingest({MakeEvent("a")}));
   disk_.FailNthWrite(1, false);
   clock_.Advance(kSecondUs);
-  for (int i = 0; i < 5000 && store_->write_error().ok(); ++i) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  for (int i = 0; i < 5000 && store_->write_error().ok(); ++i)
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
   EXPECT_EQ(committer_->Stop().code(), StatusCode::kIoError);
 }
 

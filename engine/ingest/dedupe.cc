@@ -8,8 +8,8 @@ namespace quipu {
 namespace {
 
 bool SameIdentity(const RowBatch& a, std::size_t i, const RowBatch& b, std::size_t j) {
-  return a.identities[i] == b.identities[j] && a.customers[i] == b.customers[j] && a.ids[i] == b.ids[j] &&
-         a.sources.Text(i) == b.sources.Text(j);
+  return a.identities[i] == b.identities[j] && a.customers[i] == b.customers[j] &&
+         a.ids[i] == b.ids[j] && a.sources.Text(i) == b.sources.Text(j);
 }
 
 /// Suspected rows of one segment for one incoming row.
@@ -39,14 +39,16 @@ Dedupe::Dedupe(const View& view) {
 }
 
 void Dedupe::Remember(const std::vector<Hash128>& identities, std::uint64_t first_row) {
-  for (std::size_t i = 0; i < identities.size(); ++i) hot_.Insert(identities[i].high, first_row + i);
+  for (std::size_t i = 0; i < identities.size(); ++i)
+    hot_.Insert(identities[i].high, first_row + i);
 }
 
 void Dedupe::Forget(const View& view) {
   if (!view.hot.empty()) hot_.Forget(view.hot.front()->first_row);
 }
 
-Result<std::vector<Outcome>> Dedupe::Check(const View& view, const std::vector<std::uint8_t>& time_given,
+Result<std::vector<Outcome>> Dedupe::Check(const View& view,
+                                           const std::vector<std::uint8_t>& time_given,
                                            RowBatch* rows) const {
   Incoming incoming{rows, &time_given, std::vector<Outcome>(rows->size(), Outcome::kAccepted)};
   CheckHot(view, &incoming);
@@ -112,7 +114,8 @@ Status Dedupe::CheckSegment(const SegmentReader& segment, Incoming* incoming) {
   std::size_t at = 0;
   for (const Suspect& s : suspects) {
     while (wanted[at] != s.stored_row) ++at;
-    if (SameIdentity(stored, at, rows, s.incoming_row)) incoming->Settle(s.incoming_row, stored, at);
+    if (SameIdentity(stored, at, rows, s.incoming_row))
+      incoming->Settle(s.incoming_row, stored, at);
   }
   return {};
 }

@@ -15,13 +15,16 @@ class DedupeTest : public IngestTest {};
 TEST_F(DedupeTest, TheWorkedExample) {
   Open();
   EXPECT_EQ(Outcomes({MakeEvent("req-1", 5)}), Want{kA});
-  EXPECT_EQ(Outcomes({MakeEvent("req-1", 5), MakeEvent("req-1", 6), MakeEvent("req-2"), MakeEvent("req-2")}), (Want{kD, kC, kA, kD}));
+  EXPECT_EQ(Outcomes({MakeEvent("req-1", 5), MakeEvent("req-1", 6), MakeEvent("req-2"),
+                      MakeEvent("req-2")}),
+            (Want{kD, kC, kA, kD}));
   EXPECT_EQ(StoredIds(), (std::multiset<std::string>{"acme//req-1", "acme//req-2"}));
 }
 
 TEST_F(DedupeTest, TheSameAnswersFromEveryTier) {
   Open();
-  EXPECT_EQ(Outcomes({MakeEvent("a", 1), MakeEvent("b", 2), MakeEvent("c", 3)}), (Want{kA, kA, kA}));
+  EXPECT_EQ(Outcomes({MakeEvent("a", 1), MakeEvent("b", 2), MakeEvent("c", 3)}),
+            (Want{kA, kA, kA}));
   const std::vector<Event> again = {MakeEvent("a", 1), MakeEvent("b", 9), MakeEvent("c", 3)};
   const auto check = [&](const char* where) {
     SCOPED_TRACE(where);
@@ -103,7 +106,8 @@ TEST_F(DedupeTest, RandomRepeatsAreCountedOnce) {
   std::map<std::string, std::int64_t> truth;
   for (int round = 0; round < 120; ++round) {
     std::vector<std::string> ids;
-    for (std::uint64_t i = 0; i < 1 + random.Below(60); ++i) ids.push_back("id-" + std::to_string(random.Below(1500)));
+    for (std::uint64_t i = 0; i < 1 + random.Below(60); ++i)
+      ids.push_back("id-" + std::to_string(random.Below(1500)));
     std::vector<Event> events;
     Want want;
     for (const std::string& id : ids) {
@@ -134,7 +138,8 @@ TEST_F(DedupeTest, ADamagedSegmentStopsTheBatchInsteadOfCountingTwice) {
   const std::string path = "/s/segments/" + names->front();
   auto file = memory_.OpenForRead(path);
   const std::uint64_t size = (*file)->size();
-  for (std::uint64_t at = 64; at + 600 < size; at += 7) ASSERT_TRUE(memory_.FlipBit(path, at, 3).ok());
+  for (std::uint64_t at = 64; at + 600 < size; at += 7)
+    ASSERT_TRUE(memory_.FlipBit(path, at, 3).ok());
   const auto reply = Ingest({MakeEvent("a")});
   ASSERT_FALSE(reply);
   EXPECT_EQ(reply.error().code(), StatusCode::kCorruption) << reply.error().ToString();

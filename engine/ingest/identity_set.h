@@ -20,11 +20,14 @@ class IdentitySet {
     for (std::size_t i = SlotOf(hash);; i = (i + 1) & (slots_.size() - 1)) {
       const Slot& slot = slots_[i];
       if (slot.row_plus_1 == 0) return false;
-      if (slot.hash == hash && slot.row_plus_1 > first_live_row_ && visit(slot.row_plus_1 - 1)) return true;
+      if (slot.hash == hash && slot.row_plus_1 > first_live_row_ && visit(slot.row_plus_1 - 1))
+        return true;
     }
   }
   /// Rows below `row` are gone.
-  void Forget(std::uint64_t row) { first_live_row_ = row > first_live_row_ ? row : first_live_row_; }
+  void Forget(std::uint64_t row) {
+    first_live_row_ = row > first_live_row_ ? row : first_live_row_;
+  }
   [[nodiscard]] std::size_t bytes() const { return slots_.capacity() * sizeof(Slot); }
 
  private:

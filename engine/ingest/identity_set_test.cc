@@ -44,7 +44,9 @@ TEST(IdentitySetTest, AgreesWithAMultimap) {
   std::uint64_t next_row = 0;
   std::uint64_t first_live = 0;
   // Few distinct hashes, all in few slots, zero among them: long probe chains and true collisions.
-  const auto hash = [&] { return random.Below(2) == 0 ? random.Below(400) : random.Below(50) * 1024; };
+  const auto hash = [&] {
+    return random.Below(2) == 0 ? random.Below(400) : random.Below(50) * 1024;
+  };
   for (int step = 0; step < 60'000; ++step) {
     const std::uint64_t what = random.Below(100);
     if (what < 60) {

@@ -20,14 +20,19 @@ namespace quipu {
 /// Passes everything on and counts.
 class CountingKv final : public KvStore {
  public:
-  CountingKv(std::unique_ptr<KvStore> below, std::atomic<int>* synced) : below_(std::move(below)), synced_(synced) {}
+  CountingKv(std::unique_ptr<KvStore> below, std::atomic<int>* synced)
+      : below_(std::move(below)), synced_(synced) {}
   Status Write(const KvBatch& batch, bool sync) override {
     Status status = below_->Write(batch, sync);
     if (sync && status.ok()) ++*synced_;
     return status;
   }
-  Result<std::optional<std::string>> Get(KvSpace space, std::string_view key) const override { return below_->Get(space, key); }
-  Status Scan(KvSpace space, std::string_view from, const Visitor& visit) const override { return below_->Scan(space, from, visit); }
+  Result<std::optional<std::string>> Get(KvSpace space, std::string_view key) const override {
+    return below_->Get(space, key);
+  }
+  Status Scan(KvSpace space, std::string_view from, const Visitor& visit) const override {
+    return below_->Scan(space, from, visit);
+  }
   Status Close() override { return below_->Close(); }
 
  private:
@@ -68,6 +73,15 @@ class IngestTest : public testing::Test {
     store_.reset();
   }
 
+  /// Everything stored so far is gone.
+  void NewDisks() {
+    Close();
+    std::destroy_at(&memory_);
+    std::construct_at(&memory_);
+    std::destroy_at(&disk_);
+    std::construct_at(&disk_);
+  }
+
   static Event MakeEvent(std::string_view id, std::int64_t tokens = 1) {
     Event e;
     e.id = id;
@@ -82,7 +96,8 @@ class IngestTest : public testing::Test {
     for (const Event& e : events) batch.Add(e);
     return batch;
   }
-  static EventBatch Stamped(const std::string& producer, std::uint64_t epoch, std::uint64_t sequence, std::string_view id) {
+  static EventBatch Stamped(const std::string& producer, std::uint64_t epoch,
+                            std::uint64_t sequence, std::string_view id) {
     EventBatch batch = BatchOf({MakeEvent(id)});
     batch.producer = ProducerStamp{producer, epoch, sequence};
     return batch;
@@ -119,7 +134,11 @@ class IngestTest : public testing::Test {
       for (EventBatch& batch : batches) {
         auto promise = std::make_shared<std::promise<Result<IngestReply>>>();
         futures.push_back(promise->get_future());
-        EXPECT_TRUE(committer_->Submit(std::move(batch), [promise](Result<IngestReply> r) { promise->set_value(std::move(r)); }).ok());
+        EXPECT_TRUE(
+            committer_
+                ->Submit(std::move(batch),
+                         [promise](Result<IngestReply> r) { promise->set_value(std::move(r)); })
+                .ok());
       }
     });
     std::vector<Result<IngestReply>> replies;
@@ -134,8 +153,8 @@ class IngestTest : public testing::Test {
     const auto add = [&](const RowBatch& rows) {
       for (std::size_t i = 0; i < rows.size(); ++i) {
         if (rows.ids[i].starts_with("plug-")) continue;
-        ids.insert(std::string(store_->catalogue().Customer(rows.customers[i])) + "/" + std::string(rows.sources.Text(i)) + "/" +
-                   std::string(rows.ids[i]));
+        ids.insert(std::string(store_->catalogue().Customer(rows.customers[i])) + "/" +
+                   std::string(rows.sources.Text(i)) + "/" + std::string(rows.ids[i]));
       }
     };
     for (const SegmentPtr& s : view->segments) {

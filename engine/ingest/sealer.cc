@@ -35,9 +35,11 @@ std::map<MonthIndex, std::vector<RowRef>> RowsByMonth(const View& view) {
   return months;
 }
 
-Result<SegmentMeta> WriteMonth(Store* store, const SegmentSpec& spec, std::span<const RowBatch* const> batches,
+Result<SegmentMeta> WriteMonth(Store* store, const SegmentSpec& spec,
+                               std::span<const RowBatch* const> batches,
                                std::span<const RowRef> refs) {
-  QUIPU_TRY_ASSIGN(auto writer, SegmentWriter::Create(store->vfs(), store->segments_folder(), spec, &store->catalogue()));
+  QUIPU_TRY_ASSIGN(auto writer, SegmentWriter::Create(store->vfs(), store->segments_folder(), spec,
+                                                      &store->catalogue()));
   // One unsorted batch first: sorting row numbers of one batch is several times faster than sorting references
   // into many.
   const RowBatch month = Gather(batches, refs);
@@ -55,7 +57,8 @@ Result<SegmentMeta> WriteMonth(Store* store, const SegmentSpec& spec, std::span<
 
 /// Files of a seal that did not happen. Best effort: recovery moves aside what stays behind.
 void RemoveFiles(Store* store, const std::vector<SegmentMeta>& metas) {
-  for (const SegmentMeta& meta : metas) (void)store->vfs()->Unlink(JoinPath(store->segments_folder(), meta.file_name));
+  for (const SegmentMeta& meta : metas)
+    (void)store->vfs()->Unlink(JoinPath(store->segments_folder(), meta.file_name));
 }
 
 Status WriteMonths(Store* store, const View& view, std::vector<SegmentMeta>* metas) {

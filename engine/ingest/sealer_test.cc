@@ -81,7 +81,8 @@ TEST_F(SealerTest, SeveralRowGroups) {
   EventBatch batch;
   for (int round = 0; round < 3; ++round) {
     batch.Clear();
-    for (int i = 0; i < 40'000; ++i) batch.Add(MakeEvent("r" + std::to_string(round) + "-" + std::to_string(i)));
+    for (int i = 0; i < 40'000; ++i)
+      batch.Add(MakeEvent("r" + std::to_string(round) + "-" + std::to_string(i)));
     ASSERT_TRUE(Ingest(batch));
   }
   ASSERT_TRUE(SealHotRows(store_.get()).ok());
@@ -97,10 +98,7 @@ TEST_F(SealerTest, AFaultAtAnyStepLosesNothing) {
     for (std::uint64_t n = 1;; ++n) {
       SCOPED_TRACE("fault at call " + std::to_string(n));
       fault_.Heal();
-      memory_.~MemoryVfs();
-      new (&memory_) MemoryVfs();
-      disk_.~MemoryKvDisk();
-      new (&disk_) MemoryKvDisk();
+      NewDisks();
       Open();
       IngestMany(60);
       const auto ids = StoredIds();
@@ -112,7 +110,9 @@ TEST_F(SealerTest, AFaultAtAnyStepLosesNothing) {
       if (!sealed.ok()) {
         EXPECT_TRUE(fired);
         EXPECT_TRUE(store_->view()->segments.empty());
-        EXPECT_LE(Files("segments").size(), 1u);  // what was finished is removed again; the fault may have left the one it hit
+        EXPECT_LE(
+            Files("segments").size(),
+            1u);  // what was finished is removed again; the fault may have left the one it hit
         EXPECT_TRUE(SealHotRows(store_.get()).ok());  // the store itself is fine
         EXPECT_EQ(StoredIds(), ids);
       }
@@ -131,10 +131,7 @@ TEST_F(SealerTest, AFaultAtAnyStepLosesNothing) {
 TEST_F(SealerTest, AFailedInstallWriteLeavesASoundStore) {
   for (const bool applied : {false, true}) {
     SCOPED_TRACE(applied);
-    memory_.~MemoryVfs();
-    new (&memory_) MemoryVfs();
-    disk_.~MemoryKvDisk();
-    new (&disk_) MemoryKvDisk();
+    NewDisks();
     Open();
     IngestMany(60);
     const auto ids = StoredIds();

@@ -18,13 +18,13 @@ std::size_t SequenceLength(const unsigned char* p, std::size_t n) {
   if (lead < 0x80) return 1;
   if (lead >= 0xC2 && lead <= 0xDF) return continues(1, 0x80, 0xBF) ? 2 : 0;
   if (lead >= 0xE0 && lead <= 0xEF) {
-    const unsigned low = lead == 0xE0 ? 0xA0 : 0x80;    // no overlong forms
-    const unsigned high = lead == 0xED ? 0x9F : 0xBF;   // no surrogates
+    const unsigned low = lead == 0xE0 ? 0xA0 : 0x80;   // no overlong forms
+    const unsigned high = lead == 0xED ? 0x9F : 0xBF;  // no surrogates
     return continues(1, low, high) && continues(2, 0x80, 0xBF) ? 3 : 0;
   }
   if (lead >= 0xF0 && lead <= 0xF4) {
     const unsigned low = lead == 0xF0 ? 0x90 : 0x80;
-    const unsigned high = lead == 0xF4 ? 0x8F : 0xBF;   // nothing above U+10FFFF
+    const unsigned high = lead == 0xF4 ? 0x8F : 0xBF;  // nothing above U+10FFFF
     return continues(1, low, high) && continues(2, 0x80, 0xBF) && continues(3, 0x80, 0xBF) ? 4 : 0;
   }
   return 0;
@@ -34,7 +34,8 @@ std::size_t SequenceLength(const unsigned char* p, std::size_t n) {
 std::string TextFault(std::string_view s, std::size_t min, std::size_t max) {
   if (s.size() < min) return "is empty";
   if (s.size() > max) {
-    return "has " + std::to_string(s.size()) + " bytes; at most " + std::to_string(max) + " are allowed";
+    return "has " + std::to_string(s.size()) + " bytes; at most " + std::to_string(max) +
+           " are allowed";
   }
   if (!IsUtf8(s)) return "is not valid UTF-8";
   return {};
@@ -70,7 +71,8 @@ std::optional<EventProblem> CheckDimensions(const BatchView& batch, std::size_t 
     if (name == "customer" || name == "service" || name == "window_start") {
       return Problem(i, "dimension " + std::string(name), "this name is reserved; use another one");
     }
-    if (IsRepeated(d, name_at)) return Problem(i, "dimension " + std::string(name), "is given twice");
+    if (IsRepeated(d, name_at))
+      return Problem(i, "dimension " + std::string(name), "is given twice");
     if (auto fault = TextFault(value, 0, kDimensionBytesMax); !fault.empty()) {
       return Problem(i, "dimension " + std::string(name), std::move(fault));
     }
@@ -130,10 +132,13 @@ std::optional<EventProblem> Validate(const BatchView& batch, std::size_t i, Time
   }
   if (batch.has_time(i)) {
     const TimeUs t = batch.time(i);
-    if (t < kTimeMin || t >= kTimeMax) return Problem(i, "time", "is outside the years 0001 to 9999");
+    if (t < kTimeMin || t >= kTimeMax)
+      return Problem(i, "time", "is outside the years 0001 to 9999");
     if (t >= time_bound) {
-      return Problem(i, "time", FormatTime(t) + " is too far in the future; check the clock of the sender "
-                                                "or raise Options::future_bound_us");
+      return Problem(i, "time",
+                     FormatTime(t) +
+                         " is too far in the future; check the clock of the sender "
+                         "or raise Options::future_bound_us");
     }
   }
   if (auto problem = NumberProblem(i, "quantity", batch.quantity(i))) return problem;

@@ -38,21 +38,25 @@ bool NaiveIsUtf8(std::string_view s) {
       point = (point << 6) | (next & 0x3Fu);
     }
     const std::size_t shortest = point < 0x80 ? 1 : point < 0x800 ? 2 : point < 0x10000 ? 3 : 4;
-    if (length != shortest || point > 0x10FFFF || (point >= 0xD800 && point <= 0xDFFF)) return false;
+    if (length != shortest || point > 0x10FFFF || (point >= 0xD800 && point <= 0xDFFF))
+      return false;
     i += length;
   }
   return true;
 }
 
 TEST(Utf8Test, KnownForms) {
-  for (const std::string good : {"", "plain ascii text, longer than eight", "\xC2\x80", "\xDF\xBF", "\xE0\xA0\x80", "\xED\x9F\xBF",
-                                 "\xEE\x80\x80", "\xF0\x90\x80\x80", "\xF4\x8F\xBF\xBF", "12345678\xC3\xA9"}) {
+  for (const std::string good : {"", "plain ascii text, longer than eight", "\xC2\x80", "\xDF\xBF",
+                                 "\xE0\xA0\x80", "\xED\x9F\xBF", "\xEE\x80\x80", "\xF0\x90\x80\x80",
+                                 "\xF4\x8F\xBF\xBF", "12345678\xC3\xA9"}) {
     EXPECT_TRUE(IsUtf8(good)) << good;
   }
   const std::string zero("a\0b", 3);
   EXPECT_TRUE(IsUtf8(zero));
-  for (const std::string bad : {"\x80", "\xC0\x80", "\xC1\xBF", "\xE0\x9F\xBF", "\xED\xA0\x80", "\xED\xBF\xBF", "\xF0\x8F\xBF\xBF",
-                                "\xF4\x90\x80\x80", "\xF5\x80\x80\x80", "\xFF", "\xC3", "\xE2\x82", "\xF0\x9F\x92", "12345678\xC3"}) {
+  for (const std::string bad :
+       {"\x80", "\xC0\x80", "\xC1\xBF", "\xE0\x9F\xBF", "\xED\xA0\x80", "\xED\xBF\xBF",
+        "\xF0\x8F\xBF\xBF", "\xF4\x90\x80\x80", "\xF5\x80\x80\x80", "\xFF", "\xC3", "\xE2\x82",
+        "\xF0\x9F\x92", "12345678\xC3"}) {
     EXPECT_FALSE(IsUtf8(bad)) << bad;
   }
 }
@@ -62,13 +66,15 @@ TEST(Utf8Test, AgreesWithTheNaiveDecoder) {
   SCOPED_TRACE("QUIPU_SEED=" + std::to_string(seed));
   Random random(seed);
   // Bytes at the edges of the rules, so that well-formed sequences come up often.
-  const unsigned char edges[] = {0x41, 0x7F, 0x80, 0x8F, 0x90, 0x9F, 0xA0, 0xBF, 0xC1, 0xC2, 0xDF, 0xE0, 0xE1, 0xED, 0xEF, 0xF0, 0xF1, 0xF4, 0xF5};
+  const unsigned char edges[] = {0x41, 0x7F, 0x80, 0x8F, 0x90, 0x9F, 0xA0, 0xBF, 0xC1, 0xC2,
+                                 0xDF, 0xE0, 0xE1, 0xED, 0xEF, 0xF0, 0xF1, 0xF4, 0xF5};
   int good = 0;
   for (int round = 0; round < 300'000; ++round) {
     std::string s(random.Below(2) * 8, 'x');
     const std::uint64_t n = random.Below(7);
     for (std::uint64_t i = 0; i < n; ++i) {
-      s.push_back(static_cast<char>(random.Below(4) == 0 ? random.Below(256) : edges[random.Below(std::size(edges))]));
+      s.push_back(static_cast<char>(random.Below(4) == 0 ? random.Below(256)
+                                                         : edges[random.Below(std::size(edges))]));
     }
     ASSERT_EQ(IsUtf8(s), NaiveIsUtf8(s)) << testing::PrintToString(s);
     good += NaiveIsUtf8(s) ? 1 : 0;
@@ -88,7 +94,8 @@ TEST(Utf8Test, AgreesWithTheNaiveDecoder) {
 
 constexpr TimeUs kBound = 1'800'000'000 * kSecondUs;
 
-std::optional<EventProblem> Check(const std::function<void(Event*)>& change, TimeUs bound = kBound) {
+std::optional<EventProblem> Check(const std::function<void(Event*)>& change,
+                                  TimeUs bound = kBound) {
   Event e;
   e.id = "i";
   e.customer = "c";
@@ -103,7 +110,8 @@ std::optional<EventProblem> Check(const std::function<void(Event*)>& change, Tim
   return Validate(BatchView(batch), 1, bound);
 }
 
-void ExpectFault(const std::function<void(Event*)>& change, std::string_view field, std::string_view message) {
+void ExpectFault(const std::function<void(Event*)>& change, std::string_view field,
+                 std::string_view message) {
   const auto problem = Check(change);
   ASSERT_TRUE(problem) << field << ": " << message;
   EXPECT_EQ(problem->index, 1u);
@@ -142,7 +150,11 @@ TEST(ValidateTest, TimeRules) {
 TEST(ValidateTest, NumberRules) {
   const Decimal largest = *Decimal::Parse("99999999999999999999.999999999999999999");
   const Decimal over(static_cast<Int128>(10'000'000'000) * 10'000'000'000, 0);
-  EXPECT_FALSE(Check([&](Event* e) { e->quantity = largest; e->cost = largest; e->measures[0].value = largest; }));
+  EXPECT_FALSE(Check([&](Event* e) {
+    e->quantity = largest;
+    e->cost = largest;
+    e->measures[0].value = largest;
+  }));
   ExpectFault([&](Event* e) { e->quantity = over; }, "quantity", "below 10^20");
   ExpectFault([&](Event* e) { e->cost = over; }, "cost", "below 10^20");
   ExpectFault([&](Event* e) { e->cost = Decimal(-over.mantissa(), 0); }, "cost", "below 10^20");
@@ -155,14 +167,20 @@ TEST(ValidateTest, DimensionAndMeasureRules) {
   const std::string over(kDimensionBytesMax + 1, 'x');
   const std::string long_name(kNameBytesMax + 1, 'n');
   EXPECT_FALSE(Check([&](Event* e) { e->dimensions = {{"d", ""}, {"e", full}}; }));
-  ExpectFault([&](Event* e) { e->dimensions[0].value = over; }, "dimension d", "4097 bytes; at most 4096");
+  ExpectFault([&](Event* e) { e->dimensions[0].value = over; }, "dimension d",
+              "4097 bytes; at most 4096");
   ExpectFault([&](Event* e) { e->dimensions[0].value = bad; }, "dimension d", "UTF-8");
   ExpectFault([&](Event* e) { e->dimensions[0].name = ""; }, "dimension name", "empty");
   ExpectFault([&](Event* e) { e->dimensions[0].name = long_name; }, "dimension name", "257 bytes");
   ExpectFault([&](Event* e) { e->dimensions[0].name = bad; }, "dimension name", "UTF-8");
-  ExpectFault([&](Event* e) { e->dimensions = {{"a", "1"}, {"b", "1"}, {"a", "2"}}; }, "dimension a", "given twice");
+  ExpectFault(
+      [&](Event* e) {
+        e->dimensions = {{"a", "1"}, {"b", "1"}, {"a", "2"}};
+      },
+      "dimension a", "given twice");
   for (const std::string_view reserved : {"customer", "service", "window_start"}) {
-    ExpectFault([&](Event* e) { e->dimensions[0].name = reserved; }, "dimension " + std::string(reserved), "reserved");
+    ExpectFault([&](Event* e) { e->dimensions[0].name = reserved; },
+                "dimension " + std::string(reserved), "reserved");
   }
   ExpectFault([&](Event* e) { e->measures[0].name = ""; }, "measure name", "empty");
   ExpectFault([&](Event* e) { e->measures[0].name = bad; }, "measure name", "UTF-8");

@@ -11,16 +11,19 @@ std::string KnownNames(const Catalogue& catalogue, NameKind kind) {
   constexpr std::uint32_t kShownMax = 20;
   std::string text;
   const std::uint32_t n = catalogue.size(kind);
-  for (std::uint32_t i = 0; i < n && i < kShownMax; ++i) text += (i > 0 ? ", " : "") + std::string(catalogue.NameOf(kind, i));
+  for (std::uint32_t i = 0; i < n && i < kShownMax; ++i)
+    text += (i > 0 ? ", " : "") + std::string(catalogue.NameOf(kind, i));
   return text + (n > kShownMax ? ", ..." : "");
 }
 
 /// Looks a column up. In a store without events every name is fine: there is nothing to mistake it for.
-Result<std::optional<ColumnId>> FindColumn(const View& view, const Catalogue& catalogue, NameKind kind, const std::string& name) {
+Result<std::optional<ColumnId>> FindColumn(const View& view, const Catalogue& catalogue,
+                                           NameKind kind, const std::string& name) {
   const auto id = catalogue.Find(kind, name);
   if (id || view.totals.rows == 0) return id;
   const std::string what = kind == NameKind::kMeasure ? "measure" : "dimension";
-  return Status::InvalidArgument("no event has a " + what + " '" + name + "'; known: " + KnownNames(catalogue, kind));
+  return Status::InvalidArgument("no event has a " + what + " '" + name +
+                                 "'; known: " + KnownNames(catalogue, kind));
 }
 
 class Binder {
@@ -34,7 +37,8 @@ class Binder {
     Ordinals(NameKind::kCustomer, spec_.customers, &out_->all_customers, &out_->customers);
     Ordinals(NameKind::kService, spec_.services, &out_->all_services, &out_->services);
     if (spec_.from && spec_.to && *spec_.from > *spec_.to) {
-      return Status::InvalidArgument("from (" + FormatTime(*spec_.from) + ") is after to (" + FormatTime(*spec_.to) + ")");
+      return Status::InvalidArgument("from (" + FormatTime(*spec_.from) + ") is after to (" +
+                                     FormatTime(*spec_.to) + ")");
     }
     TimeRange();
     for (const Filter& f : spec_.filters) QUIPU_TRY(BindFilter(f));
@@ -49,8 +53,9 @@ class Binder {
     }
     auto starts = out_->windower->Starts(out_->from, out_->to, spec_.groups_max);
     if (!starts) {
-      return Status::Exhausted("more than " + std::to_string(spec_.groups_max) +
-                               " windows; ask for a shorter range or longer windows, or raise groups_max");
+      return Status::Exhausted(
+          "more than " + std::to_string(spec_.groups_max) +
+          " windows; ask for a shorter range or longer windows, or raise groups_max");
     }
     out_->windows = *std::move(starts);
     return {};
@@ -65,20 +70,23 @@ class Binder {
       out_->groups_by_customer |= field.kind == FieldKind::kCustomer;
       out_->groups_by_service |= field.kind == FieldKind::kService;
       out_->group_by.push_back(field);
-      out_->group_slots.push_back(field.kind == FieldKind::kDimension ? DimensionSlot(field.id) : 0);
+      out_->group_slots.push_back(field.kind == FieldKind::kDimension ? DimensionSlot(field.id)
+                                                                      : 0);
     }
     return {};
   }
 
   Status Aggregates() {
-    if (spec_.select.empty()) return Status::InvalidArgument("nothing selected; name at least one aggregate, e.g. count");
+    if (spec_.select.empty())
+      return Status::InvalidArgument("nothing selected; name at least one aggregate, e.g. count");
     for (const Aggregate& a : spec_.select) {
       BoundAggregate bound;
       bound.function = a.function;
       bound.quantile_ppm = a.quantile_ppm;
       bound.change = a.change;
       if (a.change != Change::kNone && spec_.window.unit == WindowUnit::kNone) {
-        return Status::InvalidArgument("'" + a.name + "' compares windows; choose a window, e.g. day");
+        return Status::InvalidArgument("'" + a.name +
+                                       "' compares windows; choose a window, e.g. day");
       }
       QUIPU_TRY(BindTarget(a, &bound));
       out_->aggregates.push_back(bound);
@@ -96,7 +104,8 @@ class Binder {
   }
 
  private:
-  void Ordinals(NameKind kind, const std::vector<std::string>& names, bool* all, std::vector<std::uint32_t>* out) {
+  void Ordinals(NameKind kind, const std::vector<std::string>& names, bool* all,
+                std::vector<std::uint32_t>* out) {
     *all = names.empty();
     for (const std::string& name : names) {
       if (const auto ordinal = catalogue_.Find(kind, name)) out->push_back(*ordinal);
@@ -132,7 +141,8 @@ class Binder {
     if (name == "service") return Field{FieldKind::kService, 0};
     if (name == "quantity" || name == "cost" || catalogue_.Find(NameKind::kMeasure, name)) {
       if (!catalogue_.Find(NameKind::kDimension, name)) {
-        return Status::InvalidArgument("'" + name + "' is a measure; group by customer, service or a dimension");
+        return Status::InvalidArgument("'" + name +
+                                       "' is a measure; group by customer, service or a dimension");
       }
     }
     QUIPU_TRY_ASSIGN(const auto id, FindColumn(view_, catalogue_, NameKind::kDimension, name));
@@ -161,16 +171,18 @@ class Binder {
   Status BindFilter(const Filter& f) {
     BoundFilter bound;
     bound.op = f.op;
-    const bool compares = f.op == FilterOp::kLess || f.op == FilterOp::kLessEqual || f.op == FilterOp::kGreater ||
-                          f.op == FilterOp::kGreaterEqual;
+    const bool compares = f.op == FilterOp::kLess || f.op == FilterOp::kLessEqual ||
+                          f.op == FilterOp::kGreater || f.op == FilterOp::kGreaterEqual;
     if (f.values.empty() || (f.op != FilterOp::kIn && f.values.size() != 1)) {
-      return Status::InvalidArgument("filter on '" + f.column + "' needs " + (f.op == FilterOp::kIn ? "values" : "one value"));
+      return Status::InvalidArgument("filter on '" + f.column + "' needs " +
+                                     (f.op == FilterOp::kIn ? "values" : "one value"));
     }
     const bool is_measure = catalogue_.Find(NameKind::kMeasure, f.column).has_value() &&
                             !catalogue_.Find(NameKind::kDimension, f.column).has_value();
     if (is_measure || compares) {
       QUIPU_TRY_ASSIGN(const auto id, FindColumn(view_, catalogue_, NameKind::kMeasure, f.column));
-      if (f.op == FilterOp::kPrefix) return Status::InvalidArgument("'" + f.column + "' is a measure; it has no prefix");
+      if (f.op == FilterOp::kPrefix)
+        return Status::InvalidArgument("'" + f.column + "' is a measure; it has no prefix");
       bound.field = {FieldKind::kMeasure, id.value_or(0xFFFFFFFF)};
       for (const std::string& text : f.values) {
         auto number = Decimal::Parse(text);
@@ -190,18 +202,21 @@ class Binder {
 
   Status BindTarget(const Aggregate& a, BoundAggregate* bound) {
     if (a.function == Function::kDistinct) {
-      if (a.column.empty()) return Status::InvalidArgument("distinct needs a name, e.g. distinct(customer)");
+      if (a.column.empty())
+        return Status::InvalidArgument("distinct needs a name, e.g. distinct(customer)");
       QUIPU_TRY_ASSIGN(const Field field, TextField(a.column));
       auto& list = out_->distincts;
       const auto it = std::find(list.begin(), list.end(), field);
       bound->slot = static_cast<std::size_t>(it - list.begin());
       if (it != list.end()) return {};
       list.push_back(field);
-      out_->distinct_slots.push_back(field.kind == FieldKind::kDimension ? DimensionSlot(field.id) : 0);
+      out_->distinct_slots.push_back(field.kind == FieldKind::kDimension ? DimensionSlot(field.id)
+                                                                         : 0);
       return {};
     }
     if (a.column.empty()) {
-      if (a.function != Function::kCount) return Status::InvalidArgument("'" + a.name + "' needs a measure, e.g. sum(quantity)");
+      if (a.function != Function::kCount)
+        return Status::InvalidArgument("'" + a.name + "' needs a measure, e.g. sum(quantity)");
       bound->counts_rows = true;
       return {};
     }
@@ -210,12 +225,16 @@ class Binder {
     MeasureNeed& need = out_->measures[bound->slot];
     switch (a.function) {
       case Function::kQuantile:
-        if (a.quantile_ppm < 1 || a.quantile_ppm > 1'000'000) return Status::InvalidArgument("'" + a.name + "': a quantile lies between 0 and 1");
+        if (a.quantile_ppm < 1 || a.quantile_ppm > 1'000'000)
+          return Status::InvalidArgument("'" + a.name + "': a quantile lies between 0 and 1");
         need.quantiles = true;
         break;
       case Function::kFirst:
-      case Function::kLatest: need.ends = true; break;
-      default: need.stats = true;
+      case Function::kLatest:
+        need.ends = true;
+        break;
+      default:
+        need.stats = true;
     }
     return {};
   }
@@ -231,23 +250,34 @@ class Binder {
 bool BoundFilter::MatchesText(std::string_view value) const {
   switch (op) {
     case FilterOp::kEqual:
-    case FilterOp::kIn: return std::find(texts.begin(), texts.end(), value) != texts.end();
-    case FilterOp::kNotEqual: return value != texts[0];
-    case FilterOp::kPrefix: return value.starts_with(texts[0]);
-    default: return false;
+    case FilterOp::kIn:
+      return std::find(texts.begin(), texts.end(), value) != texts.end();
+    case FilterOp::kNotEqual:
+      return value != texts[0];
+    case FilterOp::kPrefix:
+      return value.starts_with(texts[0]);
+    default:
+      return false;
   }
 }
 
 bool BoundFilter::MatchesNumber(const Decimal& value) const {
   switch (op) {
     case FilterOp::kEqual:
-    case FilterOp::kIn: return std::find(numbers.begin(), numbers.end(), value) != numbers.end();
-    case FilterOp::kNotEqual: return value != numbers[0];
-    case FilterOp::kLess: return value < numbers[0];
-    case FilterOp::kLessEqual: return value <= numbers[0];
-    case FilterOp::kGreater: return value > numbers[0];
-    case FilterOp::kGreaterEqual: return value >= numbers[0];
-    case FilterOp::kPrefix: return false;
+    case FilterOp::kIn:
+      return std::find(numbers.begin(), numbers.end(), value) != numbers.end();
+    case FilterOp::kNotEqual:
+      return value != numbers[0];
+    case FilterOp::kLess:
+      return value < numbers[0];
+    case FilterOp::kLessEqual:
+      return value <= numbers[0];
+    case FilterOp::kGreater:
+      return value > numbers[0];
+    case FilterOp::kGreaterEqual:
+      return value >= numbers[0];
+    case FilterOp::kPrefix:
+      return false;
   }
   return false;
 }
@@ -258,7 +288,9 @@ std::size_t BoundQuery::WindowOf(TimeUs t) const {
   return static_cast<std::size_t>(it - windows.begin()) - 1;
 }
 
-TimeUs BoundQuery::WindowEnd(std::size_t w) const { return w + 1 < windows.size() ? windows[w + 1] : windower->EndOf(windows[w]); }
+TimeUs BoundQuery::WindowEnd(std::size_t w) const {
+  return w + 1 < windows.size() ? windows[w + 1] : windower->EndOf(windows[w]);
+}
 
 bool BoundQuery::WantsService(ServiceOrdinal s) const {
   return all_services || std::binary_search(services.begin(), services.end(), s);
@@ -268,7 +300,8 @@ bool BoundQuery::WantsCustomer(CustomerOrdinal c) const {
   return all_customers || std::binary_search(customers.begin(), customers.end(), c);
 }
 
-Status BindScope(const View& view, const Catalogue& catalogue, const QuerySpec& spec, BoundQuery* bound) {
+Status BindScope(const View& view, const Catalogue& catalogue, const QuerySpec& spec,
+                 BoundQuery* bound) {
   return Binder(view, catalogue, spec, bound).Scope();
 }
 

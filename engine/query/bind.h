@@ -25,9 +25,9 @@ struct Field {
 struct BoundFilter {
   Field field;
   FilterOp op = FilterOp::kEqual;
-  std::vector<std::string> texts;   ///< For customer, service and dimensions.
-  std::vector<Decimal> numbers;     ///< For measures.
-  std::size_t slot = 0;             ///< Index in BoundQuery::dimensions or ::measures.
+  std::vector<std::string> texts;  ///< For customer, service and dimensions.
+  std::vector<Decimal> numbers;    ///< For measures.
+  std::size_t slot = 0;            ///< Index in BoundQuery::dimensions or ::measures.
 
   [[nodiscard]] bool MatchesText(std::string_view value) const;
   [[nodiscard]] bool MatchesNumber(const Decimal& value) const;
@@ -37,17 +37,18 @@ struct BoundFilter {
 /// What must be gathered for one measure.
 struct MeasureNeed {
   ColumnId id = 0;
-  bool stats = false;      ///< count, sum, min, max
+  bool stats = false;  ///< count, sum, min, max
   bool quantiles = false;
-  bool ends = false;       ///< first, latest
+  bool ends = false;  ///< first, latest
   bool filtered = false;
   [[nodiscard]] bool aggregated() const { return stats || quantiles || ends; }
 };
 
 struct BoundAggregate {
   Function function = Function::kCount;
-  std::size_t slot = 0;       ///< Index in measures, or in distincts for kDistinct; unused for plain count.
-  bool counts_rows = false;   ///< Plain `count`.
+  std::size_t slot =
+      0;  ///< Index in measures, or in distincts for kDistinct; unused for plain count.
+  bool counts_rows = false;  ///< Plain `count`.
   std::uint32_t quantile_ppm = 0;
   Change change = Change::kNone;
 };
@@ -62,14 +63,16 @@ struct BoundQuery {
   std::optional<Windower> windower;        ///< Set by Bind.
   std::vector<TimeUs> windows;             ///< Starts of the windows that touch [from, to).
   std::vector<Field> group_by;
-  std::vector<std::size_t> group_slots;    ///< For each dimension in group_by its index in `dimensions`.
+  std::vector<std::size_t>
+      group_slots;  ///< For each dimension in group_by its index in `dimensions`.
   std::vector<BoundFilter> filters;
-  std::vector<MeasureNeed> measures;       ///< Each measure once.
-  std::vector<ColumnId> dimensions;        ///< Every dimension that is read, once.
-  std::vector<Field> distincts;            ///< Each field once.
-  std::vector<std::size_t> distinct_slots; ///< For each dimension in distincts its index in `dimensions`.
+  std::vector<MeasureNeed> measures;  ///< Each measure once.
+  std::vector<ColumnId> dimensions;   ///< Every dimension that is read, once.
+  std::vector<Field> distincts;       ///< Each field once.
+  std::vector<std::size_t>
+      distinct_slots;  ///< For each dimension in distincts its index in `dimensions`.
   std::vector<BoundAggregate> aggregates;
-  bool cells_allowed = false;              ///< Summaries may answer (see executor.h).
+  bool cells_allowed = false;  ///< Summaries may answer (see executor.h).
   bool groups_by_customer = false;
   bool groups_by_service = false;
 
@@ -84,6 +87,7 @@ struct BoundQuery {
 Result<BoundQuery> Bind(const View& view, const Catalogue& catalogue, const QuerySpec& spec);
 
 /// The filters of a raw event query, bound the same way (`spec` has only customers, services, from, to and filters).
-Status BindScope(const View& view, const Catalogue& catalogue, const QuerySpec& spec, BoundQuery* bound);
+Status BindScope(const View& view, const Catalogue& catalogue, const QuerySpec& spec,
+                 BoundQuery* bound);
 
 }  // namespace quipu

@@ -8,17 +8,22 @@
 namespace quipu {
 
 RowFilter::RowFilter(const BoundQuery& query, const Catalogue& catalogue)
-    : query_(&query), catalogue_(&catalogue), memos_(query.filters.size()), ordinal_memos_(query.filters.size()) {}
+    : query_(&query),
+      catalogue_(&catalogue),
+      memos_(query.filters.size()),
+      ordinal_memos_(query.filters.size()) {}
 
 void RowFilter::ForgetDictionaries() {
   for (DictionaryMemo& memo : memos_) memo.Reset();
 }
 
-bool RowFilter::PassesOrdinal(const BoundFilter& filter, std::map<std::uint32_t, bool>* memo, std::uint32_t ordinal) const {
+bool RowFilter::PassesOrdinal(const BoundFilter& filter, std::map<std::uint32_t, bool>* memo,
+                              std::uint32_t ordinal) const {
   const auto [it, is_new] = memo->try_emplace(ordinal, false);
   if (is_new) {
-    it->second = filter.MatchesText(filter.field.kind == FieldKind::kCustomer ? catalogue_->Customer(ordinal)
-                                                                             : catalogue_->Service(ordinal));
+    it->second = filter.MatchesText(filter.field.kind == FieldKind::kCustomer
+                                        ? catalogue_->Customer(ordinal)
+                                        : catalogue_->Service(ordinal));
   }
   return it->second;
 }
@@ -28,10 +33,14 @@ void RowFilter::Apply(const Chunk& chunk, std::vector<std::uint32_t>* selected) 
     const BoundFilter& filter = query_->filters[f];
     switch (filter.field.kind) {
       case FieldKind::kCustomer:
-        std::erase_if(*selected, [&](std::uint32_t i) { return !PassesOrdinal(filter, &ordinal_memos_[f], chunk.customers[i]); });
+        std::erase_if(*selected, [&](std::uint32_t i) {
+          return !PassesOrdinal(filter, &ordinal_memos_[f], chunk.customers[i]);
+        });
         break;
       case FieldKind::kService:
-        std::erase_if(*selected, [&](std::uint32_t i) { return !PassesOrdinal(filter, &ordinal_memos_[f], chunk.services[i]); });
+        std::erase_if(*selected, [&](std::uint32_t i) {
+          return !PassesOrdinal(filter, &ordinal_memos_[f], chunk.services[i]);
+        });
         break;
       case FieldKind::kDimension: {
         const Chunk::DimensionColumn& column = chunk.dimensions[filter.slot];
@@ -83,14 +92,18 @@ Status Aggregator::Add(const Chunk& chunk, std::vector<std::uint32_t>* selected)
 
 std::uint32_t Aggregator::KeyPart(std::size_t field, const Chunk& chunk, std::size_t row) {
   switch (query_->group_by[field].kind) {
-    case FieldKind::kCustomer: return chunk.customers[row];
-    case FieldKind::kService: return chunk.services[row];
-    default: break;
+    case FieldKind::kCustomer:
+      return chunk.customers[row];
+    case FieldKind::kService:
+      return chunk.services[row];
+    default:
+      break;
   }
   const Chunk::DimensionColumn& column = chunk.dimensions[query_->group_slots[field]];
   const std::uint32_t code = column.codes == nullptr ? 0 : column.codes[row];
   if (code == 0) return 0;
-  return group_memos_[field].Of(code - 1, [&](std::string_view s) { return groups_->strings().Intern(s); });
+  return group_memos_[field].Of(code - 1,
+                                [&](std::string_view s) { return groups_->strings().Intern(s); });
 }
 
 /// Fills group_of_. Neighbouring rows mostly share their group: the table is asked only when the key changes.
@@ -122,7 +135,8 @@ Status Aggregator::AssignGroups(const Chunk& chunk, const std::vector<std::uint3
   return {};
 }
 
-void Aggregator::AddMeasure(std::size_t slot, const Chunk& chunk, const std::vector<std::uint32_t>& selected) {
+void Aggregator::AddMeasure(std::size_t slot, const Chunk& chunk,
+                            const std::vector<std::uint32_t>& selected) {
   const MeasureNeed& need = query_->measures[slot];
   const Chunk::MeasureColumn& column = chunk.measures[slot];
   if (!column.exists) return;
@@ -138,13 +152,15 @@ void Aggregator::AddMeasure(std::size_t slot, const Chunk& chunk, const std::vec
     if (need.stats && column.narrow == nullptr) groups_->stats(g, slot).Add(mantissa, column.scale);
     if (need.quantiles) groups_->quantiles(g, slot).Add(mantissa, column.scale);
     if (need.ends) {
-      groups_->ends(g, slot).Add({chunk.times[row], chunk.identities[row], AtSumScale(mantissa, column.scale)});
+      groups_->ends(g, slot).Add(
+          {chunk.times[row], chunk.identities[row], AtSumScale(mantissa, column.scale)});
     }
   }
 }
 
 /// Neighbouring rows mostly share their group: their mantissas are summed as integers and reach the 192-bit sum once per stretch.
-void Aggregator::AddNarrowStats(std::size_t slot, const Chunk::MeasureColumn& column, const std::vector<std::uint32_t>& selected) {
+void Aggregator::AddNarrowStats(std::size_t slot, const Chunk::MeasureColumn& column,
+                                const std::vector<std::uint32_t>& selected) {
   for (std::size_t k = 0; k < selected.size();) {
     const std::uint32_t g = group_of_[k];
     std::uint64_t n = 0;
@@ -164,7 +180,8 @@ void Aggregator::AddNarrowStats(std::size_t slot, const Chunk::MeasureColumn& co
   }
 }
 
-void Aggregator::AddDistinct(std::size_t slot, const Chunk& chunk, const std::vector<std::uint32_t>& selected) {
+void Aggregator::AddDistinct(std::size_t slot, const Chunk& chunk,
+                             const std::vector<std::uint32_t>& selected) {
   const Field& field = query_->distincts[slot];
   std::uint32_t last_value = 0xFFFFFFFF;
   std::uint32_t last_group = 0xFFFFFFFF;

@@ -17,8 +17,12 @@ struct Chunk {
     const std::uint8_t* present = nullptr;  ///< Null = everywhere.
     const std::int64_t* narrow = nullptr;   ///< One of narrow and wide, if it exists.
     const Int128* wide = nullptr;
-    [[nodiscard]] bool IsPresent(std::size_t i) const { return exists && (present == nullptr || present[i] != 0); }
-    [[nodiscard]] Int128 Mantissa(std::size_t i) const { return narrow != nullptr ? Int128{narrow[i]} : wide[i]; }
+    [[nodiscard]] bool IsPresent(std::size_t i) const {
+      return exists && (present == nullptr || present[i] != 0);
+    }
+    [[nodiscard]] Int128 Mantissa(std::size_t i) const {
+      return narrow != nullptr ? Int128{narrow[i]} : wide[i];
+    }
   };
   struct DimensionColumn {
     const std::uint32_t* codes = nullptr;  ///< Null = absent everywhere.
@@ -27,9 +31,9 @@ struct Chunk {
   const TimeUs* times = nullptr;
   const CustomerOrdinal* customers = nullptr;
   const ServiceOrdinal* services = nullptr;
-  const Hash128* identities = nullptr;             ///< Only if some need has `ends`.
-  std::vector<MeasureColumn> measures;             ///< As BoundQuery::measures.
-  std::vector<DimensionColumn> dimensions;         ///< As BoundQuery::dimensions.
+  const Hash128* identities = nullptr;      ///< Only if some need has `ends`.
+  std::vector<MeasureColumn> measures;      ///< As BoundQuery::measures.
+  std::vector<DimensionColumn> dimensions;  ///< As BoundQuery::dimensions.
 };
 
 /// Does one dictionary entry pass / what is its interned id: answered once per entry, not once per row.
@@ -37,7 +41,9 @@ class DictionaryMemo {
  public:
   /// Starts over if the dictionary is another one than last time.
   void Use(const StringList* dictionary) {
-    if (dictionary == dictionary_ && values_.size() == (dictionary == nullptr ? 0 : dictionary->size())) return;
+    if (dictionary == dictionary_ &&
+        values_.size() == (dictionary == nullptr ? 0 : dictionary->size()))
+      return;
     dictionary_ = dictionary;
     values_.assign(dictionary == nullptr ? 0 : dictionary->size(), kUnknown);
   }
@@ -68,10 +74,11 @@ class RowFilter {
   void ForgetDictionaries();
 
  private:
-  bool PassesOrdinal(const BoundFilter& filter, std::map<std::uint32_t, bool>* memo, std::uint32_t ordinal) const;
+  bool PassesOrdinal(const BoundFilter& filter, std::map<std::uint32_t, bool>* memo,
+                     std::uint32_t ordinal) const;
   const BoundQuery* query_;
   const Catalogue* catalogue_;
-  std::vector<DictionaryMemo> memos_;                       // per filter
+  std::vector<DictionaryMemo> memos_;                         // per filter
   std::vector<std::map<std::uint32_t, bool>> ordinal_memos_;  // per filter
 };
 
@@ -88,18 +95,20 @@ class Aggregator {
   Status AssignGroups(const Chunk& chunk, const std::vector<std::uint32_t>& selected);
   std::uint32_t KeyPart(std::size_t field, const Chunk& chunk, std::size_t row);
   void AddMeasure(std::size_t slot, const Chunk& chunk, const std::vector<std::uint32_t>& selected);
-  void AddNarrowStats(std::size_t slot, const Chunk::MeasureColumn& column, const std::vector<std::uint32_t>& selected);
-  void AddDistinct(std::size_t slot, const Chunk& chunk, const std::vector<std::uint32_t>& selected);
+  void AddNarrowStats(std::size_t slot, const Chunk::MeasureColumn& column,
+                      const std::vector<std::uint32_t>& selected);
+  void AddDistinct(std::size_t slot, const Chunk& chunk,
+                   const std::vector<std::uint32_t>& selected);
 
   const BoundQuery* query_;
   const Catalogue* catalogue_;
   Groups* groups_;
   RowFilter filter_;
-  std::vector<DictionaryMemo> group_memos_;     // per group-by field
-  std::vector<std::uint32_t> group_of_;         // per selected row
+  std::vector<DictionaryMemo> group_memos_;  // per group-by field
+  std::vector<std::uint32_t> group_of_;      // per selected row
   std::vector<std::uint32_t> key_, last_key_;
-  std::size_t window_ = 0;                      // the last row's window ...
-  TimeUs window_start_ = 0, window_end_ = 0;    // ... and its bounds; empty at first
+  std::size_t window_ = 0;                    // the last row's window ...
+  TimeUs window_start_ = 0, window_end_ = 0;  // ... and its bounds; empty at first
 };
 
 }  // namespace quipu

@@ -26,10 +26,12 @@ struct PagePosition {
 std::string EncodeCursor(const PagePosition& p) {
   const auto hex = [](std::uint64_t v) {
     std::string text(16, '0');
-    for (int i = 15; i >= 0; --i, v >>= 4) text[static_cast<std::size_t>(i)] = "0123456789abcdef"[v & 15];
+    for (int i = 15; i >= 0; --i, v >>= 4)
+      text[static_cast<std::size_t>(i)] = "0123456789abcdef"[v & 15];
     return text;
   };
-  return hex(static_cast<std::uint64_t>(p.time) ^ (1ull << 63)) + hex(p.identity.high) + hex(p.identity.low);
+  return hex(static_cast<std::uint64_t>(p.time) ^ (1ull << 63)) + hex(p.identity.high) +
+         hex(p.identity.low);
 }
 
 Result<PagePosition> DecodeCursor(std::string_view text) {
@@ -40,7 +42,9 @@ Result<PagePosition> DecodeCursor(std::string_view text) {
     const auto [end, error] = std::from_chars(begin, begin + 16, words[i], 16);
     ok = error == std::errc() && end == begin + 16;
   }
-  if (!ok) return Status::InvalidArgument("the cursor is malformed; use next_cursor of an earlier page as it is");
+  if (!ok)
+    return Status::InvalidArgument(
+        "the cursor is malformed; use next_cursor of an earlier page as it is");
   PagePosition p;
   p.time = static_cast<TimeUs>(words[0] ^ (1ull << 63));
   p.identity = {words[1], words[2]};
@@ -57,12 +61,14 @@ struct Candidate {
 /// Keeps the first `limit` matching events after the cursor, from whatever order they come in.
 class PageSearch final : public RowSink {
  public:
-  PageSearch(const BoundQuery& query, const Catalogue& catalogue, std::size_t limit, const PagePosition* after)
+  PageSearch(const BoundQuery& query, const Catalogue& catalogue, std::size_t limit,
+             const PagePosition* after)
       : filter_(query, catalogue), limit_(limit), after_(after) {}
 
   void SetSource(std::uint32_t source) { source_ = source; }
 
-  Status OnRows(const Chunk& chunk, std::uint32_t first_row, std::vector<std::uint32_t>* selected) override {
+  Status OnRows(const Chunk& chunk, std::uint32_t first_row,
+                std::vector<std::uint32_t>* selected) override {
     filter_.Apply(chunk, selected);
     for (const std::uint32_t i : *selected) {
       const PagePosition position{chunk.times[i], chunk.identities[i]};
@@ -111,23 +117,28 @@ StoredEvent ToEvent(const RowBatch& rows, std::size_t i, const Catalogue& catalo
     if (d.IsPresent(i)) e.dimensions.emplace_back(catalogue.Dimension(d.id), d.Text(i));
   }
   std::sort(e.dimensions.begin(), e.dimensions.end());
-  std::sort(e.measures.begin(), e.measures.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
+  std::sort(e.measures.begin(), e.measures.end(),
+            [](const auto& a, const auto& b) { return a.first < b.first; });
   return e;
 }
 
 /// Reads whole rows of one segment and puts each at its place in the page.
-Status ReadFromSegment(const SegmentReader& segment, const std::vector<std::pair<std::uint32_t, std::size_t>>& wanted,
+Status ReadFromSegment(const SegmentReader& segment,
+                       const std::vector<std::pair<std::uint32_t, std::size_t>>& wanted,
                        const Catalogue& catalogue, std::vector<StoredEvent>* events) {
   std::vector<std::uint32_t> numbers;
   for (const auto& [row, place] : wanted) numbers.push_back(row);
   QUIPU_TRY_ASSIGN(const RowBatch rows, segment.ReadRows(numbers));
-  for (std::size_t k = 0; k < wanted.size(); ++k) (*events)[wanted[k].second] = ToEvent(rows, k, catalogue);
+  for (std::size_t k = 0; k < wanted.size(); ++k)
+    (*events)[wanted[k].second] = ToEvent(rows, k, catalogue);
   return {};
 }
 
-Status ReadEvents(const View& view, const std::vector<Candidate>& found, const Catalogue& catalogue, std::vector<StoredEvent>* events) {
+Status ReadEvents(const View& view, const std::vector<Candidate>& found, const Catalogue& catalogue,
+                  std::vector<StoredEvent>* events) {
   events->resize(found.size());
-  std::vector<std::vector<std::pair<std::uint32_t, std::size_t>>> by_segment(view.segments.size());  // (row, place in page)
+  std::vector<std::vector<std::pair<std::uint32_t, std::size_t>>> by_segment(
+      view.segments.size());  // (row, place in page)
   for (std::size_t place = 0; place < found.size(); ++place) {
     const Candidate& c = found[place];
     if (c.source < view.segments.size()) {
@@ -146,8 +157,10 @@ Status ReadEvents(const View& view, const std::vector<Candidate>& found, const C
 
 }  // namespace
 
-Result<EventPage> RunEventQuery(const View& view, const Catalogue& catalogue, const EventQuery& query) {
-  if (query.limit < 1 || query.limit > kPageEventsMax) return Status::InvalidArgument("a page has 1 to 10000 events");
+Result<EventPage> RunEventQuery(const View& view, const Catalogue& catalogue,
+                                const EventQuery& query) {
+  if (query.limit < 1 || query.limit > kPageEventsMax)
+    return Status::InvalidArgument("a page has 1 to 10000 events");
   QuerySpec spec;
   spec.customers = query.customers;
   spec.services = query.services;
@@ -171,7 +184,8 @@ Result<EventPage> RunEventQuery(const View& view, const Catalogue& catalogue, co
   for (std::uint32_t s = 0; s < view.segments.size(); ++s) {
     search.SetSource(s);
     QUIPU_TRY_ASSIGN(const SegmentPlan plan, PlanSegment(bound, *view.segments[s]));
-    QUIPU_TRY(ScanSegment(bound, *view.segments[s], plan, /*identities=*/true, &search, &rows_visited));
+    QUIPU_TRY(
+        ScanSegment(bound, *view.segments[s], plan, /*identities=*/true, &search, &rows_visited));
   }
   for (std::uint32_t h = 0; h < view.hot.size(); ++h) {
     search.SetSource(static_cast<std::uint32_t>(view.segments.size()) + h);

@@ -10,6 +10,7 @@
 namespace quipu {
 
 /// Reads the page after query.cursor. kInvalidArgument for a malformed cursor or limit.
-Result<EventPage> RunEventQuery(const View& view, const Catalogue& catalogue, const EventQuery& query);
+Result<EventPage> RunEventQuery(const View& view, const Catalogue& catalogue,
+                                const EventQuery& query);
 
 }  // namespace quipu

@@ -15,11 +15,16 @@ namespace {
 class Execution final : public RowSink {
  public:
   Execution(const View& view, const Catalogue& catalogue, const BoundQuery& query)
-      : view_(view), catalogue_(catalogue), query_(query), groups_(query), aggregator_(query, catalogue, &groups_) {}
+      : view_(view),
+        catalogue_(catalogue),
+        query_(query),
+        groups_(query),
+        aggregator_(query, catalogue, &groups_) {}
 
   Result<ResultSet> Run() {
     if (!query_.empty) {
-      const bool identities = std::any_of(query_.measures.begin(), query_.measures.end(), [](const MeasureNeed& m) { return m.ends; });
+      const bool identities = std::any_of(query_.measures.begin(), query_.measures.end(),
+                                          [](const MeasureNeed& m) { return m.ends; });
       for (const SegmentPtr& segment : view_.segments) {
         QUIPU_TRY_ASSIGN(const SegmentPlan plan, PlanSegment(query_, *segment));
         if (plan.cells.empty() && plan.raw.empty()) continue;
@@ -27,7 +32,8 @@ class Execution final : public RowSink {
         QUIPU_TRY(AddCells(*segment, plan));
         QUIPU_TRY(ScanSegment(query_, *segment, plan, identities, this, &stats_.rows));
       }
-      for (const HotBatchPtr& batch : view_.hot) QUIPU_TRY(ScanHotBatch(query_, *batch, this, &stats_.hot_rows));
+      for (const HotBatchPtr& batch : view_.hot)
+        QUIPU_TRY(ScanHotBatch(query_, *batch, this, &stats_.hot_rows));
     }
     QUIPU_TRY_ASSIGN(ResultSet result, FinishQuery(query_, catalogue_, &groups_));
     result.as_of = view_.as_of;
@@ -35,7 +41,8 @@ class Execution final : public RowSink {
     return result;
   }
 
-  Status OnRows(const Chunk& chunk, std::uint32_t /*first_row*/, std::vector<std::uint32_t>* selected) override {
+  Status OnRows(const Chunk& chunk, std::uint32_t /*first_row*/,
+                std::vector<std::uint32_t>* selected) override {
     return aggregator_.Add(chunk, selected);
   }
   void OnNewDictionaries() override { aggregator_.ForgetDictionaries(); }
@@ -63,9 +70,11 @@ class Execution final : public RowSink {
     for (std::size_t m = 0; m < query_.measures.size(); ++m) {
       const MeasureNeed& need = query_.measures[m];
       if (need.stats) groups_.stats(g, m).Merge(table.Measure(use.cell, need.id));
-      if (need.quantiles) QUIPU_TRY(table.MergeQuantiles(use.cell, need.id, &groups_.quantiles(g, m)));
+      if (need.quantiles)
+        QUIPU_TRY(table.MergeQuantiles(use.cell, need.id, &groups_.quantiles(g, m)));
     }
-    for (std::size_t d = 0; d < query_.distincts.size(); ++d) {  // only `customer` comes here, see BoundQuery::cells_allowed
+    for (std::size_t d = 0; d < query_.distincts.size();
+         ++d) {  // only `customer` comes here, see BoundQuery::cells_allowed
       if (use.customer == kAllCustomers) {
         QUIPU_TRY(table.MergeDistinctCustomers(use.cell, &groups_.distinct(g, d)));
       } else {

@@ -1,10 +1,9 @@
 #include "query/finish.h"
 
 #include <algorithm>
+#include <boost/multiprecision/cpp_int.hpp>
 #include <map>
 #include <numeric>
-
-#include <boost/multiprecision/cpp_int.hpp>
 
 #include "base/check.h"
 #include "sketch/exact_sum.h"
@@ -24,7 +23,9 @@ struct Value {
 Value OfInteger(std::uint64_t v) { return {true, true, static_cast<std::int64_t>(v), {}}; }
 Value OfDecimal(const Decimal& v) { return {true, false, 0, v}; }
 
-bool IsCount(const BoundAggregate& a) { return a.function == Function::kCount || a.function == Function::kDistinct; }
+bool IsCount(const BoundAggregate& a) {
+  return a.function == Function::kCount || a.function == Function::kDistinct;
+}
 
 ColumnType TypeOf(const BoundAggregate& a) {
   return IsCount(a) && a.change != Change::kPercent ? ColumnType::kInteger : ColumnType::kDecimal;
@@ -35,13 +36,16 @@ using Wide = boost::multiprecision::int512_t;  // (10^38 x 10^18 x 10^4) needs 2
 /// (now - before) / |before| in percent, rounded half to even at 2 fractional digits.
 Result<Value> PercentChange(const Decimal& now, const Decimal& before) {
   if (before.is_zero()) return Value{};
-  const auto at_sum_scale = [](const Decimal& d) { return Wide(d.mantissa()) * Wide(PowerOf10(kSumScale - d.scale())); };
+  const auto at_sum_scale = [](const Decimal& d) {
+    return Wide(d.mantissa()) * Wide(PowerOf10(kSumScale - d.scale()));
+  };
   const Wide divisor = boost::multiprecision::abs(at_sum_scale(before));
   const Wide numerator = (at_sum_scale(now) - at_sum_scale(before)) * 10'000;
   Wide quotient = numerator / divisor;  // towards zero
   const Wide remainder = boost::multiprecision::abs(numerator % divisor);
   const bool is_odd = (quotient % 2) != 0;
-  if (remainder * 2 > divisor || (remainder * 2 == divisor && is_odd)) quotient += numerator < 0 ? -1 : 1;
+  if (remainder * 2 > divisor || (remainder * 2 == divisor && is_odd))
+    quotient += numerator < 0 ? -1 : 1;
   if (boost::multiprecision::abs(quotient) > Wide(PowerOf10(38))) {
     return Status::OutOfRange("a change in percent exceeds 128 bits");
   }
@@ -110,10 +114,13 @@ class Finisher {
       series_.push_back(text);
     }
     for (std::uint32_t g = 0; g < groups_.size(); ++g) {
-      rows_.push_back({HasWindows() ? query_.windows[groups_.key(g)[0]] : 0, g, order.find(texts[g])->second});
+      rows_.push_back(
+          {HasWindows() ? query_.windows[groups_.key(g)[0]] : 0, g, order.find(texts[g])->second});
     }
     if (rows_.empty() && !series_.empty() && !HasWindows()) rows_.push_back({});
-    std::sort(rows_.begin(), rows_.end(), [](const Row& a, const Row& b) { return std::pair(a.window, a.series) < std::pair(b.window, b.series); });
+    std::sort(rows_.begin(), rows_.end(), [](const Row& a, const Row& b) {
+      return std::pair(a.window, a.series) < std::pair(b.window, b.series);
+    });
   }
 
   /// Each value with a mark in front, so that an absent one sorts before "" and is told from it.
@@ -122,9 +129,14 @@ class Finisher {
     for (std::size_t f = 0; f < query_.group_by.size(); ++f) {
       const std::uint32_t v = groups_.key(g)[f + 1];
       switch (query_.group_by[f].kind) {
-        case FieldKind::kCustomer: texts.push_back("+" + std::string(catalogue_.Customer(v))); break;
-        case FieldKind::kService: texts.push_back("+" + std::string(catalogue_.Service(v))); break;
-        default: texts.push_back(v == 0 ? std::string() : "+" + std::string(groups_.strings()[v]));
+        case FieldKind::kCustomer:
+          texts.push_back("+" + std::string(catalogue_.Customer(v)));
+          break;
+        case FieldKind::kService:
+          texts.push_back("+" + std::string(catalogue_.Service(v)));
+          break;
+        default:
+          texts.push_back(v == 0 ? std::string() : "+" + std::string(groups_.strings()[v]));
       }
     }
     return texts;
@@ -137,8 +149,9 @@ class Finisher {
     if (from >= to || series_.empty() || !query_.windower) return {};
     auto starts = query_.windower->Starts(from, to, spec_.groups_max);
     if (!starts || starts->size() > spec_.groups_max / series_.size()) {
-      return Status::Exhausted("filling needs more than " + std::to_string(spec_.groups_max) +
-                               " rows; ask for a shorter range or longer windows, or raise groups_max");
+      return Status::Exhausted(
+          "filling needs more than " + std::to_string(spec_.groups_max) +
+          " rows; ask for a shorter range or longer windows, or raise groups_max");
     }
     std::vector<Row> filled;
     std::size_t at = 0;
@@ -174,14 +187,17 @@ class Finisher {
       values_[r] = plain[r];
       if (!HasWindows()) continue;
       const auto it = previous.find(rows_[r].series);
-      const bool adjacent = it != previous.end() && query_.windower->EndOf(it->second.window) == rows_[r].window;
+      const bool adjacent =
+          it != previous.end() && query_.windower->EndOf(it->second.window) == rows_[r].window;
       for (std::size_t a = 0; a < query_.aggregates.size(); ++a) {
         const BoundAggregate& aggregate = query_.aggregates[a];
         if (aggregate.change == Change::kNone) continue;
         values_[r][a] = {};
         if (it == previous.end()) continue;
-        const Value before = ForComparison(aggregate, adjacent ? plain[it->second.row][a] : Value{});
-        QUIPU_TRY_ASSIGN(values_[r][a], ChangeOf(aggregate, ForComparison(aggregate, plain[r][a]), before));
+        const Value before =
+            ForComparison(aggregate, adjacent ? plain[it->second.row][a] : Value{});
+        QUIPU_TRY_ASSIGN(values_[r][a],
+                         ChangeOf(aggregate, ForComparison(aggregate, plain[r][a]), before));
       }
       // Filled windows before a group's first event are no start of anything.
       if (it == previous.end() && rows_[r].group == Row::kNoGroup) continue;
@@ -215,7 +231,8 @@ class Finisher {
     if (a.function == Function::kFirst || a.function == Function::kLatest) {
       const Ends& ends = groups_.ends(g, a.slot);
       if (!ends.any) return Value{};
-      return OfDecimal(Decimal(a.function == Function::kFirst ? ends.first.value : ends.latest.value, kSumScale));
+      return OfDecimal(Decimal(
+          a.function == Function::kFirst ? ends.first.value : ends.latest.value, kSumScale));
     }
     return EvaluateStats(a, groups_.stats(g, a.slot));
   }
@@ -232,15 +249,18 @@ class Finisher {
         QUIPU_TRY_ASSIGN(const Decimal avg, stats.sum.DividedBy(stats.count));
         return OfDecimal(avg);
       }
-      case Function::kMin: return OfDecimal(Decimal(stats.min, kSumScale));
-      default: return OfDecimal(Decimal(stats.max, kSumScale));
+      case Function::kMin:
+        return OfDecimal(Decimal(stats.min, kSumScale));
+      default:
+        return OfDecimal(Decimal(stats.max, kSumScale));
     }
   }
 
   Status Order() {
     order_.resize(rows_.size());
     std::iota(order_.begin(), order_.end(), 0);
-    std::vector<std::pair<int, bool>> keys;  // column (-1 = window, then group-by, then aggregates), descending
+    std::vector<std::pair<int, bool>>
+        keys;  // column (-1 = window, then group-by, then aggregates), descending
     for (const struct OrderBy& by : spec_.order_by) {
       QUIPU_TRY_ASSIGN(const int column, ColumnOf(by.column));
       keys.emplace_back(column, by.descending);
@@ -252,8 +272,11 @@ class Finisher {
       }
       return a < b;  // rows_ is in the default order already
     };
-    const std::size_t keep = spec_.limit == 0 ? order_.size() : std::min<std::size_t>(spec_.limit, order_.size());
-    if (!keys.empty()) std::partial_sort(order_.begin(), order_.begin() + static_cast<std::ptrdiff_t>(keep), order_.end(), less);
+    const std::size_t keep =
+        spec_.limit == 0 ? order_.size() : std::min<std::size_t>(spec_.limit, order_.size());
+    if (!keys.empty())
+      std::partial_sort(order_.begin(), order_.begin() + static_cast<std::ptrdiff_t>(keep),
+                        order_.end(), less);
     order_.resize(keep);
     return {};
   }
@@ -266,14 +289,16 @@ class Finisher {
     for (std::size_t a = 0; a < spec_.select.size(); ++a) {
       if (spec_.select[a].name == name) return static_cast<int>(spec_.group_by.size() + a);
     }
-    return Status::InvalidArgument("cannot order by '" + name + "': it is not a column of the answer");
+    return Status::InvalidArgument("cannot order by '" + name +
+                                   "': it is not a column of the answer");
   }
 
   [[nodiscard]] int Compare(int column, std::uint32_t a, std::uint32_t b) const {
     const auto three_way = [](const auto& x, const auto& y) { return x < y ? -1 : y < x ? 1 : 0; };
     if (column < 0) return three_way(rows_[a].window, rows_[b].window);
     const auto c = static_cast<std::size_t>(column);
-    if (c < spec_.group_by.size()) return three_way(series_[rows_[a].series][c], series_[rows_[b].series][c]);
+    if (c < spec_.group_by.size())
+      return three_way(series_[rows_[a].series][c], series_[rows_[b].series][c]);
     const Value& x = values_[a][c - spec_.group_by.size()];
     const Value& y = values_[b][c - spec_.group_by.size()];
     if (x.present != y.present) return x.present ? 1 : -1;

@@ -30,9 +30,12 @@ Groups::Groups(const BoundQuery& query)
       width_(1 + query.group_by.size()),
       measures_(query.measures.size()),
       distincts_(query.distincts.size()),
-      has_stats_(std::any_of(query.measures.begin(), query.measures.end(), [](const auto& m) { return m.stats; })),
-      has_quantiles_(std::any_of(query.measures.begin(), query.measures.end(), [](const auto& m) { return m.quantiles; })),
-      has_ends_(std::any_of(query.measures.begin(), query.measures.end(), [](const auto& m) { return m.ends; })) {
+      has_stats_(std::any_of(query.measures.begin(), query.measures.end(),
+                             [](const auto& m) { return m.stats; })),
+      has_quantiles_(std::any_of(query.measures.begin(), query.measures.end(),
+                                 [](const auto& m) { return m.quantiles; })),
+      has_ends_(std::any_of(query.measures.begin(), query.measures.end(),
+                            [](const auto& m) { return m.ends; })) {
   Rehash(64);
 }
 
@@ -59,11 +62,14 @@ Result<std::uint32_t> Groups::Find(std::span<const std::uint32_t> wanted) {
   std::size_t i = HashOf(wanted) & (slots_.size() - 1);
   for (; slots_[i] != 0; i = (i + 1) & (slots_.size() - 1)) {
     const std::uint32_t g = slots_[i] - 1;
-    if (std::equal(wanted.begin(), wanted.end(), keys_.begin() + static_cast<std::ptrdiff_t>(g * width_))) return g;
+    if (std::equal(wanted.begin(), wanted.end(),
+                   keys_.begin() + static_cast<std::ptrdiff_t>(g * width_)))
+      return g;
   }
   if (size() >= query_->spec->groups_max) {
-    return Status::Exhausted("more than " + std::to_string(query_->spec->groups_max) +
-                             " groups; narrow the question (customers, time, filters) or raise groups_max");
+    return Status::Exhausted(
+        "more than " + std::to_string(query_->spec->groups_max) +
+        " groups; narrow the question (customers, time, filters) or raise groups_max");
   }
   const auto g = static_cast<std::uint32_t>(size());
   keys_.insert(keys_.end(), wanted.begin(), wanted.end());
@@ -95,19 +101,26 @@ Status Groups::CheckMemory(std::size_t added) {
   constexpr std::size_t kGroupsAddedMax = 4096;
   const bool has_sketches = !quantiles_.empty() || !distinct_.empty();
   added_since_check_ += added;
-  const std::size_t added_max = std::max(kAddedMax, (quantiles_.size() + distinct_.size()) * kAddedPerSketch);
-  if (added_since_check_ < added_max && size() < size_at_check_ + std::max(kGroupsAddedMax, size_at_check_ / 8)) return {};
+  const std::size_t added_max =
+      std::max(kAddedMax, (quantiles_.size() + distinct_.size()) * kAddedPerSketch);
+  if (added_since_check_ < added_max &&
+      size() < size_at_check_ + std::max(kGroupsAddedMax, size_at_check_ / 8))
+    return {};
   added_since_check_ = 0;
   size_at_check_ = size();
-  std::uint64_t bytes = strings_.bytes() + slots_.capacity() * 4 + keys_.capacity() * 4 + rows_.capacity() * 8 +
-                        stats_.capacity() * sizeof(MeasureStats) + ends_.capacity() * sizeof(Ends) +
+  std::uint64_t bytes = strings_.bytes() + slots_.capacity() * 4 + keys_.capacity() * 4 +
+                        rows_.capacity() * 8 + stats_.capacity() * sizeof(MeasureStats) +
+                        ends_.capacity() * sizeof(Ends) +
                         (quantiles_.capacity() + distinct_.capacity()) * sizeof(void*);
   if (has_sketches) {
-    for (const auto& sketch : quantiles_) bytes += sketch ? sketch->bytes() + sizeof(QuantileSketch) : 0;
-    for (const auto& sketch : distinct_) bytes += sketch ? sketch->bytes() + sizeof(DistinctSketch) : 0;
+    for (const auto& sketch : quantiles_)
+      bytes += sketch ? sketch->bytes() + sizeof(QuantileSketch) : 0;
+    for (const auto& sketch : distinct_)
+      bytes += sketch ? sketch->bytes() + sizeof(DistinctSketch) : 0;
   }
   if (bytes <= query_->spec->memory_bytes_max) return {};
-  return Status::Exhausted("the query needs more than " + std::to_string(query_->spec->memory_bytes_max) +
+  return Status::Exhausted("the query needs more than " +
+                           std::to_string(query_->spec->memory_bytes_max) +
                            " bytes of working memory (" + std::to_string(size()) +
                            " groups so far); narrow the question or raise memory_bytes_max");
 }

@@ -51,13 +51,17 @@ class Groups {
 
   // Accumulators of group g.
   std::uint64_t& rows(std::uint32_t g) { return rows_[g]; }
-  MeasureStats& stats(std::uint32_t g, std::size_t measure) { return stats_[g * measures_ + measure]; }
+  MeasureStats& stats(std::uint32_t g, std::size_t measure) {
+    return stats_[g * measures_ + measure];
+  }
   QuantileSketch& quantiles(std::uint32_t g, std::size_t measure);
   Ends& ends(std::uint32_t g, std::size_t measure) { return ends_[g * measures_ + measure]; }
   DistinctSketch& distinct(std::uint32_t g, std::size_t slot);
 
   [[nodiscard]] std::size_t size() const { return rows_.size(); }
-  [[nodiscard]] std::span<const std::uint32_t> key(std::uint32_t g) const { return {keys_.data() + g * width_, width_}; }
+  [[nodiscard]] std::span<const std::uint32_t> key(std::uint32_t g) const {
+    return {keys_.data() + g * width_, width_};
+  }
   [[nodiscard]] std::size_t key_width() const { return width_; }
   Interner& strings() { return strings_; }
   [[nodiscard]] const Interner& strings() const { return strings_; }

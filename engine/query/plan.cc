@@ -10,8 +10,8 @@ namespace {
 /// Tiles time ranges of one (scope, service) with cells; what cells cannot serve becomes intervals of raw rows.
 class Tiler {
  public:
-  Tiler(const BoundQuery& query, const SummaryTable& table, const SegmentMeta& meta, CustomerOrdinal customer, ServiceOrdinal service,
-        std::vector<CellUse>* cells)
+  Tiler(const BoundQuery& query, const SummaryTable& table, const SegmentMeta& meta,
+        CustomerOrdinal customer, ServiceOrdinal service, std::vector<CellUse>* cells)
       : query_(query),
         table_(table),
         meta_(meta),
@@ -35,7 +35,8 @@ class Tiler {
     } else {
       TileDays(from, to);
     }
-    QUIPU_DCHECK(covered_to_ == to);  // the pieces tile the range: each began where the one before ended
+    QUIPU_DCHECK(covered_to_ ==
+                 to);  // the pieces tile the range: each began where the one before ended
   }
 
   [[nodiscard]] const std::vector<Interval>& raw() const { return raw_; }
@@ -103,7 +104,8 @@ class Tiler {
       if (need.quantiles && !table_.HasQuantiles(cell, need.id)) return false;
     }
     // Distinct customers of one customer's cell is that customer.
-    return query_.distincts.empty() || customer_ != kAllCustomers || table_.HasDistinctCustomers(cell);
+    return query_.distincts.empty() || customer_ != kAllCustomers ||
+           table_.HasDistinctCustomers(cell);
   }
 
   void Use(std::uint32_t cell, TimeUs from, TimeUs to) {
@@ -213,8 +215,10 @@ class SegmentPlanner {
     const SegmentMeta& meta = segment_.meta();
     const TimeUs from = from_ <= meta.time_min ? MonthStart(meta.spec.month) : from_;
     const TimeUs to = to_ > meta.time_max ? MonthStart(meta.spec.month + 1) : to_;
-    for (std::size_t w = query_.WindowOf(from_); w < query_.windows.size() && query_.windows[w] < to_; ++w) {
-      tiler->Tile(std::max(from, query_.windows[w]), std::min(to, query_.WindowEnd(w)), static_cast<std::uint32_t>(w));
+    for (std::size_t w = query_.WindowOf(from_);
+         w < query_.windows.size() && query_.windows[w] < to_; ++w) {
+      tiler->Tile(std::max(from, query_.windows[w]), std::min(to, query_.WindowEnd(w)),
+                  static_cast<std::uint32_t>(w));
     }
   }
 

@@ -18,7 +18,8 @@ struct Interval {
 /// Rows of one run, where their time lies in one of some intervals.
 struct RawPiece {
   Run run;
-  std::uint32_t first_interval = 0, intervals = 0;  ///< In SegmentPlan::intervals; ascending and apart.
+  std::uint32_t first_interval = 0,
+                intervals = 0;  ///< In SegmentPlan::intervals; ascending and apart.
 };
 
 struct CellUse {

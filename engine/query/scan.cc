@@ -10,7 +10,8 @@ namespace {
 /// Decodes the vectors of one segment that its raw pieces touch.
 class SegmentScan {
  public:
-  SegmentScan(const BoundQuery& query, const SegmentReader& segment, const SegmentPlan& plan, bool identities, RowSink* sink)
+  SegmentScan(const BoundQuery& query, const SegmentReader& segment, const SegmentPlan& plan,
+              bool identities, RowSink* sink)
       : query_(query),
         segment_(segment),
         plan_(plan),
@@ -31,13 +32,16 @@ class SegmentScan {
       QUIPU_TRY(ScanVector(v, p, rows));
       // Go on with the first piece that reaches beyond this vector.
       row_ = (v + 1) * kVectorRows;
-      while (p < plan_.raw.size() && plan_.raw[p].run.first_row + plan_.raw[p].run.rows <= row_) ++p;
+      while (p < plan_.raw.size() && plan_.raw[p].run.first_row + plan_.raw[p].run.rows <= row_)
+        ++p;
     }
     return {};
   }
 
  private:
-  [[nodiscard]] std::uint32_t FirstRowFrom(std::size_t p) const { return std::max(row_, plan_.raw[p].run.first_row); }
+  [[nodiscard]] std::uint32_t FirstRowFrom(std::size_t p) const {
+    return std::max(row_, plan_.raw[p].run.first_row);
+  }
 
   Status ScanVector(std::uint32_t v, std::size_t p, std::uint64_t* rows) {
     QUIPU_TRY_ASSIGN(const TimeBounds bounds, segment_.TimeBoundsOf(v));
@@ -76,13 +80,15 @@ class SegmentScan {
       std::fill(customers_.begin() + a, customers_.begin() + b, piece.run.customer);
       std::fill(services_.begin() + a, services_.begin() + b, piece.run.service);
       const auto intervals = IntervalsOf(piece);
-      if (intervals.size() == 1 && intervals[0].from <= bounds.min && bounds.max < intervals[0].to) {
+      if (intervals.size() == 1 && intervals[0].from <= bounds.min &&
+          bounds.max < intervals[0].to) {
         for (std::uint32_t i = a; i < b; ++i) selected_.push_back(i);
         continue;
       }
       for (std::uint32_t i = a; i < b; ++i) {
         const TimeUs t = times_[i];
-        const auto it = std::upper_bound(intervals.begin(), intervals.end(), t, [](TimeUs x, const Interval& y) { return x < y.to; });
+        const auto it = std::upper_bound(intervals.begin(), intervals.end(), t,
+                                         [](TimeUs x, const Interval& y) { return x < y.to; });
         if (it != intervals.end() && t >= it->from) selected_.push_back(i);
       }
     }
@@ -107,7 +113,8 @@ class SegmentScan {
       QUIPU_TRY(segment_.ReadMeasure(need.id, v, &measures_[m]));
       const MeasureVector& in = measures_[m];
       if (in.present_count == 0) continue;
-      chunk_.measures[m] = {true, in.scale, in.all_present ? nullptr : in.present.data(), in.is_wide ? nullptr : in.narrow.data(),
+      chunk_.measures[m] = {true, in.scale, in.all_present ? nullptr : in.present.data(),
+                            in.is_wide ? nullptr : in.narrow.data(),
                             in.is_wide ? in.wide.data() : nullptr};
     }
     for (std::size_t d = 0; d < query_.dimensions.size(); ++d) {
@@ -147,8 +154,10 @@ void PointInto(const BoundQuery& query, const RowBatch& rows, std::size_t at, Ch
     const DecimalColumn* column = rows.FindMeasure(query.measures[m].id);
     chunk->measures[m] = {};
     if (column == nullptr) continue;
-    chunk->measures[m] = {true, column->scale, column->present.empty() ? nullptr : column->present.data() + at,
-                          column->is_wide() ? nullptr : column->narrow.data() + at, column->is_wide() ? column->wide.data() + at : nullptr};
+    chunk->measures[m] = {true, column->scale,
+                          column->present.empty() ? nullptr : column->present.data() + at,
+                          column->is_wide() ? nullptr : column->narrow.data() + at,
+                          column->is_wide() ? column->wide.data() + at : nullptr};
   }
   for (std::size_t d = 0; d < query.dimensions.size(); ++d) {
     const CodedColumn* column = rows.FindDimension(query.dimensions[d]);
@@ -159,15 +168,18 @@ void PointInto(const BoundQuery& query, const RowBatch& rows, std::size_t at, Ch
 
 }  // namespace
 
-Status ScanSegment(const BoundQuery& query, const SegmentReader& segment, const SegmentPlan& plan, bool identities, RowSink* sink,
-                   std::uint64_t* rows) {
+Status ScanSegment(const BoundQuery& query, const SegmentReader& segment, const SegmentPlan& plan,
+                   bool identities, RowSink* sink, std::uint64_t* rows) {
   if (plan.raw.empty()) return {};
   sink->OnNewDictionaries();
   return SegmentScan(query, segment, plan, identities, sink).Run(rows);
 }
 
-Status ScanHotBatch(const BoundQuery& query, const HotBatch& batch, RowSink* sink, std::uint64_t* rows) {
-  if (query.empty || batch.rows.empty() || batch.time_max < query.from || batch.time_min >= query.to) return {};
+Status ScanHotBatch(const BoundQuery& query, const HotBatch& batch, RowSink* sink,
+                    std::uint64_t* rows) {
+  if (query.empty || batch.rows.empty() || batch.time_max < query.from ||
+      batch.time_min >= query.to)
+    return {};
   sink->OnNewDictionaries();
   Chunk chunk;
   chunk.measures.resize(query.measures.size());
@@ -180,10 +192,12 @@ Status ScanHotBatch(const BoundQuery& query, const HotBatch& batch, RowSink* sin
     for (std::uint32_t i = 0; i < n; ++i) {
       const TimeUs t = chunk.times[i];
       if (t < query.from || t >= query.to) continue;
-      if (query.WantsCustomer(chunk.customers[i]) && query.WantsService(chunk.services[i])) selected.push_back(i);
+      if (query.WantsCustomer(chunk.customers[i]) && query.WantsService(chunk.services[i]))
+        selected.push_back(i);
     }
     *rows += n;
-    if (!selected.empty()) QUIPU_TRY(sink->OnRows(chunk, static_cast<std::uint32_t>(at), &selected));
+    if (!selected.empty())
+      QUIPU_TRY(sink->OnRows(chunk, static_cast<std::uint32_t>(at), &selected));
   }
   return {};
 }

@@ -11,7 +11,8 @@ namespace quipu {
 namespace {
 
 constexpr std::uint32_t kBlockRows = 16'384;
-constexpr std::size_t kInputsMax = 64;  // bounds the memory of one merge; more segments take several merges
+constexpr std::size_t kInputsMax =
+    64;  // bounds the memory of one merge; more segments take several merges
 
 /// Tier of a segment: 0 up to 65,536 rows, then one more for each factor of four.
 int TierOf(std::uint64_t rows) {
@@ -21,14 +22,18 @@ int TierOf(std::uint64_t rows) {
 }
 
 /// The smallest segments of `candidates` whose union stays under the bounds; empty if fewer than two.
-std::vector<std::uint64_t> TakeSmallest(std::vector<const SegmentMeta*> candidates, const Options& options) {
+std::vector<std::uint64_t> TakeSmallest(std::vector<const SegmentMeta*> candidates,
+                                        const Options& options) {
   std::sort(candidates.begin(), candidates.end(), [](const SegmentMeta* a, const SegmentMeta* b) {
-    return std::pair(a->totals.rows, a->spec.segment_id) < std::pair(b->totals.rows, b->spec.segment_id);
+    return std::pair(a->totals.rows, a->spec.segment_id) <
+           std::pair(b->totals.rows, b->spec.segment_id);
   });
   std::vector<std::uint64_t> ids;
   std::uint64_t rows = 0;
   for (const SegmentMeta* meta : candidates) {
-    if (ids.size() == kInputsMax || rows + meta->totals.rows > std::min(options.merged_rows_max, kSegmentRowsMax)) break;
+    if (ids.size() == kInputsMax ||
+        rows + meta->totals.rows > std::min(options.merged_rows_max, kSegmentRowsMax))
+      break;
     rows += meta->totals.rows;
     ids.push_back(meta->spec.segment_id);
   }
@@ -53,7 +58,9 @@ class Input {
     next_ += count;
     return {};
   }
-  [[nodiscard]] bool done() const { return at_ == block_.size(); }  // after LoadNext: at the very end
+  [[nodiscard]] bool done() const {
+    return at_ == block_.size();
+  }  // after LoadNext: at the very end
   [[nodiscard]] const RowBatch& block() const { return block_; }
   [[nodiscard]] std::uint32_t at() const { return at_; }
   void Step() { ++at_; }
@@ -118,7 +125,8 @@ class KWayMerge {
       pending_.push_back({i, input.at()});
       input.Step();
     } while (!input.done() && pending_.size() < kRowGroupRows &&
-             (other == nullptr || SegmentOrderLess(input.block(), input.at(), other->block(), other->at())));
+             (other == nullptr ||
+              SegmentOrderLess(input.block(), input.at(), other->block(), other->at())));
   }
 
   Status Flush() {
@@ -128,7 +136,8 @@ class KWayMerge {
     QUIPU_TRY(writer_->Append(Gather(blocks, pending_)));
     written_ += pending_.size();
     pending_.clear();
-    if (progress_ && !progress_(written_)) return Status::Cancelled("the merge was stopped; nothing has changed");
+    if (progress_ && !progress_(written_))
+      return Status::Cancelled("the merge was stopped; nothing has changed");
     return {};
   }
 
@@ -149,7 +158,8 @@ std::vector<std::uint64_t> PickMerge(const View& view, const Options& options, b
     if (meta.totals.rows >= options.merged_rows_max) continue;
     tiers[{meta.spec.month, on_request ? 0 : TierOf(meta.totals.rows)}].push_back(&meta);
   }
-  const std::size_t fan_in = on_request ? 2 : std::clamp<std::size_t>(options.merge_fan_in, 2, kInputsMax);
+  const std::size_t fan_in =
+      on_request ? 2 : std::clamp<std::size_t>(options.merge_fan_in, 2, kInputsMax);
   for (const auto& [key, metas] : tiers) {
     if (metas.size() < fan_in) continue;
     auto ids = TakeSmallest(metas, options);
@@ -158,7 +168,8 @@ std::vector<std::uint64_t> PickMerge(const View& view, const Options& options, b
   return {};
 }
 
-Status MergeSegments(Store* store, const std::vector<std::uint64_t>& ids, const MergeProgress& progress) {
+Status MergeSegments(Store* store, const std::vector<std::uint64_t>& ids,
+                     const MergeProgress& progress) {
   const ViewPtr view = store->view();
   std::vector<SegmentPtr> inputs;
   SegmentSpec spec;
@@ -176,14 +187,17 @@ Status MergeSegments(Store* store, const std::vector<std::uint64_t>& ids, const 
     return Status::Conflict("segments to merge are no longer there; nothing has changed");
   }
   QUIPU_TRY_ASSIGN(spec.segment_id, store->ReserveSegmentIds(1));
-  QUIPU_TRY_ASSIGN(auto writer, SegmentWriter::Create(store->vfs(), store->segments_folder(), spec, &store->catalogue()));
+  QUIPU_TRY_ASSIGN(auto writer, SegmentWriter::Create(store->vfs(), store->segments_folder(), spec,
+                                                      &store->catalogue()));
   QUIPU_TRY(KWayMerge(inputs, writer.get(), progress).Run());
   QUIPU_TRY_ASSIGN(SegmentMeta merged, writer->Finish());
   SegmentEdit edit;
   edit.add.push_back(std::move(merged));
   edit.remove = ids;
   Status installed = store->Install(edit);
-  if (!installed.ok() && installed.code() != StatusCode::kIoError) {  // after kIoError the manifest may name it already
+  if (!installed.ok() &&
+      installed.code() !=
+          StatusCode::kIoError) {  // after kIoError the manifest may name it already
     (void)store->vfs()->Unlink(JoinPath(store->segments_folder(), edit.add.front().file_name));
   }
   return installed;

@@ -23,6 +23,7 @@ std::vector<std::uint64_t> PickMerge(const View& view, const Options& options, b
 using MergeProgress = std::function<bool(std::uint64_t rows)>;
 
 /// Merges these segments of one month into one. One caller at a time.
-Status MergeSegments(Store* store, const std::vector<std::uint64_t>& ids, const MergeProgress& progress);
+Status MergeSegments(Store* store, const std::vector<std::uint64_t>& ids,
+                     const MergeProgress& progress);
 
 }  // namespace quipu

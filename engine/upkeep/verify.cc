@@ -11,7 +11,8 @@ namespace {
 constexpr std::size_t kProblemsMax = 1000;
 
 void AddProblem(VerifyReport* report, std::string place, std::string message) {
-  if (report->problems.size() < kProblemsMax) report->problems.push_back({std::move(place), std::move(message)});
+  if (report->problems.size() < kProblemsMax)
+    report->problems.push_back({std::move(place), std::move(message)});
 }
 
 Status VerifySegments(const View& view, VerifyReport* report, const Progress& progress) {
@@ -19,13 +20,15 @@ Status VerifySegments(const View& view, VerifyReport* report, const Progress& pr
     SegmentVerifyReport one;
     const Status status = segment->Verify(&one);
     if (!status.ok()) AddProblem(report, segment->path(), std::string(status.message()));
-    for (std::string& problem : one.problems) AddProblem(report, segment->path(), std::move(problem));
+    for (std::string& problem : one.problems)
+      AddProblem(report, segment->path(), std::move(problem));
     ++report->segments;
     report->pages += one.pages;
     report->rows += one.rows;
     report->cells += one.cells;
     report->bytes += segment->meta().file_bytes;
-    if (progress && !progress(report->rows, view.totals.rows)) return Status::Cancelled("verification was stopped");
+    if (progress && !progress(report->rows, view.totals.rows))
+      return Status::Cancelled("verification was stopped");
   }
   return {};
 }
@@ -39,7 +42,8 @@ void VerifyTotals(const View& view, VerifyReport* report) {
   }
   if (sum == view.totals) return;
   AddProblem(report, "manifest",
-             "totals do not add up: manifest " + view.totals.ToString() + ", segments and hot rows " + sum.ToString());
+             "totals do not add up: manifest " + view.totals.ToString() +
+                 ", segments and hot rows " + sum.ToString());
 }
 
 /// Hot commits must follow one another without a gap.
@@ -47,8 +51,10 @@ void VerifyHotTier(const View& view, VerifyReport* report) {
   std::uint64_t row = view.hot.empty() ? 0 : view.hot.front()->first_row;
   std::uint64_t seq = view.sealed_seq;
   for (const HotBatchPtr& batch : view.hot) {
-    if (batch->seq_first <= seq || batch->seq_last < batch->seq_first || batch->seq_last > view.as_of || batch->first_row != row) {
-      AddProblem(report, "commit " + std::to_string(batch->seq_first), "hot batches overlap or leave a gap");
+    if (batch->seq_first <= seq || batch->seq_last < batch->seq_first ||
+        batch->seq_last > view.as_of || batch->first_row != row) {
+      AddProblem(report, "commit " + std::to_string(batch->seq_first),
+                 "hot batches overlap or leave a gap");
     }
     seq = batch->seq_last;
     row += batch->rows.size();
@@ -56,7 +62,8 @@ void VerifyHotTier(const View& view, VerifyReport* report) {
 }
 
 Status VerifyFolder(const Store& store, const View& view, VerifyReport* report) {
-  QUIPU_TRY_ASSIGN(const std::vector<std::string> names, store.vfs()->List(store.segments_folder()));
+  QUIPU_TRY_ASSIGN(const std::vector<std::string> names,
+                   store.vfs()->List(store.segments_folder()));
   const std::set<std::string> present(names.begin(), names.end());
   for (const SegmentPtr& segment : view.segments) {
     if (!present.contains(segment->meta().file_name)) {

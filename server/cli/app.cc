@@ -5,8 +5,11 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
+#include <filesystem>
+#include <system_error>
 
 #include "cli/command.h"
+#include "output/plain_text.h"
 
 namespace quipu::cli {
 
@@ -33,10 +36,25 @@ Options BaseOptions() {
 }
 
 Result<Database> OpenStore(const std::string& dir, Options options) {
+  std::error_code ignored;  // what cannot be looked at is left to the engine to report
+  if (std::filesystem::exists(dir, ignored) && !std::filesystem::is_directory(dir, ignored)) {
+    return Status::NotFound(
+        fmt::format("{} is a file, and a store is a folder; the store comes first, as in: "
+                    "quipu import STORE FILE",
+                    dir));
+  }
   auto db = Database::Open(dir, options);
-  if (!db && db.error().code() == StatusCode::kNotFound) {
+  if (db) return db;
+  if (db.error().code() == StatusCode::kNotFound) {
+    if (std::filesystem::is_directory(dir, ignored) && !std::filesystem::is_empty(dir, ignored)) {
+      return Status::NotFound(fmt::format("the folder {} is not a store; check the name", dir));
+    }
     return Status::NotFound(
         fmt::format("there is no store in {}; create one with: quipu init {}", dir, dir));
+  }
+  if (db.error().code() == StatusCode::kAlreadyExists) {
+    return Status::AlreadyExists(
+        fmt::format("{}; try again when it has ended", db.error().message()));
   }
   return db;
 }
@@ -45,6 +63,15 @@ Result<Database> OpenForReading(const std::string& dir) {
   Options options = BaseOptions();
   options.background_upkeep = false;
   return OpenStore(dir, std::move(options));
+}
+
+CLI::Validator WholeNumber() {
+  return CLI::Validator(
+      [](std::string& text) {
+        const bool digits = !text.empty() && text.find_first_not_of("0123456789") == text.npos;
+        return digits ? std::string() : text + " is not a whole number";
+      },
+      "");
 }
 
 bool WriteOut(std::string_view text) {
@@ -68,6 +95,18 @@ constexpr const char* kFooter = R"(Examples:
   quipu query usage.quipu --select 'count,p99(duration_ms)' --window day --group-by service
 
 Exit status: 0 done, 1 failed (also in part), 2 wrong usage, 130 stopped by Ctrl-C, 143 by SIGTERM.)";
+
+/// The library says "A subcommand is required" to a word that it does not know; this names the word and what there is.
+std::string WhyNoCommand(const CLI::App& app, int argc, char** argv) {
+  std::string names;
+  for (const CLI::App* sub : app.get_subcommands({})) {
+    names += (names.empty() ? "" : ", ") + sub->get_name();
+  }
+  if (argc < 2) return fmt::format("name a command: {}", names);
+  const std::string word = output::Quoted(argv[1]);
+  if (argv[1][0] == '-') return fmt::format("{} is not a flag here; name a command first", word);
+  return fmt::format("{} is not a command; there are {}", word, names);
+}
 
 }  // namespace
 
@@ -95,7 +134,9 @@ int Run(int argc, char** argv) {
     }
     std::string command = "quipu";
     for (const CLI::App* sub : app.get_subcommands()) command += " " + sub->get_name();
-    std::fputs(fmt::format("{0}: {1}\nSee: {0} --help\n", command, error.what()).c_str(), stderr);
+    const std::string why =
+        app.get_subcommands().empty() ? WhyNoCommand(app, argc, argv) : error.what();
+    std::fputs(fmt::format("{0}: {1}\nSee: {0} --help\n", command, why).c_str(), stderr);
     return kExitUsage;
   }
   return exit_status;

@@ -32,6 +32,9 @@ Result<Database> OpenStore(const std::string& dir, Options options);
 /// For commands that only ask: no background work is started.
 Result<Database> OpenForReading(const std::string& dir);
 
+/// For flags that count: digits only. Without it "-1" would become the largest number there is.
+CLI::Validator WholeNumber();
+
 /// Writes all of `text` to standard output; false (after a message) if that fails.
 bool WriteOut(std::string_view text);
 

@@ -43,12 +43,17 @@ void AddGenerateCommand(CLI::App& app, int* exit) {
       app.add_subcommand("generate", "Write a realistic workload to standard output");
   generate::WorkloadOptions& w = flags->workload;
   command->add_option("--events", w.events, "Different events (about 0.5 % are written twice)")
+      ->check(WholeNumber())
       ->required();
   command->add_option("--customers", w.customers, "Customers, log-uniform in size")
+      ->check(WholeNumber())
       ->capture_default_str();
   command->add_option("--seed", w.seed, "The same seed gives the same bytes")
+      ->check(WholeNumber())
       ->capture_default_str();
-  command->add_option("--days", w.days, "Days that the events cover")->capture_default_str();
+  command->add_option("--days", w.days, "Days that the events cover")
+      ->check(WholeNumber())
+      ->capture_default_str();
   command->add_option("--from", w.from, "First day (UTC)")->capture_default_str();
   command->add_option("--format", flags->format, "ndjson")
       ->check(CLI::IsMember({"ndjson"}))

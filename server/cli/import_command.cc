@@ -10,6 +10,7 @@
 #include "cli/command.h"
 #include "cli/interrupt.h"
 #include "import/importer.h"
+#include "output/plain_text.h"
 #include "output/printer.h"
 #include "progress/progress.h"
 
@@ -33,7 +34,9 @@ would become another event.
 
 The first bad line ends the import; everything before it is stored. With --keep-going bad lines
 are reported and skipped. The exit status is 1 if any line was bad or in conflict.
---producer stamps the batches 1, 2, 3...: give each run of a producer a higher --producer-epoch.
+--producer stamps the batches 1, 2, 3... in an epoch; a run of an older epoch than the last is
+refused. Give the same --producer-epoch again only to repeat a run with exactly the same input:
+its batches are answered as they were then, without looking at their lines.
 
 Examples:
   quipu import S events.ndjson.zst
@@ -48,7 +51,7 @@ struct Flags {
   std::vector<std::string> map, set;
   std::size_t batch = 1000;
   std::string producer;
-  std::uint64_t producer_epoch = 0;
+  std::optional<std::uint64_t> producer_epoch;
   bool keep_going = false;
   std::uint64_t errors_max = 20;
   std::string durability = "sync";
@@ -73,7 +76,12 @@ Result<import::ImportOptions> ToOptions(const Flags& flags) {
   options.constants = *std::move(constants);
   options.batch_events = flags.batch;
   options.producer = flags.producer;
-  options.producer_epoch = flags.producer_epoch;
+  // A run that reuses an epoch is answered from the store's memory of the earlier run, whatever its lines say. So the
+  // default is an epoch of its own: the time of the start.
+  options.producer_epoch = flags.producer_epoch.value_or(
+      static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::microseconds>(
+                                     std::chrono::system_clock::now().time_since_epoch())
+                                     .count()));
   options.keep_going = flags.keep_going;
   options.errors_shown_max = flags.errors_max;
   if (flags.future_bound_s) {
@@ -83,9 +91,9 @@ Result<import::ImportOptions> ToOptions(const Flags& flags) {
   for (const std::string& file : flags.files) {
     const auto format = options.format ? options.format : import::GuessFormat(file);
     if (!format) {
-      return Status::InvalidArgument(fmt::format(
-          "the name {} does not say what is inside; add --format ndjson, csv or combined",
-          file == "-" ? "-" : file));
+      return Status::InvalidArgument(
+          fmt::format("{} does not say what is inside; add --format ndjson, csv or combined",
+                      file == "-" ? "standard input" : "the name " + output::Visible(file)));
     }
     if (!options.map.empty() && !csv(format)) {
       return Status::InvalidArgument(
@@ -137,6 +145,21 @@ void SayHowItEnded(const import::ImportAccount& a, bool keep_going, progress::Me
         "stopped: the lines counted below are stored; import again to go on (nothing is counted "
         "twice)");
   }
+  if (a.replayed > 0) {
+    meter->Say(fmt::format(
+        "note: {} lines were answered as in an earlier run of this producer and epoch, without "
+        "looking at them; if they are other lines, import them with a higher --producer-epoch",
+        a.replayed));
+  }
+  if (a.unanswered > 0) {
+    meter->Say(
+        fmt::format("{} of them are not stored: the earlier run had fewer lines", a.unanswered));
+  }
+  if (a.conflict > 0 && a.running_ids > 0) {
+    meter->Say(
+        "note: a line without an id of its own is in conflict if it was imported before with "
+        "another --format, --map or --set; import the file with the same ones");
+  }
   if (keep_going && a.invalid > 0 && a.running_ids > 0) {
     meter->Say(
         "note: these lines have no ids of their own; put corrected lines into another file, since "
@@ -153,6 +176,33 @@ Result<Database> OpenForImport(const Flags& flags) {
   return OpenStore(flags.dir, std::move(options));
 }
 
+/// Imports the files one after the other, until one fails or a line stops the import.
+Status ImportFiles(const Flags& flags, import::ImportOptions options, Database& db,
+                   progress::Meter* meter, import::ImportAccount* account) {
+  std::uint64_t bytes_before = 0, bytes_now = 0;
+  import::ImportEvents events;
+  events.message = [&](const std::string& line) { meter->Say(line); };
+  events.progress = [&](std::uint64_t bytes, std::uint64_t done) {
+    bytes_now = bytes;
+    meter->Update(bytes_before + bytes, done);
+  };
+  events.interrupted = [] { return Interrupted(); };
+  import::Importer importer(
+      std::move(options),
+      [&](EventBatch batch, import::IngestDone done) {
+        return db.IngestAsync(std::move(batch), std::move(done));
+},
+      std::move(events));
+Status status;
+for (const std::string& file : flags.files) {
+  status = importer.ImportFile(file);
+  if (!status.ok() || importer.stopped()) break;
+  bytes_before += std::exchange(bytes_now, 0);
+}
+*account = importer.account();
+return status;
+}  // namespace
+
 int RunImport(const Flags& flags) {
   auto options = ToOptions(flags);
   if (!options) return FailUsage("import", options.error().message());
@@ -163,41 +213,19 @@ int RunImport(const Flags& flags) {
   const auto start = std::chrono::steady_clock::now();
   progress::Meter meter("events");
   meter.Start("import", TotalBytes(flags.files));
-  std::uint64_t bytes_before = 0, bytes_now = 0;
-  import::ImportEvents events;
-  events.message = [&](const std::string& line) { meter.Say(line); };
-  events.progress = [&](std::uint64_t bytes, std::uint64_t done) {
-    bytes_now = bytes;
-    meter.Update(bytes_before + bytes, done);
-  };
-  events.interrupted = [] { return Interrupted(); };
-  Status status;
   import::ImportAccount account;
-  {
-    import::Importer importer(
-        *options,
-        [&](EventBatch batch, import::IngestDone done) {
-          return db->IngestAsync(std::move(batch), std::move(done));
-  },
-        std::move(events));
-  for (const std::string& file : flags.files) {
-    status = importer.ImportFile(file);
-    if (!status.ok() || importer.stopped()) break;
-    bytes_before += std::exchange(bytes_now, 0);
-  }
-  account = importer.account();
+  const Status status = ImportFiles(flags, *std::move(options), *db, &meter, &account);
+  const Status closed = db->Close();
+  meter.Clear();
+  const double seconds =
+      std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  SayHowItEnded(account, flags.keep_going, &meter);
+  int exit = account.conflict + account.invalid + account.unanswered > 0 ? kExitFailed : kExitOk;
+  if (account.interrupted) exit = InterruptExit();
+  if (!status.ok()) exit = Fail(status);
+  if (status.ok() && !closed.ok()) exit = Fail(closed);
+  return WriteOut(Summary(account, seconds, flags.json)) ? exit : kExitFailed;
 }
-Status closed = db->Close();
-meter.Clear();
-const double seconds =
-    std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-SayHowItEnded(account, flags.keep_going, &meter);
-int exit = account.conflict + account.invalid > 0 ? kExitFailed : kExitOk;
-if (account.interrupted) exit = InterruptExit();
-if (!status.ok()) exit = Fail(status);
-if (status.ok() && !closed.ok()) exit = Fail(closed);
-return WriteOut(Summary(account, seconds, flags.json)) ? exit : kExitFailed;
-}  // namespace
 
 }  // namespace quipu::cli
 
@@ -216,13 +244,17 @@ void AddImportCommand(CLI::App& app, int* exit) {
   list("--map", &flags->map, "csv: TARGET=COLUMN,...");
   list("--set", &flags->set, "TARGET=VALUE,...");
   command->add_option("--batch", flags->batch, "Events in one atomic batch")
+      ->check(WholeNumber())
       ->check(CLI::Range(std::size_t{1}, kBatchEventsMax))
       ->capture_default_str();
   command->add_option("--producer", flags->producer, "Stamp the batches with this producer id");
-  command->add_option("--producer-epoch", flags->producer_epoch, "Epoch of the stamps")
-      ->capture_default_str();
+  command
+      ->add_option("--producer-epoch", flags->producer_epoch,
+                   "Epoch of the stamps (default: the time of the start)")
+      ->check(WholeNumber());
   command->add_flag("--keep-going", flags->keep_going, "Skip bad lines instead of stopping");
   command->add_option("--errors-max", flags->errors_max, "Errors shown; the rest is counted")
+      ->check(WholeNumber())
       ->capture_default_str();
   command
       ->add_option("--durability", flags->durability,

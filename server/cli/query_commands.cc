@@ -73,7 +73,11 @@ int RunQuery(const std::string& verb, const Flags& flags, const Ask& ask) {
   auto db = OpenForReading(flags.dir);
   if (!db) return Fail(db.error());
   auto result = db->Query(*spec);
-  if (!result) return Fail(result.error());
+  if (!result) {
+    // A question that does not fit the store (an unknown name, no such column to order by) is wrong usage, too.
+    if (result.error().code() != StatusCode::kInvalidArgument) return Fail(result.error());
+    return FailUsage(verb, result.error().message());
+  }
   return WriteOut(output::Print(*result, *format, spec->window.unit)) ? kExitOk : kExitFailed;
 }
 
@@ -114,7 +118,9 @@ void AddWindow(CLI::App* command, Flags* flags) {
 }
 
 void AddLimit(CLI::App* command, Flags* flags) {
-  command->add_option("--limit", flags->limit, "Rows at most (0 = all)")->capture_default_str();
+  command->add_option("--limit", flags->limit, "Rows at most (0 = all)")
+      ->check(WholeNumber())
+      ->capture_default_str();
 }
 
 void AddQuery(CLI::App& app, int* exit) {
@@ -128,7 +134,8 @@ void AddQuery(CLI::App& app, int* exit) {
   command->get_option("--select")->required();
   AddGroupBy(command, flags.get());
   AddWindow(command, flags.get());
-  AddList(command, "--order-by", &flags->order_by, "Column; - in front sorts downwards");
+  AddList(command, "--order-by", &flags->order_by,
+          "Column of the answer; - in front sorts downwards (may be repeated)");
   AddLimit(command, flags.get());
   command->add_flag("--fill", flags->fill, "Show windows without events, too");
   command->footer(R"(Examples:

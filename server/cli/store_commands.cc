@@ -1,7 +1,9 @@
 // init, info, partitions, verify, compact: the store as a whole.
 #include <fmt/format.h>
 
+#include <filesystem>
 #include <memory>
+#include <system_error>
 #include <utility>
 
 #include "cli/command.h"
@@ -30,13 +32,33 @@ void AddFormat(CLI::App* command, const std::shared_ptr<Flags>& flags, std::stri
   command->add_option("--format", flags->format, "Output: " + values)->capture_default_str();
 }
 
+/// What the engine would report as a bare error of the operating system.
+Status CheckNewFolder(const std::string& dir) {
+  namespace fs = std::filesystem;
+  if (dir.empty()) return Status::InvalidArgument("the name of the folder is empty; name one");
+  std::error_code ignored;
+  if (fs::exists(dir, ignored) && !fs::is_directory(dir, ignored)) {
+    return Status::AlreadyExists(
+        fmt::format("{} is a file, and a store is a folder; choose another name", dir));
+  }
+  const fs::path path(dir);
+  const fs::path parent = (path.has_filename() ? path : path.parent_path()).parent_path();
+  if (!parent.empty() && !fs::exists(parent, ignored)) {
+    return Status::NotFound(fmt::format("{} is not there; make it first, as in: mkdir -p {}",
+                                        parent.string(), parent.string()));
+  }
+  return {};
+}
+
 int RunInit(const Flags& flags) {
+  if (Status s = CheckNewFolder(flags.dir); !s.ok()) return Fail(s);
   Options options = BaseOptions();
   options.create_if_missing = true;
   options.error_if_exists = true;
   auto db = Database::Open(flags.dir, options);
   if (!db) {
     if (db.error().code() != StatusCode::kAlreadyExists) return Fail(db.error());
+    if (!OpenForReading(flags.dir)) return Fail(db.error());  // a folder with other things in it
     return Fail(Status::AlreadyExists(fmt::format("{} (import into it with: quipu import {} FILE)",
                                                   db.error().message(), flags.dir)));
   }
@@ -179,8 +201,9 @@ int RunVerify(const Flags& flags) {
   auto report = db->Verify(ShowOn(&meter));
   meter.Clear();
   if (!report) {
-    if (Interrupted()) return InterruptExit();
-    return Fail(report.error());
+    if (!Interrupted()) return Fail(report.error());
+    meter.Say("stopped before the end: nothing is known about what was not read");
+    return InterruptExit();
   }
   std::string out;
   for (const VerifyProblem& problem : report->problems) {
@@ -189,9 +212,9 @@ int RunVerify(const Flags& flags) {
   const std::size_t problems = report->problems.size();
   const std::string verdict =
       problems == 0 ? "sound" : fmt::format("{} problem{}", problems, problems == 1 ? "" : "s");
-  out += fmt::format("{}: {} segments, {} pages, {} rows, {} summary cells, {} bytes checked\n",
-                     verdict, report->segments, report->pages, report->rows, report->cells,
-                     report->bytes);
+  out += fmt::format("{}: {} segment{}, {} pages, {} rows, {} summary cells, {} bytes checked\n",
+                     verdict, report->segments, report->segments == 1 ? "" : "s", report->pages,
+                     report->rows, report->cells, report->bytes);
   if (!WriteOut(out)) return kExitFailed;
   return problems == 0 ? kExitOk : kExitFailed;
 }
@@ -222,9 +245,9 @@ int RunCompact(const Flags& flags) {
 
 void AddInitCommand(CLI::App& app, int* exit) {
   auto flags = std::make_shared<Flags>();
-  AddCommand(app, "init", "Create an empty store in a new folder", flags)->callback([=] {
-    *exit = RunInit(*flags);
-  });
+  CLI::App* command = AddCommand(app, "init", "Create an empty store in a new folder", flags);
+  command->footer("Example:\n  quipu init usage.quipu");
+  command->callback([=] { *exit = RunInit(*flags); });
 }
 
 void AddStoreCommands(CLI::App& app, int* exit) {
@@ -233,11 +256,15 @@ void AddStoreCommands(CLI::App& app, int* exit) {
       AddCommand(app, "partitions", "What is stored by month: rows, bytes, segments", partitions);
   command->add_flag("--by-customer", partitions->by_customer, "By month and customer");
   AddFormat(command, partitions, "table, json or csv");
+  command->footer(
+      "rows counts all events of the month, hot_rows those that are not sealed yet.\n"
+      "Example:\n  quipu partitions S --by-customer --format csv");
   command->callback([=] { *exit = RunPartitions(*partitions); });
 
   auto info = std::make_shared<Flags>();
   command = AddCommand(app, "info", "The store in figures, and the names in it", info);
   AddFormat(command, info, "table or json");
+  command->footer("Example:\n  quipu info S --format json");
   command->callback([=] { *exit = RunInfo(*info); });
 
   auto verify = std::make_shared<Flags>();

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <chrono>
 #include <utility>
 
@@ -85,7 +86,7 @@ Status Importer::ImportFile(const std::string& path) {
     LineReader reader(**source);
     read = ReadLines(reader, *file);
   } else {
-    read = source.error();
+    read = source.error().WithContext(shown_name_);
   }
   if (read.code() == StatusCode::kCancelled && events_.interrupted()) {
     account_.interrupted = true;
@@ -96,7 +97,7 @@ Status Importer::ImportFile(const std::string& path) {
   Status drained = pipeline_.Drain();
   Settle();
   events_.progress(file->bytes_read(), account_.accepted + account_.duplicate);
-  if (!read.ok()) return read.WithContext(shown_name_);
+  SERVER_TRY(read);
   SERVER_TRY(flushed);
   SERVER_TRY(drained);
   if (!stopped()) ++account_.files;
@@ -111,8 +112,9 @@ Status Importer::ReadLines(LineReader& reader, FileInput& file) {
       return {};
     }
     if (stopped()) return {};  // an answer from the store said so
-    SERVER_TRY_ASSIGN(const bool more, reader.Next(&line));
-    if (!more) break;
+    const Result<bool> more = reader.Next(&line);
+    if (!more) return more.error().WithContext(shown_name_);
+    if (!*more) break;
     ++account_.lines;
     SERVER_TRY_ASSIGN(const bool go_on, TakeLine(line));
     if (!go_on) return {};
@@ -136,7 +138,8 @@ Result<bool> Importer::TakeLine(const Line& line) {
   const Result<Taken> taken = parser_->Take(line.text, &parsed_);
   if (!taken) {
     if (parser_->unusable()) {
-      return Status::InvalidArgument(fmt::format("{}: {}", line.number, taken.error().message()));
+      return Status::InvalidArgument(
+          fmt::format("{}:{}: {}", shown_name_, line.number, taken.error().message()));
     }
     return BadLine(std::exchange(record_line_, 0), taken.error().message());
   }
@@ -205,6 +208,8 @@ Status Importer::Flush() {
 void Importer::Settle() {
   for (const AnsweredBatch& batch : pipeline_.TakeAnswers()) {
     const IngestReply& reply = batch.reply;
+    if (reply.replayed) account_.replayed += batch.lines.size();
+    account_.unanswered += batch.lines.size() - std::min(batch.lines.size(), reply.outcomes.size());
     std::size_t problem = 0;
     for (std::size_t i = 0; i < reply.outcomes.size() && i < batch.lines.size(); ++i) {
       switch (reply.outcomes[i]) {

@@ -17,6 +17,9 @@ namespace {
 namespace ondemand = simdjson::ondemand;
 
 Status NotJson(simdjson::error_code error) {
+  if (error == simdjson::INCORRECT_TYPE) {  // valid so far, but a number, a text or another format
+    return Status::InvalidArgument("not a JSON object; write one complete object on each line");
+  }
   return Status::InvalidArgument(
       fmt::format("not a JSON object ({}); write one complete object on each line",
                   simdjson::error_message(error)));
@@ -68,9 +71,11 @@ Result<Scalar> TakeScalar(std::string_view field, ondemand::value value, bool nu
     scalar.text = TrimRight(value.raw_json_token());
     if (StartsLikeJsonNumber(scalar.text)) return scalar;
   }
-  return Status::InvalidArgument(fmt::format("{} is {}, which is not a {}", field,
-                                             output::Quoted(TrimRight(value.raw_json_token())),
-                                             number ? "number" : "string"));
+  // The token as it stands in the line: quotes around it would say that it is the string asked for.
+  const std::string shown = output::Quoted(TrimRight(value.raw_json_token()));
+  return Status::InvalidArgument(fmt::format(
+      "{} is {}, which is not a {}", field, std::string_view(shown).substr(1, shown.size() - 2),
+      number ? "number" : "string; put it in double quotes"));
 }
 
 class NdjsonParser final : public RecordParser {
@@ -154,6 +159,13 @@ class NdjsonParser final : public RecordParser {
     return {};
   }
 
+  /// "d is ..." -> "measure d is ...": made only once something is wrong, not for each value.
+  static Status Named(bool measures, const Status& error) {
+    if (error.message().starts_with("not a JSON object")) return error;
+    return Status(error.code(),
+                  fmt::format("{} {}", measures ? "measure" : "dimension", error.message()));
+  }
+
   static Status TakeNamed(std::string_view key, ondemand::value value, bool measures,
                           ParsedEvent* out) {
     ondemand::json_type type{};
@@ -171,14 +183,17 @@ class NdjsonParser final : public RecordParser {
       if (auto e = std::move(item).get(field); e != simdjson::SUCCESS) return NotJson(e);
       std::string_view name;
       if (auto e = field.unescaped_key().get(name); e != simdjson::SUCCESS) return NotJson(e);
-      SERVER_TRY_ASSIGN(const Scalar scalar, TakeScalar(name, field.value(), measures));
+      auto scalar_or = TakeScalar(name, field.value(), measures);
+      if (!scalar_or) return Named(measures, scalar_or.error());
+      const Scalar scalar = *scalar_or;
       if (!scalar.present) continue;
       if (!measures) {
         out->event.dimensions.push_back({name, scalar.text});
         continue;
       }
-      SERVER_TRY_ASSIGN(const Decimal number, ParseNumber(name, scalar.text));
-      out->event.measures.push_back({name, number});
+      auto number = ParseNumber(name, scalar.text);
+      if (!number) return Named(measures, number.error());
+      out->event.measures.push_back({name, *number});
     }
     return {};
   }

@@ -77,12 +77,14 @@ TEST(Ndjson, BadLinesSayWhatIsWrong) {
   auto parser = MakeNdjsonParser();
   EXPECT_TRUE(Has(Error(*parser, R"({"custommer":"c"})"), "unknown key \"custommer\""));
   EXPECT_TRUE(Has(Error(*parser, R"({"id":"a","id":"b"})"), "twice"));
-  EXPECT_TRUE(Has(Error(*parser, R"({"id":7})"), "id is \"7\", which is not a string"));
+  EXPECT_TRUE(Has(Error(*parser, R"({"id":7})"),
+                  "id is 7, which is not a string; put it in double quotes"));
   EXPECT_TRUE(Has(Error(*parser, R"({"quantity":"many"})"), "quantity is \"many\""));
   EXPECT_TRUE(Has(Error(*parser, R"({"quantity":1abc})"), "1abc"));
   EXPECT_TRUE(Has(Error(*parser, R"({"quantity":01})"), "01"));
   EXPECT_TRUE(Has(Error(*parser, R"({"cost":1e30})"), "too many digits"));
-  EXPECT_TRUE(Has(Error(*parser, R"({"measures":{"a":true}})"), "a is \"true\""));
+  EXPECT_TRUE(Has(Error(*parser, R"({"measures":{"a":true}})"),
+                  "measure a is true, which is not a number"));
   EXPECT_TRUE(Has(Error(*parser, R"({"measures":{"a":[1]}})"), "not a number"));
   EXPECT_TRUE(Has(Error(*parser, R"({"dimensions":["a"]})"), "not an object"));
   EXPECT_TRUE(Has(Error(*parser, R"({"time":"yesterday"})"), "yesterday"));

@@ -191,11 +191,12 @@ Status CheckEvent(const ParsedEvent& parsed, std::optional<TimeUs> latest) {
   const Event& event = parsed.event;
   if (event.customer.empty()) {
     return Status::InvalidArgument(
-        "customer is missing; every event names one (--set customer=NAME gives a constant)");
+        "customer is missing or empty; every event names one (--set customer=NAME gives a "
+        "constant)");
   }
   if (event.service.empty()) {
     return Status::InvalidArgument(
-        "service is missing; every event names one (--set service=NAME gives a constant)");
+        "service is missing or empty; every event names one (--set service=NAME gives a constant)");
   }
   if (!event.time) {
     return Status::InvalidArgument(

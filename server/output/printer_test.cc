@@ -53,9 +53,38 @@ TEST(Table, AlignedWithFoot) {
             "2 rows, as of commit 17\n");
   r.exact = false;
   r.relative_error = 0.004;
-  EXPECT_NE(
-      ToTable(r, WindowUnit::kHour).find("2 rows, as of commit 17, approximate (within 0.4 %)"),
-      std::string::npos);
+  r.columns[3].exact = false;
+  EXPECT_NE(ToTable(r, WindowUnit::kHour)
+                .find("2 rows, as of commit 17, approximate (percentiles within 0.4 %)\n"),
+            std::string::npos);
+}
+
+TEST(Table, FootNamesTheBoundOfEachApproximation) {
+  ResultSet r = Sample();
+  const auto foot = [&] {
+    const std::string table = ToTable(r, WindowUnit::kDay);
+    return table.substr(table.find("2 rows"));
+  };
+  r.columns[2].name = "distinct(customer)";  // exact: it must not bring its bound along
+  EXPECT_EQ(foot(), "2 rows, as of commit 17\n");
+  r.exact = r.columns[3].exact = false;
+  r.columns[3].name = "p50(x)";
+  r.relative_error = 0.004;
+  EXPECT_EQ(foot(), "2 rows, as of commit 17, approximate (percentiles within 0.4 %)\n");
+  r.columns[2].exact = false;
+  EXPECT_EQ(
+      foot(),
+      "2 rows, as of commit 17, approximate (percentiles within 0.4 %, distinct counts with a "
+      "standard error of 1.6 %)\n");
+  r.relative_error = 0;
+  r.columns[3].exact = true;
+  EXPECT_EQ(foot(),
+            "2 rows, as of commit 17, approximate (distinct counts with a standard error of 1.6 "
+            "%)\n");
+  r.columns[2].name = "change_percent(distinct(customer))";
+  EXPECT_EQ(foot(),
+            "2 rows, as of commit 17, approximate (distinct counts with a standard error of 1.6 "
+            "%; changes compare such values)\n");
 }
 
 TEST(Table, HoursShowTheirOffset) {

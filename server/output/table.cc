@@ -7,6 +7,9 @@
 namespace quipu::output {
 namespace {
 
+/// Of a HyperLogLog with 2^12 registers, 1.04 / 64; an answer itself says only whether it is exact.
+constexpr double kDistinctErrorPercent = 1.6;
+
 /// "2026-03-01" for windows of a day and more, else "2026-03-01 10:00+05:45" (without an offset in UTC).
 std::string WindowText(TimeUs time, std::string_view zone, WindowUnit window) {
   std::string text = ZonedTime(time, zone);
@@ -35,16 +38,30 @@ std::string Cell(const ResultColumn& column, std::size_t row, std::string_view z
   return ShortDecimal(column.decimals[row]);
 }
 
-std::string Foot(const ResultSet& result) {
-  std::string foot = fmt::format("{} row{}, as of commit {}", result.rows(),
-                                 result.rows() == 1 ? "" : "s", result.as_of);
-  if (!result.exact) {
-    foot += ", approximate";
-    if (result.relative_error > 0) {
-      foot += fmt::format(" (within {:.2g} %)", result.relative_error * 100);
-    }
+/// How far approximate values may be off: ", approximate (percentiles within 0.4 %, distinct counts with a standard error of 1.6 %)".
+std::string Bounds(const ResultSet& result) {
+  bool distinct = false, change = false;
+  for (const ResultColumn& column : result.columns) {
+    if (column.exact) continue;
+    distinct = distinct || column.name.find("distinct(") != std::string::npos;
+    change = change || column.name.starts_with("change");
   }
-  return foot + "\n";
+  std::string bounds;
+  if (result.relative_error > 0) {
+    bounds = fmt::format("percentiles within {:.2g} %", result.relative_error * 100);
+  }
+  if (distinct) {
+    bounds += bounds.empty() ? "" : ", ";
+    bounds += fmt::format("distinct counts with a standard error of {} %", kDistinctErrorPercent);
+  }
+  // A small difference of two such values may be off by far more than they are.
+  if (change) bounds += "; changes compare such values";
+  return bounds.empty() ? ", approximate" : ", approximate (" + bounds + ")";
+}
+
+std::string Foot(const ResultSet& result) {
+  return fmt::format("{} row{}, as of commit {}{}\n", result.rows(), result.rows() == 1 ? "" : "s",
+                     result.as_of, result.exact ? std::string() : Bounds(result));
 }
 
 }  // namespace
