@@ -11,7 +11,11 @@
 #include <array>
 #include <cerrno>
 #include <charconv>
+#include <list>
+#include <memory>
+#include <mutex>
 #include <system_error>
+#include <unordered_map>
 #include <utility>
 
 #include "base/check.h"
@@ -22,6 +26,7 @@ namespace {
 
 constexpr std::size_t kIoBytesMax = std::size_t{1}
                                     << 30;  // one write or pread; Linux stops at 2 GiB
+constexpr std::size_t kReadDescriptorsMax = 512;
 constexpr ::mode_t kFileMode = 0644;
 constexpr ::mode_t kFolderMode = 0755;
 
@@ -117,19 +122,73 @@ class PosixWritableFile final : public WritableFile {
   bool failed_ = false;
 };
 
+/// Descriptors of files open for reading, at most kReadDescriptorsMax: a store of many months has more segments than a process
+/// may have files open. The least recently used one is closed; a file is opened again by its path, which is the same file because files
+/// never change and their names are never used again.
+class ReadDescriptors {
+ public:
+  using Ptr = std::shared_ptr<const Descriptor>;
+
+  /// Those of the process, which share its limit. Never destroyed: files in static objects may outlive it otherwise.
+  static ReadDescriptors& OfProcess() {
+    static auto* const descriptors = new ReadDescriptors;
+    return *descriptors;
+  }
+
+  Result<Ptr> Get(const void* file, const std::string& path) {
+    {
+      const std::lock_guard lock(mutex_);
+      if (const auto it = places_.find(file); it != places_.end()) {
+        recent_.splice(recent_.begin(), recent_, it->second);
+        return recent_.front().second;
+      }
+    }
+    QUIPU_TRY_ASSIGN(Descriptor fd, Open("open", path, O_RDONLY));
+    auto opened = std::make_shared<const Descriptor>(std::move(fd));
+    Put(file, opened);
+    return opened;
+  }
+  void Put(const void* file, Ptr descriptor) {
+    const std::lock_guard lock(mutex_);
+    if (places_.contains(file)) return;  // another thread was faster
+    recent_.emplace_front(file, std::move(descriptor));
+    places_[file] = recent_.begin();
+    if (recent_.size() > kReadDescriptorsMax) {
+      places_.erase(recent_.back().first);
+      recent_.pop_back();  // closed once the last read on it is done
+    }
+  }
+  void Drop(const void* file) {
+    const std::lock_guard lock(mutex_);
+    const auto it = places_.find(file);
+    if (it == places_.end()) return;
+    recent_.erase(it->second);
+    places_.erase(it);
+  }
+
+ private:
+  std::mutex mutex_;
+  std::list<std::pair<const void*, Ptr>> recent_;  // most recently used first
+  std::unordered_map<const void*, decltype(recent_)::iterator> places_;
+};
+
 class PosixReadableFile final : public ReadableFile {
  public:
   PosixReadableFile(Descriptor fd, std::string path, std::uint64_t size)
-      : fd_(std::move(fd)), path_(std::move(path)), size_(size) {}
+      : path_(std::move(path)), size_(size) {
+    ReadDescriptors::OfProcess().Put(this, std::make_shared<const Descriptor>(std::move(fd)));
+  }
+  ~PosixReadableFile() override { ReadDescriptors::OfProcess().Drop(this); }
 
   [[nodiscard]] std::uint64_t size() const override { return size_; }
 
   Status ReadAt(std::uint64_t offset, std::span<std::uint8_t> out) const override {
     if (offset > size_ || out.size() > size_ - offset) return TooShort(offset, out.size());
+    QUIPU_TRY_ASSIGN(const ReadDescriptors::Ptr fd, ReadDescriptors::OfProcess().Get(this, path_));
     while (!out.empty()) {
       const std::size_t n = std::min(out.size(), kIoBytesMax);
       const ssize_t got =
-          Retried([&] { return ::pread(fd_.get(), out.data(), n, static_cast<::off_t>(offset)); });
+          Retried([&] { return ::pread(fd->get(), out.data(), n, static_cast<::off_t>(offset)); });
       if (got < 0) return Failed("read", path_, errno);
       if (got == 0) return TooShort(offset, out.size());
       out = out.subspan(static_cast<std::size_t>(got));
@@ -145,7 +204,6 @@ class PosixReadableFile final : public ReadableFile {
                               std::to_string(size_));
   }
 
-  Descriptor fd_;
   std::string path_;
   std::uint64_t size_;
 };

@@ -164,6 +164,38 @@ TEST(PosixVfs, LockNamesTheHolderInAnotherProcess) {
   std::filesystem::remove_all(folder);
 }
 
+TEST(PosixVfs, MoreFilesThanDescriptorsCanBeOpenForReading) {
+  char folder[] = "/tmp/quipu-vfs-XXXXXX";
+  ASSERT_NE(::mkdtemp(folder), nullptr);
+  const auto open_descriptors = [] {
+    const std::filesystem::directory_iterator all("/proc/self/fd");
+    return std::distance(begin(all), end(all));
+  };
+  const auto before = open_descriptors();
+  constexpr int kFiles = 1300;
+  std::vector<std::unique_ptr<ReadableFile>> files;
+  for (int i = 0; i < kFiles; ++i) {
+    const std::string path = JoinPath(folder, std::to_string(i));
+    auto created = Vfs::Posix()->Create(path);
+    ASSERT_TRUE(created && (*created)->Append(AsBytes("file " + std::to_string(10'000 + i))).ok());
+    ASSERT_TRUE((*created)->Close().ok());
+    auto opened = Vfs::Posix()->OpenForRead(path);
+    ASSERT_TRUE(opened);
+    files.push_back(*std::move(opened));
+  }
+  EXPECT_LE(open_descriptors() - before, 520);
+  for (const int i : {0, 1, 1299, 0, 700, 1}) {
+    std::string text(10, ' ');
+    ASSERT_TRUE(files[static_cast<std::size_t>(i)]
+                    ->ReadAt(0, {reinterpret_cast<std::uint8_t*>(text.data()), text.size()})
+                    .ok());
+    EXPECT_EQ(text, "file " + std::to_string(10'000 + i));
+  }
+  files.clear();
+  EXPECT_LE(open_descriptors() - before, 1);
+  std::filesystem::remove_all(folder);
+}
+
 TEST(PosixVfs, AFileIsGivenUpAfterAFailedWrite) {
   char folder[] = "/tmp/quipu-vfs-XXXXXX";
   ASSERT_NE(::mkdtemp(folder), nullptr);

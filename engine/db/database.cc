@@ -14,9 +14,9 @@ namespace {
 
 /// How long the upkeep thread sleeps when nothing happens: the precision of Options::seal_after_ms.
 constexpr std::int64_t kUpkeepPollUs = 100'000;
-/// After a failed seal.
-constexpr std::int64_t kSealPauseMinUs = kSecondUs;
-constexpr std::int64_t kSealPauseMaxUs = 60 * kSecondUs;
+/// After a failed seal or merge.
+constexpr std::int64_t kRetryPauseMinUs = kSecondUs;
+constexpr std::int64_t kRetryPauseMaxUs = 60 * kSecondUs;
 
 }  // namespace
 
@@ -37,9 +37,11 @@ Status Database::Impl::CheckOpen() const {
 }
 
 void Database::Impl::RunUpkeep() {
-  while (!closing_.load()) {
+  // After a failed write there is nothing left to do: the store refuses all others until it is reopened.
+  while (!closing_.load() && store_->write_error().ok()) {
+    if (UpkeepStep()) continue;
     const ViewPtr seen = store_->view();
-    if (!UpkeepStep() && !closing_.load()) store_->WaitForChange(seen.get(), kUpkeepPollUs);
+    if (!closing_.load()) store_->WaitForChange(seen.get(), kUpkeepPollUs);
   }
 }
 
@@ -53,42 +55,46 @@ bool Database::Impl::ShouldSeal(const View& view) const {
 }
 
 bool Database::Impl::UpkeepStep() {
-  if (!store_->write_error().ok()) return false;
   return SealIfDue() || MergeIfDue();
 }
 
 bool Database::Impl::SealIfDue() {
-  if (!ShouldSeal(*store_->view()) || store_->clock()->MonotonicUs() < seal_again_us_) return false;
+  if (!ShouldSeal(*store_->view()) || store_->clock()->MonotonicUs() < seal_retry_.again_us) return false;
   const std::lock_guard lock(seal_mutex_);
   if (!ShouldSeal(*store_->view())) return true;  // a request was faster
   const Status status = SealHotRows(store_.get());
+  return CheckStep("sealing", status, &seal_retry_);
+}
+
+/// Notes how a step of background work went; a failed one (a full disk) is tried again, later each time.
+bool Database::Impl::CheckStep(const char* what, const Status& status, Retry* retry) {
   if (status.ok()) {
-    seal_pause_us_ = 0;
+    retry->pause_us = 0;
     return true;
   }
-  seal_pause_us_ = std::clamp(seal_pause_us_ * 2, kSealPauseMinUs, kSealPauseMaxUs);
-  seal_again_us_ = store_->clock()->MonotonicUs() + seal_pause_us_;
-  store_->Log(LogLevel::kError, "background sealing failed, next try in " +
-                                    std::to_string(seal_pause_us_ / kSecondUs) +
+  retry->pause_us = std::clamp(retry->pause_us * 2, kRetryPauseMinUs, kRetryPauseMaxUs);
+  retry->again_us = store_->clock()->MonotonicUs() + retry->pause_us;
+  store_->Log(LogLevel::kError, std::string("background ") + what + " failed, next try in " +
+                                    std::to_string(retry->pause_us / kSecondUs) +
                                     " s: " + status.ToString());
   return false;
 }
 
 bool Database::Impl::MergeIfDue() {
-  if (merge_failed_) return false;
+  if (store_->clock()->MonotonicUs() < merge_retry_.again_us) return false;
   const std::unique_lock lock(merge_mutex_, std::try_to_lock);
   if (!lock.owns_lock()) return false;  // a request is merging
-  const auto ids = PickMerge(*store_->view(), store_->options(), /*on_request=*/false);
+  const auto ids =
+      PickMerge(*store_->view(), store_->options(), /*on_request=*/false, unmergeable_);
   if (ids.empty()) return false;
   const Status status = MergeSegments(store_.get(), ids, [this](std::uint64_t) {
     (void)SealIfDue();
     return !closing_.load();
   });
-  if (status.ok() || status.code() == StatusCode::kCancelled) return status.ok();
-  merge_failed_ = true;
-  store_->Log(LogLevel::kError,
-              "background merging stopped until the store is reopened: " + status.ToString());
-  return false;
+  if (status.code() == StatusCode::kCancelled) return false;
+  // A failed read or a full disk may pass; damage and bounds do not, and must not keep other months from merging.
+  if (!status.ok() && status.code() != StatusCode::kIoError) unmergeable_.insert(ids.begin(), ids.end());
+  return CheckStep("merging", status, &merge_retry_);
 }
 
 Status Database::Impl::Seal() {
@@ -101,14 +107,13 @@ Status Database::Impl::Compact(const Progress& progress) {
   std::uint64_t done_before = 0;
   for (;;) {
     const std::lock_guard lock(merge_mutex_);
-    const ViewPtr view = store_->view();
-    const auto ids = PickMerge(*view, store_->options(), /*on_request=*/true);
+    const auto ids = PickMerge(*store_->view(), store_->options(), /*on_request=*/true);
     if (ids.empty()) break;
     std::uint64_t rows = 0;
     const MergeProgress step = [&](std::uint64_t written) {
       rows = written;
-      return !progress ||
-             progress(std::min(done_before + written, view->totals.rows), view->totals.rows);
+      const std::uint64_t total = store_->view()->totals.rows;
+      return !progress || progress(std::min(done_before + written, total), total);
     };
     QUIPU_TRY(MergeSegments(store_.get(), ids, step));
     done_before += rows;
@@ -120,6 +125,7 @@ Status Database::Impl::Compact(const Progress& progress) {
 
 Status Database::Impl::Close() {
   if (closing_.exchange(true)) return Status::Cancelled("the store has been closed already");
+  store_->StopWaiting();
   if (upkeep_.joinable()) upkeep_.join();
   Status status = committer_->Stop();
   if (Status closed = store_->Close(); status.ok()) status = closed;

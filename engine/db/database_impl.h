@@ -13,6 +13,7 @@
 #include <condition_variable>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <thread>
 
 #include "ingest/committer.h"
@@ -42,6 +43,12 @@ class Database::Impl {
   void RunUpkeep();
   /// One step of background work; true if there may be more.
   bool UpkeepStep();
+  /// When to try again what has failed.
+  struct Retry {
+    std::int64_t again_us = 0;
+    std::int64_t pause_us = 0;  // 0 = the last one went well
+  };
+  bool CheckStep(const char* what, const Status& status, Retry* retry);
   bool SealIfDue();
   bool MergeIfDue();
   [[nodiscard]] bool ShouldSeal(const View& view) const;
@@ -51,10 +58,9 @@ class Database::Impl {
   std::mutex merge_mutex_;  // held while merging; before seal_mutex_
   std::mutex seal_mutex_;   // held while sealing
   std::atomic<bool> closing_{false};
-  // The upkeep thread's own. A failed seal (a full disk) is tried again, later each time; after a failed merge (damage) merging stops.
-  std::int64_t seal_again_us_ = 0;
-  std::int64_t seal_pause_us_ = 0;  // 0 = the last one went well
-  bool merge_failed_ = false;
+  // The upkeep thread's own.
+  Retry seal_retry_, merge_retry_;
+  std::set<std::uint64_t> unmergeable_;  // segments of merges that failed for good
   std::thread upkeep_;
 };
 

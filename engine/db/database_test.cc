@@ -315,7 +315,7 @@ TEST_F(DatabaseTest, AFailedBackgroundSealIsTriedAgain) {
   EXPECT_EQ(Count(*db_), 20);
 }
 
-TEST_F(DatabaseTest, ADamagedSegmentStopsMergingButNotSealing) {
+TEST_F(DatabaseTest, ADamagedSegmentStopsItsOwnMergeButNotSealing) {
   Open();
   for (int i = 0; i < 2; ++i) {
     Ingest("t" + std::to_string(i) + "-", 5);  // March only
@@ -334,7 +334,7 @@ TEST_F(DatabaseTest, ADamagedSegmentStopsMergingButNotSealing) {
   for (std::uint64_t at = 64; at < size / 3; ++at) ASSERT_TRUE(memory_.FlipBit(path, at, 1).ok());
   Open();
   ASSERT_TRUE(WaitUntil([&] {
-    return LogText().find("background merging stopped") != std::string::npos;
+    return LogText().find("background merging failed") != std::string::npos;
   })) << LogText();
   // New events are checked against the damaged segment only if its filter suspects them.
   const auto reply = db_->Ingest(MakeBatch("new-", 3));

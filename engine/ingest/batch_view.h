@@ -43,6 +43,9 @@ class BatchView {
     return {Text(ref.name), &ref.value};
   }
 
+  /// A hash of everything in the batch: tells a retry of a producer's batch from another batch under the same number.
+  [[nodiscard]] std::uint64_t ContentHash() const;
+
  private:
   [[nodiscard]] const EventBatch::Row& row(std::size_t i) const { return batch_->rows_[i]; }
   [[nodiscard]] std::string_view Text(EventBatch::Text t) const { return batch_->View(t); }

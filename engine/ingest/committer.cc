@@ -16,6 +16,7 @@ namespace quipu {
 namespace {
 
 constexpr std::size_t kProblemsReportedMax = 100;
+constexpr std::size_t kPendingNamesMax = 1'000'000;
 constexpr std::size_t kProblemsInMessageMax = 3;
 constexpr std::chrono::microseconds kShortestWait(
     100);  // for the next interval sync: no busy loop on a rounded clock
@@ -57,7 +58,7 @@ class NewNames {
     constexpr std::array<const char*, kNameKinds> kWhat = {"customers", "services",
                                                            "dimension names", "measure names"};
     for (std::size_t k = 0; k < kNameKinds; ++k) {
-      const std::uint64_t max = MaxOf(static_cast<NameKind>(k));
+      const std::uint64_t max = NamesMax(static_cast<NameKind>(k));
       if (names_[k].size() + catalogue_.size(static_cast<NameKind>(k)) <= max) continue;
       return Status::Exhausted(
           "batch refused, nothing of it was stored: with its new ones the store would have more "
@@ -65,9 +66,6 @@ class NewNames {
           std::to_string(max) + " " + kWhat[k] + "; put what varies into values instead of names");
     }
     return {};
-  }
-  static std::uint64_t MaxOf(NameKind kind) {
-    return kind == NameKind::kCustomer ? kCustomersMax : kServicesMax;
   }
 
  private:
@@ -82,20 +80,27 @@ Status CheckNamesFit(const BatchView& batch, const Catalogue& catalogue) {
     uses[2] += batch.dimensions(i);
     uses[3] += batch.measures(i);
   }
-  bool certain = true;
+  std::array<bool, kNameKinds> certain{};
   for (std::size_t k = 0; k < kNameKinds; ++k) {
     const auto kind = static_cast<NameKind>(k);
-    certain &= uses[k] + catalogue.size(kind) <= NewNames::MaxOf(kind);
+    certain[k] = uses[k] + catalogue.size(kind) <= NamesMax(kind);
   }
-  if (certain) return {};
+  if (std::all_of(certain.begin(), certain.end(), [](bool c) { return c; })) return {};
   NewNames names(catalogue);
+  // Events of a batch mostly carry the same names in the same places: those of the event before need no second look.
+  std::array<std::array<std::string_view, kDimensionsMax>, kNameKinds> before;
+  const auto add = [&](NameKind kind, std::size_t place, std::string_view name) {
+    std::string_view& last = before[static_cast<std::size_t>(kind)][place];
+    if (last != name && !certain[static_cast<std::size_t>(kind)]) names.Add(kind, name);
+    last = name;
+  };
   for (std::size_t i = 0; i < batch.size(); ++i) {
-    names.Add(NameKind::kCustomer, batch.customer(i));
-    names.Add(NameKind::kService, batch.service(i));
+    add(NameKind::kCustomer, 0, batch.customer(i));
+    add(NameKind::kService, 0, batch.service(i));
     for (std::size_t d = 0; d < batch.dimensions(i); ++d)
-      names.Add(NameKind::kDimension, batch.dimension(i, d).name);
+      add(NameKind::kDimension, d, batch.dimension(i, d).name);
     for (std::size_t m = 0; m < batch.measures(i); ++m)
-      names.Add(NameKind::kMeasure, batch.measure(i, m).name);
+      add(NameKind::kMeasure, m, batch.measure(i, m).name);
   }
   return names.CheckFit();
 }
@@ -278,6 +283,10 @@ void Committer::CommitGroup(std::vector<Request> requests) {
   group.requests = std::move(requests);
   group.members.resize(group.requests.size());
   Status status = store_->write_error();
+  if (status.ok() && pending_names_.ops().size() > kPendingNamesMax) {
+    // Commits have been failing (a damaged segment): more new names must not pile up in memory.
+    status = Status::Exhausted("commits have failed too often; see the log and reopen the store");
+  }
   if (status.ok()) status = Prepare(&group);
   if (status.ok()) status = CheckAndCommit(&group);
   for (Group::Member& member : group.members) {
@@ -336,13 +345,19 @@ Status Committer::CheckProducer(Group* group, std::size_t request, bool* replaye
                             " leaves a gap after " + std::to_string(state.last_sequence) +
                             "; send the missing batches first");
   }
+  const std::uint64_t content = BatchView(group->requests[request].events()).ContentHash();
+  const Status differs = Status::Conflict(
+      who + "sequence " + std::to_string(stamp->sequence) +
+      " was used for a batch with other content; count on, or start a higher epoch");
   if (const auto earlier = FindSameStamp(*group, request)) {
+    if (BatchView(group->requests[*earlier].events()).ContentHash() != content) return differs;
     group->members[request].repeats = earlier;
     *replayed = true;
     return {};
   }
   for (const ProducerState::Reply& reply : state.replies) {
     if (reply.sequence != stamp->sequence) continue;
+    if (reply.content != content) return differs;
     IngestReply& answer = group->members[request].reply;
     answer.seq = reply.seq;
     for (const std::uint8_t o : reply.outcomes) answer.outcomes.push_back(static_cast<Outcome>(o));
@@ -498,6 +513,7 @@ void Committer::RecordProducers(Group* group, std::uint64_t seq) {
     ProducerState::Reply reply;
     reply.sequence = stamp->sequence;
     reply.seq = member.reply.Count(Outcome::kAccepted) > 0 ? seq : 0;
+    reply.content = BatchView(group->requests[r].events()).ContentHash();
     for (const Outcome o : member.reply.outcomes)
       reply.outcomes.push_back(static_cast<std::uint8_t>(o));
     for (const GeneratedId& g : member.reply.generated_ids) {

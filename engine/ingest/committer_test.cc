@@ -140,6 +140,22 @@ TEST_F(CommitterTest, ABatchWhoseNamesDoNotFitIsRefusedByItself) {
   EXPECT_EQ(StoredIds().size(), names.size() + 1);
 }
 
+TEST_F(CommitterTest, OtherEventsUnderAUsedSequenceAreAConflict) {
+  Open();
+  EventBatch first = BatchOf({MakeEvent("a"), MakeEvent("b")});
+  first.producer = ProducerStamp{"p", 0, 1};
+  ASSERT_TRUE(Ingest(first));
+  EventBatch other = BatchOf({MakeEvent("a"), MakeEvent("c")});
+  other.producer = first.producer;
+  ExpectCode(Ingest(other), StatusCode::kConflict, "other content");
+  EXPECT_EQ(StoredIds().size(), 2u);
+  Open();
+  ExpectCode(Ingest(other), StatusCode::kConflict, "other content");
+  const auto again = Ingest(first);
+  ASSERT_TRUE(again) << again.error().ToString();
+  EXPECT_TRUE(again->replayed);
+}
+
 TEST_F(CommitterTest, AReplayIsAnsweredFromTheStoredReply) {
   Open();
   EventBatch first = BatchOf({MakeEvent(""), MakeEvent("a"), MakeEvent("a")});

@@ -40,17 +40,22 @@ Result<SegmentMeta> WriteMonth(Store* store, const SegmentSpec& spec,
                                std::span<const RowRef> refs) {
   QUIPU_TRY_ASSIGN(auto writer, SegmentWriter::Create(store->vfs(), store->segments_folder(), spec,
                                                       &store->catalogue()));
-  // One unsorted batch first: sorting row numbers of one batch is several times faster than sorting references
-  // into many.
-  const RowBatch month = Gather(batches, refs);
-  const std::vector<std::uint32_t> order = SegmentOrder(month);
-  const RowBatch* const source = &month;
+  // Only the sort key is gathered at once: the month as one batch would have a place for each row in each column.
+  RowBatch keys;
+  for (const RowRef& ref : refs) {
+    const RowBatch& rows = *batches[ref.batch];
+    keys.customers.push_back(rows.customers[ref.row]);
+    keys.services.push_back(rows.services[ref.row]);
+    keys.times.push_back(rows.times[ref.row]);
+    keys.identities.push_back(rows.identities[ref.row]);
+  }
+  const std::vector<std::uint32_t> order = SegmentOrder(keys);
   std::vector<RowRef> chunk;
   for (std::size_t at = 0; at < order.size(); at += kRowGroupRows) {
     const std::size_t end = std::min<std::size_t>(order.size(), at + kRowGroupRows);
     chunk.clear();
-    for (std::size_t i = at; i < end; ++i) chunk.push_back({0, order[i]});
-    QUIPU_TRY(writer->Append(Gather({&source, 1}, chunk)));
+    for (std::size_t i = at; i < end; ++i) chunk.push_back(refs[order[i]]);
+    QUIPU_TRY(writer->Append(Gather(batches, chunk)));
   }
   return writer->Finish();
 }
@@ -91,8 +96,8 @@ Status SealHotRows(Store* store) {
     return written;
   }
   Status installed = store->Install(edit);
-  // After kIoError the manifest may name the files already; otherwise nothing does.
-  if (!installed.ok() && installed.code() != StatusCode::kIoError) RemoveFiles(store, edit.add);
+  // After a failed write the manifest may name the files already; after any other failure nothing does.
+  if (!installed.ok() && store->write_error().ok()) RemoveFiles(store, edit.add);
   return installed;
 }
 

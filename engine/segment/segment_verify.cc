@@ -93,7 +93,8 @@ class Verifier {
       QUIPU_TRY(CheckOrder(previous, rows, first));
       QUIPU_TRY(CheckGroup(g, rows));
       QUIPU_TRY(CheckStatistics(g));
-      if (first_.ok()) summaries_->Add(rows);  // the builder may rely on order and month
+      // The builder may rely on order and month.
+      if (first_.ok()) QUIPU_TRY(summaries_->Add(rows));
       QUIPU_TRY_ASSIGN(previous, reader_.ReadRows(first + count - 1, 1));
       report_->rows += count;
     }
@@ -220,7 +221,8 @@ class Verifier {
     report_->cells += table->cells();
     QUIPU_TRY_ASSIGN(const std::string stored,
                      state_->ReadPage(PageKind::kSummaries, 0, 0, footer_.summaries));
-    if (summaries_->Finish() != stored) return Wrong("the summary cells are not those of the rows");
+    QUIPU_TRY_ASSIGN(const std::string derived, summaries_->Finish());
+    if (derived != stored) return Wrong("the summary cells are not those of the rows");
     return Status();
   }
 

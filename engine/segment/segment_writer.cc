@@ -183,7 +183,7 @@ Status SegmentWriter::State::WriteRowGroup(const RowBatch& rows) {
     return WritePage(kind, column, ordinal, payload);
   };
   QUIPU_TRY_ASSIGN(RowGroupFooter group, EncodeRowGroup(rows, sink));
-  summaries.Add(rows);
+  QUIPU_TRY(summaries.Add(rows));
   std::size_t run = 0;
   for (std::size_t i = 1; i <= rows.size(); ++i) {
     if (i < rows.size() && rows.customers[i] == rows.customers[run] &&
@@ -283,7 +283,8 @@ Status SegmentWriter::State::WriteTail(SegmentMeta* meta) {
   directory.EncodeTo(&payload);
   QUIPU_TRY_ASSIGN(footer.directory, WritePage(PageKind::kDirectory, 0, 0, payload));
   QUIPU_TRY(WriteNames());
-  QUIPU_TRY_ASSIGN(footer.summaries, WritePage(PageKind::kSummaries, 0, 0, summaries.Finish()));
+  QUIPU_TRY_ASSIGN(const std::string cells, summaries.Finish());
+  QUIPU_TRY_ASSIGN(footer.summaries, WritePage(PageKind::kSummaries, 0, 0, cells));
   QUIPU_TRY(WriteIdentities());
   QUIPU_TRY(Flush());
   QUIPU_TRY_ASSIGN(const PageRef ref, WritePage(PageKind::kFooter, 0, 0, EncodeFooter(footer)));

@@ -33,18 +33,35 @@ inline constexpr std::uint64_t kCellRowsMin = 1024;
 inline constexpr std::uint64_t kSketchRowsMin = 4096;
 inline constexpr std::uint64_t kSummaryBuilderBytesMax = 192ull << 20;
 
+/// Bounds of one segment's summaries. Reader and writer agree on them. A sketch, or a cell of one customer, that would exceed them is
+/// left out, which is always allowed; cells of all customers that exceed them end the writing of the segment (kExhausted).
+inline constexpr std::uint64_t kSummaryCellsMax = 1ull << 26;
+inline constexpr std::uint64_t kSummaryEntriesMax = 1ull << 26;  ///< (Cell, measure) pairs.
+inline constexpr std::uint64_t kSummarySketchBytesMax = 200ull << 20;
+
+/// What a builder may fill; smaller than the defaults only in tests.
+struct SummaryBounds {
+  /// Memory of the all-customers hours with sketches, as counted by CountedBytes (within a factor of two). Above it, these hours keep their
+  /// statistics but have no quantiles. The decision depends on the rows alone.
+  std::uint64_t hour_bytes = kSummaryBuilderBytesMax;
+  std::uint64_t cells = kSummaryCellsMax;
+  std::uint64_t entries = kSummaryEntriesMax;
+};
+
 /// Stored: never renumber.
 enum class CellLevel : std::uint8_t { kHour = 0, kDay = 1, kMonth = 2 };
 
 /// Fills cells from rows that arrive in segment order.
 class SummaryBuilder {
  public:
-  /// `names` must outlive the builder. `bytes_max` bounds the sketches of the all-customers hours in memory.
-  SummaryBuilder(MonthIndex month, const Names* names, std::uint64_t bytes_max = kSummaryBuilderBytesMax);
+  /// `names` must outlive the builder.
+  SummaryBuilder(MonthIndex month, const Names* names, const SummaryBounds& bounds = {});
   ~SummaryBuilder();
-  void Add(const RowBatch& rows);
-  /// The payload of the summary page. The builder is empty afterwards.
-  std::string Finish();
+  /// kExhausted: more cells of all customers than the bounds allow; so will Finish say.
+  Status Add(const RowBatch& rows);
+  /// The payload of the summary page: a function of the rows, however they were split into batches. kExhausted as Add. The builder is
+  /// empty afterwards.
+  Result<std::string> Finish();
 
  private:
   struct State;

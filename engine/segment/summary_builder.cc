@@ -6,132 +6,35 @@
 //
 // so a row's value is added to one sketch. Most customers are small: a run that begins and ends within a batch with fewer than kCellRowsMin rows
 // cannot earn a cell and goes straight to the hours of all customers. All of this is addition in commutative monoids
-// (exact sums, min, max, sketches), hence the cells do not depend on how rows were split into batches. One exception: when the
-// sketches of the all-customers hours outgrow kSummaryBuilderBytesMax, they are folded into the days and none of these hours gets
-// quantiles; just at that bound the decision may depend on the batches, through the sketches' spare capacity.
+// (exact sums, min, max, sketches), hence the cells do not depend on how rows were split into batches. When the all-customers hours
+// with their sketches count for more than SummaryBounds::hour_bytes, the sketches are folded into the days and none of these hours gets
+// quantiles. What they count for depends on the rows alone (CountedBytes), so Verify comes to the same decision.
 #include <algorithm>
 #include <map>
 #include <unordered_map>
 
 #include "base/check.h"
+#include "segment/summary_cells.h"
 #include "segment/summary_columns.h"
 
 namespace quipu {
 namespace {
-
-struct MeasureCell {
-  MeasureStats stats;
-  QuantileSketch sketch;
-};
-
-/// A cell in the making.
-struct OpenCell {
-  std::uint64_t rows = 0;
-  std::vector<MeasureCell> measures;  // by slot
-
-  MeasureCell& At(std::size_t slot) {
-    if (slot >= measures.size()) measures.resize(slot + 1);
-    return measures[slot];
-  }
-  void Merge(const OpenCell& o) {
-    rows += o.rows;
-    for (std::size_t slot = 0; slot < o.measures.size(); ++slot) {
-      if (o.measures[slot].stats.count == 0) continue;
-      MeasureCell& mine = At(slot);
-      mine.stats.Merge(o.measures[slot].stats);
-      mine.sketch.Merge(o.measures[slot].sketch);
-    }
-  }
-};
-
-/// A finished cell that waits for the others of its group.
-struct ClosedCell {
-  struct Measure {
-    std::size_t slot = 0;
-    MeasureStats stats;
-    std::string sketch;
-  };
-  std::uint32_t unit = 0;
-  std::uint64_t rows = 0;
-  std::uint8_t flags = 0;
-  std::vector<Measure> measures;
-  std::string distinct;
-};
-using ClosedCells = std::vector<ClosedCell>;
-
-/// One service over all customers.
-struct ServiceCells {
-  struct Day {
-    DistinctSketch customers;
-    std::vector<QuantileSketch> sketches;  // by slot; used once the hours have none
-    QuantileSketch& At(std::size_t slot) {
-      if (slot >= sketches.size()) sketches.resize(slot + 1);
-      return sketches[slot];
-    }
-  };
-  // Values of one measure that wait for their hour's cell: kPendingValues for each hour. Rows of small customers jump from hour to
-  // hour; touching a sketch for each of them would miss the cache each time.
-  struct Pending {
-    int scale = 0;
-    std::vector<std::uint8_t> counts;
-    std::vector<std::int64_t> values;
-  };
-  std::vector<std::uint64_t> hour_rows;
-  std::vector<std::unique_ptr<OpenCell>>
-      hours;  // by hour of the month; their `rows` are set in Finish
-  std::vector<std::unique_ptr<Pending>> pending;  // by slot; null: values go straight to the cell
-  std::vector<std::unique_ptr<Day>> days;
-};
 
 /// Cells of one customer get quantiles while the encoded sketches have this much room, hours of all customers up to the second
 /// mark, days and months up to the third; the rest is for their distinct sketches.
 constexpr std::uint64_t kCustomerSketchBytesMax = kSummarySketchBytesMax / 4;
 constexpr std::uint64_t kHourSketchBytesMax = kSummarySketchBytesMax / 2;
 constexpr std::uint64_t kDaySketchBytesMax = kSummarySketchBytesMax / 8 * 7;
-constexpr std::uint64_t kCustomerCellsMax = kSummaryCellsMax / 4;
-constexpr std::uint64_t kCustomerEntriesMax = kSummaryEntriesMax / 4;
+/// Cells of one customer, which may be left out, take at most this part of the bounds on cells and entries.
+constexpr std::uint64_t kCustomerPart = 4;
 
 constexpr std::uint32_t kHoursPerDay = 24;
-constexpr std::size_t kPendingValues = 32;
+constexpr std::size_t kPendingValues = ServiceCells::kPendingValues;
 /// About 60 MB; further measures and services do without.
 constexpr std::size_t kPendingMax = 320;
 constexpr std::uint32_t kNoHour = 0xFFFFFFFF;
+constexpr std::size_t kNoPlace = SIZE_MAX;
 
-// Mantissas are summed as integers at the column's scale and brought to scale 18 once: 2^32 of them at 64 bits fit 128.
-MeasureStats NarrowStats(const DecimalColumn& column, std::size_t first, std::size_t last) {
-  MeasureStats stats;
-  Int128 sum = 0;
-  std::int64_t min = 0, max = 0;
-  for (std::size_t i = first; i < last; ++i) {
-    if (!column.IsPresent(i)) continue;
-    const std::int64_t v = column.narrow[i];
-    sum += v;
-    min = stats.count == 0 ? v : std::min(min, v);
-    max = stats.count == 0 ? v : std::max(max, v);
-    ++stats.count;
-  }
-  if (stats.count == 0) return stats;
-  stats.sum.Add(sum, column.scale);
-  stats.min = AtSumScale(min, column.scale);
-  stats.max = AtSumScale(max, column.scale);
-  return stats;
-}
-
-MeasureStats StatsOf(const DecimalColumn& column, std::size_t first, std::size_t last) {
-  if (!column.is_wide()) return NarrowStats(column, first, last);
-  MeasureStats stats;
-  for (std::size_t i = first; i < last; ++i) {
-    if (column.IsPresent(i)) stats.Add(column.wide[i], column.scale);
-  }
-  return stats;
-}
-
-void AddToSketch(const DecimalColumn& column, std::size_t first, std::size_t last,
-                 QuantileSketch* sketch) {
-  for (std::size_t i = first; i < last; ++i) {
-    if (column.IsPresent(i)) sketch->Add(column.Mantissa(i), column.scale);
-  }
-}
 
 }  // namespace
 
@@ -146,24 +49,26 @@ struct SummaryBuilder::State {
     ClosedCells hours, days, months;
   };
 
-  State(MonthIndex month_index, const Names* customer_names, std::uint64_t hour_bytes_max)
+  State(MonthIndex month_index, const Names* customer_names, const SummaryBounds& summary_bounds)
       : month(month_index),
         names(customer_names),
-        bytes_max(hour_bytes_max),
+        bounds(summary_bounds),
         month_start(MonthStart(month_index)),
         hours_in_month(
             static_cast<std::uint32_t>((MonthStart(month_index + 1) - month_start) / kHourUs)) {}
 
-  void Add(const RowBatch& rows);
+  Status Add(const RowBatch& rows);
   void AddLightRun(const RowBatch& rows, std::size_t first, std::size_t last);
   void AddToOpenRun(const RowBatch& rows, std::size_t first, std::size_t last);
   void AddSpanToHour(const RowBatch& rows, std::size_t first, std::size_t last,
                      ServiceCells& service, std::uint32_t hour);
   void AddColumnToHour(const DecimalColumn& column, std::size_t first, std::size_t last,
-                       std::size_t slot, ServiceCells& service, std::uint32_t hour);
-  ServiceCells::Pending* PendingOf(ServiceCells& service, std::size_t slot);
-  void FlushHour(ServiceCells& service, std::size_t slot, std::uint32_t hour);
-  void FlushAllHours(ServiceCells& service, std::size_t slot);
+                       std::size_t place, ServiceCells& service, std::uint32_t hour);
+  void MergeStats(const MeasureStats& stats, MeasureCell* into);
+  ServiceCells::Pending* PendingOf(ServiceCells& service, std::size_t place);
+  void FlushHour(ServiceCells& service, std::size_t place, std::uint32_t hour);
+  void FlushAllHours(ServiceCells& service, std::size_t place);
+  void FlushService(ServiceCells& service);
   void MergeIntoHour(const OpenCell& cell, ServiceCells& service, std::uint32_t hour);
   void BoundHourSketches();
   void OpenTheRun(CustomerOrdinal customer, ServiceOrdinal service);
@@ -177,29 +82,34 @@ struct SummaryBuilder::State {
   std::size_t SpanEnd(const RowBatch& rows, std::size_t first, std::size_t last,
                       std::uint32_t hour) const;
   ServiceCells& Service(ServiceOrdinal id);
-  OpenCell& HourCell(ServiceCells& service, std::uint32_t hour) const;
   std::size_t SlotOf(ColumnId id);
-  bool CustomerCellFits() const;
+  std::size_t PlaceOf(ServiceCells& service, std::size_t column);
+  bool CustomerCellFits(const OpenCell& cell) const;
+  Status CheckBounds() const;
   void EmitCustomerCell(const OpenCell& cell, std::uint32_t unit, ClosedCells* to);
-  ClosedCell Close(const OpenCell& cell, std::uint32_t unit, std::uint64_t sketch_bytes_max);
+  ClosedCell Close(const OpenCell& cell, const ServiceCells& service, std::uint32_t unit,
+                   std::uint64_t sketch_bytes_max);
   void EmitGroup(CustomerOrdinal customer, ServiceOrdinal service, CellLevel level,
                  ClosedCells* cells);
 
   MonthIndex month;
   const Names* names;
-  std::uint64_t bytes_max;
+  SummaryBounds bounds;
   TimeUs month_start;
   std::uint32_t hours_in_month;
   SummaryColumns columns;
   std::vector<std::size_t> batch_slots;  // of the batch's measures
+  const ServiceCells* placed_service = nullptr;
+  std::vector<std::size_t> batch_places;  // of the batch's measures in placed_service; kNoPlace: not asked yet
   std::unordered_map<ColumnId, std::size_t> slots;
   OpenRun run;
   std::map<ServiceOrdinal, ServiceCells> services;
   std::size_t pending_count = 0;
   DecimalColumn flush_column;
   bool hours_have_sketches = true;
-  std::uint64_t hour_sketch_bytes = 0;  // memory
-  std::uint64_t sketch_bytes = 0;       // encoded
+  std::uint64_t counted_bytes = 0;  // of the hours, while they have sketches
+  std::uint64_t hour_entries = 0;   // (all-customers hour, measure) pairs
+  std::uint64_t sketch_bytes = 0;   // encoded
   std::uint64_t closed_cells = 0, entries = 0;
   bool customer_known = false;
   CustomerOrdinal hashed_customer = 0;
@@ -232,21 +142,39 @@ ServiceCells& SummaryBuilder::State::Service(ServiceOrdinal id) {
   return service;
 }
 
-OpenCell& SummaryBuilder::State::HourCell(ServiceCells& service, std::uint32_t hour) const {
-  std::unique_ptr<OpenCell>& cell = service.hours[hour];
-  if (cell == nullptr) cell = std::make_unique<OpenCell>();
-  return *cell;
-}
-
 std::size_t SummaryBuilder::State::SlotOf(ColumnId id) {
   const auto [slot, is_new] = slots.emplace(id, columns.measures.size());
   if (is_new) columns.measures.emplace_back().id = id;
   return slot->second;
 }
 
+// `column` is that of the batch. Lookups are kept for as long as the service stays the same.
+std::size_t SummaryBuilder::State::PlaceOf(ServiceCells& service, std::size_t column) {
+  if (placed_service != &service) {
+    placed_service = &service;
+    batch_places.assign(batch_slots.size(), kNoPlace);
+  }
+  std::size_t& place = batch_places[column];
+  if (place == kNoPlace) place = service.PlaceOf(batch_slots[column]);
+  return place;
+}
+
+// Cells of all customers cannot be left out. All three only grow: what is too much now is too much at the end.
+Status SummaryBuilder::State::CheckBounds() const {
+  if (entries + hour_entries <= bounds.entries && closed_cells <= bounds.cells) return Status();
+  return Status::Exhausted(
+      "summaries: too many services x measures in one month segment: " +
+      std::to_string(services.size()) + " services and " + std::to_string(slots.size()) +
+      " measures need more than " + std::to_string(bounds.cells) + " cells or " +
+      std::to_string(bounds.entries) +
+      " (cell, measure) pairs; record fewer services or measures in one store");
+}
+
 // ---- Rows in.
 
-void SummaryBuilder::State::Add(const RowBatch& rows) {
+Status SummaryBuilder::State::Add(const RowBatch& rows) {
+  QUIPU_TRY(CheckBounds());
+  placed_service = nullptr;
   batch_slots.clear();
   for (const DecimalColumn& column : rows.measures) batch_slots.push_back(SlotOf(column.id));
   const std::size_t n = rows.size();
@@ -265,6 +193,7 @@ void SummaryBuilder::State::Add(const RowBatch& rows) {
     }
     first = last;
   }
+  return CheckBounds();
 }
 
 void SummaryBuilder::State::AddLightRun(const RowBatch& rows, std::size_t first, std::size_t last) {
@@ -284,27 +213,30 @@ void SummaryBuilder::State::AddSpanToHour(const RowBatch& rows, std::size_t firs
   service.hour_rows[hour] += last - first;
   for (std::size_t m = 0; m < rows.measures.size(); ++m) {
     const DecimalColumn& column = rows.measures[m];
-    const std::size_t slot = batch_slots[m];
-    ServiceCells::Pending* pending = column.is_wide() ? nullptr : PendingOf(service, slot);
+    std::size_t i = first;
+    while (i < last && !column.IsPresent(i)) ++i;
+    if (i == last) continue;
+    const std::size_t place = PlaceOf(service, m);
+    ServiceCells::Pending* pending = column.is_wide() ? nullptr : PendingOf(service, place);
     if (pending == nullptr) {
-      AddColumnToHour(column, first, last, slot, service, hour);
+      AddColumnToHour(column, i, last, place, service, hour);
       continue;
     }
     if (pending->scale != column.scale) {
-      FlushAllHours(service, slot);
+      FlushAllHours(service, place);
       pending->scale = column.scale;
     }
-    for (std::size_t i = first; i < last; ++i) {
+    for (; i < last; ++i) {
       if (!column.IsPresent(i)) continue;
       pending->values[hour * kPendingValues + pending->counts[hour]++] = column.narrow[i];
-      if (pending->counts[hour] == kPendingValues) FlushHour(service, slot, hour);
+      if (pending->counts[hour] == kPendingValues) FlushHour(service, place, hour);
     }
   }
 }
 
-ServiceCells::Pending* SummaryBuilder::State::PendingOf(ServiceCells& service, std::size_t slot) {
-  if (slot >= service.pending.size()) service.pending.resize(slot + 1);
-  std::unique_ptr<ServiceCells::Pending>& pending = service.pending[slot];
+ServiceCells::Pending* SummaryBuilder::State::PendingOf(ServiceCells& service, std::size_t place) {
+  if (place >= service.pending.size()) service.pending.resize(place + 1);
+  std::unique_ptr<ServiceCells::Pending>& pending = service.pending[place];
   if (pending == nullptr && pending_count < kPendingMax) {
     ++pending_count;
     pending = std::make_unique<ServiceCells::Pending>();
@@ -314,37 +246,50 @@ ServiceCells::Pending* SummaryBuilder::State::PendingOf(ServiceCells& service, s
   return pending.get();
 }
 
-void SummaryBuilder::State::FlushHour(ServiceCells& service, std::size_t slot, std::uint32_t hour) {
-  ServiceCells::Pending& pending = *service.pending[slot];
+void SummaryBuilder::State::FlushHour(ServiceCells& service, std::size_t place,
+                                      std::uint32_t hour) {
+  ServiceCells::Pending& pending = *service.pending[place];
   const std::size_t n = pending.counts[hour];
   const std::int64_t* values = pending.values.data() + hour * kPendingValues;
   flush_column.scale = pending.scale;
   flush_column.narrow.assign(values, values + n);
-  AddColumnToHour(flush_column, 0, n, slot, service, hour);
+  AddColumnToHour(flush_column, 0, n, place, service, hour);
   pending.counts[hour] = 0;
 }
 
-void SummaryBuilder::State::FlushAllHours(ServiceCells& service, std::size_t slot) {
-  if (service.pending[slot] == nullptr) return;
+void SummaryBuilder::State::FlushAllHours(ServiceCells& service, std::size_t place) {
+  if (service.pending[place] == nullptr) return;
   for (std::uint32_t hour = 0; hour < hours_in_month; ++hour) {
-    if (service.pending[slot]->counts[hour] > 0) FlushHour(service, slot, hour);
+    if (service.pending[place]->counts[hour] > 0) FlushHour(service, place, hour);
   }
 }
 
+void SummaryBuilder::State::FlushService(ServiceCells& service) {
+  for (std::size_t place = 0; place < service.pending.size(); ++place) {
+    FlushAllHours(service, place);
+    service.pending[place].reset();
+    BoundHourSketches();
+  }
+}
+
+// Every statistic of an all-customers hour goes through here, so that it is counted.
+void SummaryBuilder::State::MergeStats(const MeasureStats& stats, MeasureCell* into) {
+  if (into->stats.count == 0) ++hour_entries;
+  counted_bytes -= CountedBytes(into->stats);
+  into->stats.Merge(stats);
+  counted_bytes += CountedBytes(into->stats);
+}
+
 void SummaryBuilder::State::AddColumnToHour(const DecimalColumn& column, std::size_t first,
-                                            std::size_t last, std::size_t slot,
+                                            std::size_t last, std::size_t place,
                                             ServiceCells& service, std::uint32_t hour) {
   const MeasureStats stats = StatsOf(column, first, last);
   if (stats.count == 0) return;
-  MeasureCell& measure = HourCell(service, hour).At(slot);
-  measure.stats.Merge(stats);
-  if (!hours_have_sketches) {
-    AddToSketch(column, first, last, &service.days[hour / kHoursPerDay]->At(slot));
-    return;
-  }
-  const std::size_t before = measure.sketch.bytes();
-  AddToSketch(column, first, last, &measure.sketch);
-  hour_sketch_bytes += measure.sketch.bytes() - before;
+  MeasureCell& measure = service.Hour(hour).At(place);
+  MergeStats(stats, &measure);
+  MeasureCell& sketched =
+      hours_have_sketches ? measure : service.days[hour / kHoursPerDay]->folded.At(place);
+  AddToSketch(column, first, last, &sketched.Sketch());
 }
 
 void SummaryBuilder::State::AddToOpenRun(const RowBatch& rows, std::size_t first,
@@ -363,12 +308,13 @@ void SummaryBuilder::State::AddToOpenRun(const RowBatch& rows, std::size_t first
     }
     const std::size_t end = SpanEnd(rows, first, last, hour);
     run.hour_cell.rows += end - first;
+    ServiceCells& service = Service(run.service);
     for (std::size_t m = 0; m < rows.measures.size(); ++m) {
       const MeasureStats stats = StatsOf(rows.measures[m], first, end);
       if (stats.count == 0) continue;
-      MeasureCell& measure = run.hour_cell.At(batch_slots[m]);
+      MeasureCell& measure = run.hour_cell.At(PlaceOf(service, m));
       measure.stats.Merge(stats);
-      AddToSketch(rows.measures[m], first, end, &measure.sketch);
+      AddToSketch(rows.measures[m], first, end, &measure.Sketch());
     }
     first = end;
   }
@@ -376,20 +322,16 @@ void SummaryBuilder::State::AddToOpenRun(const RowBatch& rows, std::size_t first
 
 void SummaryBuilder::State::MergeIntoHour(const OpenCell& from, ServiceCells& service,
                                           std::uint32_t hour) {
-  OpenCell& cell = HourCell(service, hour);
+  OpenCell& cell = service.Hour(hour);
   service.hour_rows[hour] += from.rows;
-  for (std::size_t slot = 0; slot < from.measures.size(); ++slot) {
-    const MeasureCell& measure = from.measures[slot];
+  for (std::size_t place = 0; place < from.measures.size(); ++place) {
+    const MeasureCell& measure = from.measures[place];
     if (measure.stats.count == 0) continue;
-    MeasureCell& mine = cell.At(slot);
-    mine.stats.Merge(measure.stats);
-    if (hours_have_sketches) {
-      const std::size_t before = mine.sketch.bytes();
-      mine.sketch.Merge(measure.sketch);
-      hour_sketch_bytes += mine.sketch.bytes() - before;
-    } else {
-      service.days[hour / kHoursPerDay]->At(slot).Merge(measure.sketch);
-    }
+    MeasureCell& mine = cell.At(place);
+    MergeStats(measure.stats, &mine);
+    MeasureCell& sketched =
+        hours_have_sketches ? mine : service.days[hour / kHoursPerDay]->folded.At(place);
+    sketched.Sketch().Merge(*measure.sketch);
   }
 }
 
@@ -406,19 +348,19 @@ void SummaryBuilder::State::AddDistinct(ServiceCells& service, CustomerOrdinal c
 }
 
 void SummaryBuilder::State::BoundHourSketches() {
-  if (!hours_have_sketches || hour_sketch_bytes <= bytes_max) return;
+  if (!hours_have_sketches || counted_bytes <= bounds.hour_bytes) return;
+  hours_have_sketches = false;
   for (auto& [id, service] : services) {
     for (std::uint32_t hour = 0; hour < hours_in_month; ++hour) {
       OpenCell* cell = service.hours[hour].get();
       if (cell == nullptr) continue;
-      for (std::size_t slot = 0; slot < cell->measures.size(); ++slot) {
-        service.days[hour / kHoursPerDay]->At(slot).Merge(cell->measures[slot].sketch);
-        cell->measures[slot].sketch = QuantileSketch();
+      for (std::size_t place = 0; place < cell->measures.size(); ++place) {
+        const std::unique_ptr<QuantileSketch> sketch = std::move(cell->measures[place].sketch);
+        if (sketch == nullptr) continue;
+        service.days[hour / kHoursPerDay]->folded.At(place).Sketch().Merge(*sketch);
       }
     }
   }
-  hours_have_sketches = false;
-  hour_sketch_bytes = 0;
 }
 
 // ---- Cells of one customer.
@@ -430,14 +372,19 @@ void SummaryBuilder::State::OpenTheRun(CustomerOrdinal customer, ServiceOrdinal 
   run.service = service;
 }
 
-bool SummaryBuilder::State::CustomerCellFits() const {
-  return closed_cells < kCustomerCellsMax && entries + slots.size() <= kCustomerEntriesMax;
+bool SummaryBuilder::State::CustomerCellFits(const OpenCell& cell) const {
+  const auto measures = static_cast<std::uint64_t>(
+      std::count_if(cell.measures.begin(), cell.measures.end(),
+                    [](const MeasureCell& m) { return m.stats.count > 0; }));
+  return closed_cells < bounds.cells / kCustomerPart &&
+         entries + measures <= bounds.entries / kCustomerPart;
 }
 
 void SummaryBuilder::State::EmitCustomerCell(const OpenCell& cell, std::uint32_t unit,
                                              ClosedCells* to) {
-  if (cell.rows < kCellRowsMin || !CustomerCellFits()) return;
-  to->push_back(Close(cell, unit, cell.rows >= kSketchRowsMin ? kCustomerSketchBytesMax : 0));
+  if (cell.rows < kCellRowsMin || !CustomerCellFits(cell)) return;
+  to->push_back(Close(cell, Service(run.service), unit,
+                      cell.rows >= kSketchRowsMin ? kCustomerSketchBytesMax : 0));
 }
 
 void SummaryBuilder::State::CloseHour() {
@@ -469,19 +416,19 @@ void SummaryBuilder::State::CloseRun() {
 // ---- Cells out.
 
 // With quantiles if the sketches of the segment stay within the bound (0 = never); they are all or none of a cell.
-ClosedCell SummaryBuilder::State::Close(const OpenCell& cell, std::uint32_t unit,
-                                        std::uint64_t sketch_bytes_max) {
+ClosedCell SummaryBuilder::State::Close(const OpenCell& cell, const ServiceCells& service,
+                                        std::uint32_t unit, std::uint64_t sketch_bytes_max) {
   ClosedCell closed;
   closed.unit = unit;
   closed.rows = cell.rows;
   std::uint64_t bytes = sketch_bytes;
-  for (std::size_t slot = 0; slot < cell.measures.size(); ++slot) {
-    const MeasureCell& measure = cell.measures[slot];
+  for (std::size_t place = 0; place < cell.measures.size(); ++place) {
+    const MeasureCell& measure = cell.measures[place];
     if (measure.stats.count == 0) continue;
     ClosedCell::Measure& out = closed.measures.emplace_back();
-    out.slot = slot;
+    out.slot = service.slots[place];
     out.stats = measure.stats;
-    if (bytes < sketch_bytes_max) measure.sketch.EncodeTo(&out.sketch);
+    if (bytes < sketch_bytes_max) measure.sketch->EncodeTo(&out.sketch);
     bytes += out.sketch.size();
   }
   if (bytes < sketch_bytes_max) {
@@ -521,14 +468,12 @@ void SummaryBuilder::State::EmitGroup(CustomerOrdinal customer, ServiceOrdinal s
 }
 
 void SummaryBuilder::State::FinishService(ServiceOrdinal id, ServiceCells& service) {
-  for (std::size_t slot = 0; slot < service.pending.size(); ++slot) FlushAllHours(service, slot);
-  service.pending.clear();
   ClosedCells hours, days, months;
   OpenCell month_cell;
   DistinctSketch month_customers;
-  const auto close_with_distinct = [this](const OpenCell& cell, std::uint32_t unit,
+  const auto close_with_distinct = [&, this](const OpenCell& cell, std::uint32_t unit,
                                           const DistinctSketch& customers) {
-    ClosedCell closed = Close(cell, unit, kDaySketchBytesMax);
+    ClosedCell closed = Close(cell, service, unit, kDaySketchBytesMax);
     customers.EncodeTo(&closed.distinct);
     if (sketch_bytes + closed.distinct.size() <= kSummarySketchBytesMax) {
       closed.flags |= kCellHasDistinct;
@@ -542,15 +487,13 @@ void SummaryBuilder::State::FinishService(ServiceOrdinal id, ServiceCells& servi
     OpenCell day_cell;
     for (std::uint32_t hour = d * kHoursPerDay; hour < (d + 1) * kHoursPerDay; ++hour) {
       if (service.hour_rows[hour] == 0) continue;
-      HourCell(service, hour).rows = service.hour_rows[hour];
+      service.Hour(hour).rows = service.hour_rows[hour];
       const std::unique_ptr<OpenCell> cell = std::move(service.hours[hour]);
       const bool with_quantiles = hours_have_sketches && cell->rows >= kSketchRowsMin;
-      hours.push_back(Close(*cell, hour, with_quantiles ? kHourSketchBytesMax : 0));
+      hours.push_back(Close(*cell, service, hour, with_quantiles ? kHourSketchBytesMax : 0));
       day_cell.Merge(*cell);
     }
-    for (std::size_t slot = 0; slot < day->sketches.size(); ++slot) {
-      day_cell.At(slot).sketch.Merge(day->sketches[slot]);
-    }
+    day_cell.Merge(day->folded);
     days.push_back(close_with_distinct(day_cell, d, day->customers));
     month_cell.Merge(day_cell);
     month_customers.Merge(day->customers);
@@ -562,22 +505,27 @@ void SummaryBuilder::State::FinishService(ServiceOrdinal id, ServiceCells& servi
   EmitGroup(kAllCustomers, id, CellLevel::kMonth, &months);
 }
 
-SummaryBuilder::SummaryBuilder(MonthIndex month, const Names* names, std::uint64_t bytes_max)
-    : state_(std::make_unique<State>(month, names, bytes_max)) {}
+SummaryBuilder::SummaryBuilder(MonthIndex month, const Names* names, const SummaryBounds& bounds)
+    : state_(std::make_unique<State>(month, names, bounds)) {}
 
 SummaryBuilder::~SummaryBuilder() = default;
 
-void SummaryBuilder::Add(const RowBatch& rows) { state_->Add(rows); }
+Status SummaryBuilder::Add(const RowBatch& rows) { return state_->Add(rows); }
 
-std::string SummaryBuilder::Finish() {
-  state_->CloseRun();
-  for (auto& [id, service] : state_->services) state_->FinishService(id, service);
+Result<std::string> SummaryBuilder::Finish() {
+  const std::unique_ptr<State> state = std::move(state_);
+  state_ = std::make_unique<State>(state->month, state->names, state->bounds);
+  state->CloseRun();
+  for (auto& [id, service] : state->services) state->FlushService(service);
+  QUIPU_TRY(state->CheckBounds());
+  for (auto& [id, service] : state->services) {
+    state->FinishService(id, service);
+    QUIPU_TRY(state->CheckBounds());
+  }
   // A measure that was in a batch's columns but present in no row.
-  std::erase_if(state_->columns.measures,
+  std::erase_if(state->columns.measures,
                 [](const SummaryColumns::Measure& m) { return m.cells.empty(); });
-  std::string payload = state_->columns.Encode();
-  state_ = std::make_unique<State>(state_->month, state_->names, state_->bytes_max);
-  return payload;
+  return state->columns.Encode();
 }
 
 }  // namespace quipu

@@ -14,12 +14,6 @@ namespace quipu {
 inline constexpr std::uint8_t kCellHasQuantiles = 1;
 inline constexpr std::uint8_t kCellHasDistinct = 2;
 
-/// Bounds of one segment's summaries. Reader and writer agree on them; a cell of one customer, or a sketch, that would exceed
-/// them is left out, which is always allowed.
-inline constexpr std::uint64_t kSummaryCellsMax = 1ull << 26;
-inline constexpr std::uint64_t kSummaryEntriesMax = 1ull << 26;  ///< (Cell, measure) pairs.
-inline constexpr std::uint64_t kSummarySketchBytesMax = 200ull << 20;
-
 /// How the sketches at the end of the payload are stored.
 inline constexpr std::uint8_t kSketchesPlain = 0;
 inline constexpr std::uint8_t kSketchesZstd = 1;

@@ -97,19 +97,21 @@ RowBatch BatchOf(const std::vector<Row>& rows, std::size_t first, std::size_t la
     builder.BeginRow(rows[i].customer, rows[i].service, rows[i].time, Hash128{0, i}, "id", "");
     for (const auto& [id, value] : rows[i].measures) builder.AddMeasure(id, value);
   }
-  return builder.Finish();
+  return *builder.Finish();
 }
 
 /// `cuts` ascending, ends with rows.size().
 std::string PayloadOf(const std::vector<Row>& rows, const std::vector<std::size_t>& cuts,
-                      std::uint64_t bytes_max = kSummaryBuilderBytesMax) {
-  SummaryBuilder builder(kMonth, &kNames, bytes_max);
+                      std::uint64_t hour_bytes = kSummaryBuilderBytesMax) {
+  SummaryBounds bounds;
+  bounds.hour_bytes = hour_bytes;
+  SummaryBuilder builder(kMonth, &kNames, bounds);
   std::size_t first = 0;
   for (const std::size_t last : cuts) {
-    builder.Add(BatchOf(rows, first, last));
+    EXPECT_TRUE(builder.Add(BatchOf(rows, first, last)).ok());
     first = last;
   }
-  return builder.Finish();
+  return *builder.Finish();
 }
 
 struct NaiveCell {
@@ -240,16 +242,16 @@ TEST(Summary, DoesNotDependOnHowRowsArrive) {
 
 TEST(Summary, TheBuilderIsEmptyAfterFinish) {
   SummaryBuilder builder(kMonth, &kNames);
-  const std::string nothing = builder.Finish();
+  const std::string nothing = *builder.Finish();
   const auto table = SummaryTable::Decode(AsBytes(nothing), kMonth);
   ASSERT_TRUE(table) << table.error().ToString();
   EXPECT_EQ((*table)->cells(), 0u);
   EXPECT_EQ((*table)->Find(kAllCustomers, 0, CellLevel::kMonth).first,
             (*table)->Find(1, 0, CellLevel::kDay).last);
   const std::vector<Row> rows = {{3, 0, MonthStart(kMonth), {{kQuantityColumn, Decimal(1)}}}};
-  builder.Add(BatchOf(rows, 0, 1));
-  EXPECT_NE(builder.Finish(), nothing);
-  EXPECT_EQ(builder.Finish(), nothing);
+  ASSERT_TRUE(builder.Add(BatchOf(rows, 0, 1)).ok());
+  EXPECT_NE(*builder.Finish(), nothing);
+  EXPECT_EQ(*builder.Finish(), nothing);
 }
 
 // The worked example of formats/summaries.md, byte by byte.

@@ -13,9 +13,6 @@ constexpr std::array<std::string_view, kNameKinds> kKindNames = {"customer", "se
 constexpr std::string_view KindName(NameKind kind) {
   return kKindNames[static_cast<std::size_t>(kind)];
 }
-constexpr std::uint32_t BoundOf(NameKind kind) {
-  return kind == NameKind::kCustomer ? kCustomersMax : kServicesMax;
-}
 /// Names that every store has and none stores.
 constexpr std::uint32_t BuiltIn(NameKind kind) {
   return kind == NameKind::kMeasure ? kFirstUserMeasure : 0;
@@ -63,7 +60,7 @@ Status Catalogue::LoadRow(std::string_view key, std::string_view name) {
   Kind& kind = kinds_[parsed->kind];
   const std::string row =
       std::string(KindName(which)) + " " + std::to_string(parsed->ordinal) + ": ";
-  if (parsed->ordinal != kind.names.size() || parsed->ordinal >= BoundOf(which)) {
+  if (parsed->ordinal != kind.names.size() || parsed->ordinal >= NamesMax(which)) {
     return Status::Corruption("catalogue: " + row + "expected ordinal " +
                               std::to_string(kind.names.size()) + ", names are missing");
   }
@@ -93,9 +90,9 @@ Result<std::uint32_t> Catalogue::Intern(NameKind kind, std::string_view name, Kv
   const std::unique_lock lock(mutex_);
   Kind& k = kinds_[static_cast<std::size_t>(kind)];
   const auto ordinal = static_cast<std::uint32_t>(k.names.size());
-  if (ordinal >= BoundOf(kind)) {
+  if (ordinal >= NamesMax(kind)) {
     return Status::Exhausted("catalogue: no room for another " + std::string(KindName(kind)) +
-                             " name, a store holds at most " + std::to_string(BoundOf(kind)));
+                             " name, a store holds at most " + std::to_string(NamesMax(kind)));
   }
   QUIPU_DCHECK(ordinal >= BuiltIn(kind));
   Append(&k, name);

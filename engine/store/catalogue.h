@@ -21,9 +21,15 @@ namespace quipu {
 /// Stored in keys: never renumber.
 enum class NameKind : std::uint8_t { kCustomer = 0, kService = 1, kDimension = 2, kMeasure = 3 };
 inline constexpr int kNameKinds = 4;
-inline constexpr std::uint32_t kServicesMax =
-    65'536;  ///< Also the bound for dimensions and for measures.
+inline constexpr std::uint32_t kServicesMax = 65'536;
+/// Dimension names of a store, and measure names. In memory a batch has a place for each row in each column that one of its rows uses.
+inline constexpr std::uint32_t kColumnNamesMax = 1'024;
 inline constexpr std::uint32_t kCustomersMax = 0xFFFFFF00;
+constexpr std::uint32_t NamesMax(NameKind kind) {
+  return kind == NameKind::kCustomer ? kCustomersMax
+         : kind == NameKind::kService ? kServicesMax
+                                      : kColumnNamesMax;
+}
 
 /// Lookups are safe from several threads beside one writer (the committer). `quantity` and `cost` are measures 0 and 1 from the start.
 class Catalogue final : public Names {

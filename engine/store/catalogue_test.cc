@@ -60,7 +60,7 @@ TEST_F(CatalogueTest, ManyNamesComeBackInOrder) {
 TEST_F(CatalogueTest, TheBoundIsExhausted) {
   Catalogue catalogue;
   KvBatch batch;
-  for (std::uint32_t i = 0; i < kServicesMax; ++i) {
+  for (std::uint32_t i = 0; i < kColumnNamesMax; ++i) {
     ASSERT_TRUE(catalogue.Intern(NameKind::kDimension, "d" + std::to_string(i), &batch));
   }
   EXPECT_EQ(catalogue.Intern(NameKind::kDimension, "one more", &batch).error().code(),

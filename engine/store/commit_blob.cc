@@ -258,7 +258,12 @@ class Decoder {
 
 }  // namespace
 
-std::string EncodeCommit(std::uint64_t seq, const RowBatch& rows) {
+Result<std::string> EncodeCommit(std::uint64_t seq, const RowBatch& rows) {
+  if (rows.bytes() > kCommitBytesMax) {
+    return Status::Exhausted("a commit of " + std::to_string(rows.size()) + " events in " +
+                             std::to_string(rows.dimensions.size() + rows.measures.size()) +
+                             " columns is too large; send smaller batches");
+  }
   QUIPU_CHECK(rows.size() <= std::numeric_limits<std::uint32_t>::max());
   Builder b(rows.bytes() + 4096);
   std::vector<flatbuffers::Offset<fb::DecimalColumn>> measures;

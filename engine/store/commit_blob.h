@@ -10,7 +10,11 @@
 
 namespace quipu {
 
-std::string EncodeCommit(std::uint64_t seq, const RowBatch& rows);
+/// A larger commit is refused before anything is written: FlatBuffers' offsets end at 2 GiB.
+inline constexpr std::uint64_t kCommitBytesMax = 1ull << 30;
+
+/// kExhausted above kCommitBytesMax.
+Result<std::string> EncodeCommit(std::uint64_t seq, const RowBatch& rows);
 
 struct DecodedCommit {
   std::uint64_t seq = 0;

@@ -22,7 +22,7 @@ TEST(CommitBlob, RoundTrip) {
   // 1 and 9 rows: ends of the presence bitmap; 70,000: dictionaries beyond 8 and 16 bits.
   for (const std::size_t rows : {0u, 1u, 8u, 9u, 300u, 5000u, 70'000u}) {
     const RowBatch batch = maker.Make(rows);
-    const std::string blob = EncodeCommit(7, batch);
+    const std::string blob = *EncodeCommit(7, batch);
     const auto decoded = DecodeCommit(blob, catalogue);
     ASSERT_TRUE(decoded) << decoded.error().ToString();
     EXPECT_EQ(decoded->seq, 7u);
@@ -38,7 +38,7 @@ TEST(CommitBlob, RoundTrip) {
 
 TEST(CommitBlob, DecodesFromAnyAlignment) {
   Catalogue catalogue;
-  const std::string blob = EncodeCommit(1, RowMaker(&catalogue, "e", 1).Make(50));
+  const std::string blob = *EncodeCommit(1, RowMaker(&catalogue, "e", 1).Make(50));
   for (std::size_t shift = 0; shift < 9; ++shift) {
     const std::string moved = std::string(shift, 'x') + blob;
     EXPECT_TRUE(DecodeCommit(std::string_view(moved).substr(shift), catalogue));
@@ -47,7 +47,7 @@ TEST(CommitBlob, DecodesFromAnyAlignment) {
 
 TEST(CommitBlob, EveryFlippedBitAndEveryCutIsCorruption) {
   Catalogue catalogue;
-  const std::string blob = EncodeCommit(1, RowMaker(&catalogue, "e", 2).Make(20));
+  const std::string blob = *EncodeCommit(1, RowMaker(&catalogue, "e", 2).Make(20));
   for (std::size_t bit = 0; bit < blob.size() * 8; ++bit) {
     std::string damaged = blob;
     damaged[bit / 8] = static_cast<char>(damaged[bit / 8] ^ 1 << bit % 8);
@@ -67,7 +67,7 @@ TEST(CommitBlob, ForgedBlobsNeverBreakTheDecoder) {
   SCOPED_TRACE("QUIPU_SEED=" + std::to_string(seed));
   Random random(seed);
   Catalogue catalogue;
-  const std::string blob = EncodeCommit(1, RowMaker(&catalogue, "e", seed).Make(40));
+  const std::string blob = *EncodeCommit(1, RowMaker(&catalogue, "e", seed).Make(40));
   int refused = 0;
   for (int round = 0; round < 20'000; ++round) {
     std::string forged = blob;
@@ -92,7 +92,7 @@ TEST(CommitBlob, ForgedBlobsNeverBreakTheDecoder) {
 
 TEST(CommitBlob, OrdinalsMustBeInTheCatalogue) {
   Catalogue full;
-  const std::string blob = EncodeCommit(1, RowMaker(&full, "e", 3).Make(10));
+  const std::string blob = *EncodeCommit(1, RowMaker(&full, "e", 3).Make(10));
   const auto decoded = DecodeCommit(blob, Catalogue());
   EXPECT_EQ(decoded.error().code(), StatusCode::kCorruption);
   EXPECT_NE(decoded.error().message().find("catalogue"), std::string_view::npos);

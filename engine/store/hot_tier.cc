@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 #include <numeric>
+#include <set>
 
 #include "base/check.h"
 
@@ -19,6 +20,19 @@ void FillBounds(HotBatch* batch) {
   batch->time_min = *low;
   batch->time_max = *high;
   batch->bytes = batch->rows.bytes();
+}
+
+/// Can these neighbours be one batch? A batch has a place for each row in each column: rows of few columns are not united with
+/// rows of many others.
+bool FitTogether(std::span<const HotBatchPtr> batches) {
+  std::uint64_t rows = 0;
+  std::set<ColumnId> dimensions, measures;
+  for (const HotBatchPtr& batch : batches) {
+    rows += RowsOf(batch);
+    for (const CodedColumn& column : batch->rows.dimensions) dimensions.insert(column.id);
+    for (const DecimalColumn& column : batch->rows.measures) measures.insert(column.id);
+  }
+  return rows <= kHotBatchRowsMax && rows * (dimensions.size() + measures.size()) <= kHotBatchCellsMax;
 }
 
 /// Rows of the batch that belong to commits up to `seq`.
@@ -95,12 +109,9 @@ void AppendHot(HotBatchPtr batch, std::vector<HotBatchPtr>* hot) {
     auto first = large.base();
     if (static_cast<std::size_t>(hot->end() - first) < kHotFanIn) return;
     // All of them, or as many as one batch holds; past those that are full.
-    while (hot->end() - first >= 2 && RowsOf(*first) + RowsOf(*(first + 1)) > kHotBatchRowsMax) {
-      ++first;
-    }
+    while (hot->end() - first >= 2 && !FitTogether({first, first + 2})) ++first;
     auto last = first;
-    std::size_t rows = 0;
-    while (last != hot->end() && rows + RowsOf(*last) <= kHotBatchRowsMax) rows += RowsOf(*last++);
+    while (last != hot->end() && FitTogether({first, last + 1})) ++last;
     if (last - first < 2) return;
     HotBatchPtr merged = MergeHotBatches({first, last});
     *first = std::move(merged);

@@ -22,6 +22,8 @@
 namespace quipu {
 
 inline constexpr std::uint64_t kHotBatchRowsMax = 65'536;
+/// Rows x columns of a merged batch: 32 MiB to 64 MiB.
+inline constexpr std::uint64_t kHotBatchCellsMax = 4ull << 20;
 inline constexpr std::size_t kHotFanIn = 8;
 
 /// The rows of one commit, at least one.

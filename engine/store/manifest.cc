@@ -62,6 +62,7 @@ Result<ProducerState::Reply> DecodeReply(ByteReader* in, std::string_view what) 
   ProducerState::Reply reply;
   reply.sequence = in->U64();
   reply.seq = in->U64();
+  reply.content = in->U64();
   const std::string_view outcomes = in->Text();
   reply.outcomes.assign(outcomes.begin(), outcomes.end());
   const std::uint64_t ids = in->Varint();
@@ -256,6 +257,7 @@ std::string EncodeProducer(std::string_view id, const ProducerState& state) {
   for (const ProducerState::Reply& reply : state.replies) {
     w.U64(reply.sequence);
     w.U64(reply.seq);
+    w.U64(reply.content);
     w.Text(AsText(reply.outcomes));
     w.Varint(reply.generated_ids.size());
     for (const auto& [row, generated] : reply.generated_ids) {

@@ -26,7 +26,7 @@ ProducerState SomeProducer() {
   state.epoch = 3;
   state.last_sequence = 12;
   for (std::uint64_t i = 8; i <= 12; ++i)
-    state.replies.push_back({i, 100 + i, {0, 1, 2, 0}, {{3, "generated"}, {0, ""}}});
+    state.replies.push_back({i, 100 + i, ~i, {0, 1, 2, 0}, {{3, "generated"}, {0, ""}}});
   return state;
 }
 

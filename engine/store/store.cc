@@ -69,7 +69,15 @@ Status Store::write_error() const {
 void Store::WaitForChange(const View* seen, std::int64_t timeout_us) const {
   std::unique_lock lock(mutex_);
   changed_.wait_for(lock, std::chrono::microseconds(timeout_us),
-                    [&] { return view_.get() != seen || !write_error_.ok(); });
+                    [&] { return view_.get() != seen || !write_error_.ok() || waiting_ended_; });
+}
+
+void Store::StopWaiting() {
+  {
+    const std::lock_guard lock(mutex_);
+    waiting_ended_ = true;
+  }
+  changed_.notify_all();
 }
 
 void Store::Publish(std::shared_ptr<View> next) {
@@ -114,7 +122,7 @@ Result<CommitResult> Store::Commit(CommitRequest request) {
   Totals added = TotalsOf(request.rows);
   Totals totals = before->totals;
   totals.Add(added);
-  std::string blob = EncodeCommit(seq, request.rows);
+  QUIPU_TRY_ASSIGN(std::string blob, EncodeCommit(seq, request.rows));
   KvBatch batch = std::move(request.extra);
   batch.Put(KvSpace::kMeta, std::string(kLastCommitKey), EncodeLastCommit({seq, totals}));
   for (const auto& [id, state] : request.producers) {

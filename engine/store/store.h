@@ -62,6 +62,7 @@ struct ProducerState {
   struct Reply {
     std::uint64_t sequence = 0;
     std::uint64_t seq = 0;  ///< The commit.
+    std::uint64_t content = 0;  ///< Hash of the batch as it was sent.
     std::vector<std::uint8_t> outcomes;
     std::vector<std::pair<std::uint32_t, std::string>> generated_ids;
   };
@@ -127,6 +128,8 @@ class Store {
   [[nodiscard]] Status write_error() const;
   /// Waits until the view changes from `seen` or `timeout_us` has passed. For back-pressure.
   void WaitForChange(const View* seen, std::int64_t timeout_us) const;
+  /// From now on WaitForChange returns at once: the store is about to be closed.
+  void StopWaiting();
 
   /// Closes the KvStore and gives up the lock. Views stay readable; Commit, Install and SyncNow are kCancelled from now on. No other
   /// call may be under way.
@@ -179,6 +182,7 @@ class Store {
   mutable std::condition_variable changed_;
   ViewPtr view_;
   Status write_error_;
+  bool waiting_ended_ = false;
 };
 
 }  // namespace quipu

@@ -478,7 +478,7 @@ TEST_F(StoreTest, ProducersAndEmptyCommits) {
     CommitRequest request;
     ProducerState state;
     state.last_sequence = sequence;
-    state.replies.push_back({sequence, store_->view()->as_of + 1, {1}, {}});
+    state.replies.push_back({sequence, store_->view()->as_of + 1, 7, {1}, {}});
     request.producers.emplace_back("p", state);
     const auto done = store_->Commit(std::move(request));
     ASSERT_TRUE(done) << done.error().ToString();

@@ -14,10 +14,10 @@ constexpr std::uint32_t kBlockRows = 16'384;
 constexpr std::size_t kInputsMax =
     64;  // bounds the memory of one merge; more segments take several merges
 
-/// Tier of a segment: 0 up to 65,536 rows, then one more for each factor of four.
+/// Tier of a segment: 0 up to 1,024 rows, then one more for each factor of four.
 int TierOf(std::uint64_t rows) {
   int tier = 0;
-  for (std::uint64_t bound = kRowGroupRows; rows > bound; bound *= 4) ++tier;
+  for (std::uint64_t bound = kVectorRows; rows > bound; bound *= 4) ++tier;
   return tier;
 }
 
@@ -151,11 +151,12 @@ class KWayMerge {
 
 }  // namespace
 
-std::vector<std::uint64_t> PickMerge(const View& view, const Options& options, bool on_request) {
+std::vector<std::uint64_t> PickMerge(const View& view, const Options& options, bool on_request,
+                                     const std::set<std::uint64_t>& except) {
   std::map<std::pair<MonthIndex, int>, std::vector<const SegmentMeta*>> tiers;
   for (const SegmentPtr& segment : view.segments) {
     const SegmentMeta& meta = segment->meta();
-    if (meta.totals.rows >= options.merged_rows_max) continue;
+    if (meta.totals.rows >= options.merged_rows_max || except.contains(meta.spec.segment_id)) continue;
     tiers[{meta.spec.month, on_request ? 0 : TierOf(meta.totals.rows)}].push_back(&meta);
   }
   const std::size_t fan_in =
@@ -163,14 +164,14 @@ std::vector<std::uint64_t> PickMerge(const View& view, const Options& options, b
   for (const auto& [key, metas] : tiers) {
     if (metas.size() < fan_in) continue;
     auto ids = TakeSmallest(metas, options);
-    if (ids.size() >= fan_in) return ids;
+    if (!ids.empty()) return ids;  // maybe fewer than the fan-in: large ones reach the bound on rows
   }
   return {};
 }
 
 Status MergeSegments(Store* store, const std::vector<std::uint64_t>& ids,
                      const MergeProgress& progress) {
-  const ViewPtr view = store->view();
+  ViewPtr view = store->view();
   std::vector<SegmentPtr> inputs;
   SegmentSpec spec;
   spec.store_id = store->store_id();
@@ -186,6 +187,7 @@ Status MergeSegments(Store* store, const std::vector<std::uint64_t>& ids,
   if (inputs.size() != ids.size() || inputs.size() < 2) {
     return Status::Conflict("segments to merge are no longer there; nothing has changed");
   }
+  view.reset();  // a merge takes long: what is sealed meanwhile must not be kept in memory for it
   QUIPU_TRY_ASSIGN(spec.segment_id, store->ReserveSegmentIds(1));
   QUIPU_TRY_ASSIGN(auto writer, SegmentWriter::Create(store->vfs(), store->segments_folder(), spec,
                                                       &store->catalogue()));
@@ -195,9 +197,8 @@ Status MergeSegments(Store* store, const std::vector<std::uint64_t>& ids,
   edit.add.push_back(std::move(merged));
   edit.remove = ids;
   Status installed = store->Install(edit);
-  if (!installed.ok() &&
-      installed.code() !=
-          StatusCode::kIoError) {  // after kIoError the manifest may name it already
+  // After a failed write the manifest may name the file already; after any other failure nothing does.
+  if (!installed.ok() && store->write_error().ok()) {
     (void)store->vfs()->Unlink(JoinPath(store->segments_folder(), edit.add.front().file_name));
   }
   return installed;

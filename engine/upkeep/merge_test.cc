@@ -59,12 +59,22 @@ TEST_F(MergeTest, PickKeepsUnderTheRowBound) {
 TEST_F(MergeTest, PickMergesByTier) {
   options_.merge_fan_in = 2;
   Open();
-  SealedCommit(70'000);  // tier 1
-  SealedCommit(10);      // tier 0
+  SealedCommit(1'025);  // tier 1
+  SealedCommit(10);     // tier 0
   EXPECT_TRUE(Pick(false).empty());
   EXPECT_EQ(Pick(true), (Ids{2, 1}));
-  SealedCommit(65'536);  // the last of tier 0
+  SealedCommit(1'024);  // the last of tier 0
   EXPECT_EQ(Pick(false), (Ids{2, 3}));
+}
+
+TEST_F(MergeTest, LargeSegmentsMergeInSmallerNumbers) {
+  options_.merge_fan_in = 4;
+  options_.merged_rows_max = 130;
+  Open();
+  for (int i = 0; i < 3; ++i) SealedCommit(60);
+  EXPECT_TRUE(Pick(false).empty());
+  SealedCommit(60);
+  EXPECT_EQ(Pick(false), (Ids{1, 2}));  // all four have 240 rows
 }
 
 TEST_F(MergeTest, AFanInAboveTheInputsOfAMergeStillMerges) {

@@ -18,8 +18,10 @@ void AddProblem(VerifyReport* report, std::string place, std::string message) {
 Status VerifySegments(const View& view, VerifyReport* report, const Progress& progress) {
   for (const SegmentPtr& segment : view.segments) {
     SegmentVerifyReport one;
+    // Damage is in `one` already; what is not damage (a failed read) means that the check could not be done.
     const Status status = segment->Verify(&one);
-    if (!status.ok()) AddProblem(report, segment->path(), std::string(status.message()));
+    if (!status.ok() && status.code() != StatusCode::kCorruption) return status;
+    if (!status.ok() && one.problems.empty()) one.problems.emplace_back(status.message());
     for (std::string& problem : one.problems)
       AddProblem(report, segment->path(), std::move(problem));
     ++report->segments;

@@ -59,7 +59,8 @@ struct Event {
 };
 
 /// An optional stamp that makes a whole batch idempotent, like a Kafka producer's: sequences of one producer count 1, 2, 3...
-/// A replay of one of the last 5 is answered from the stored reply; a gap or an older epoch is kConflict.
+/// A replay of one of the last 5 is answered from the stored reply; a gap, an older epoch, or other events under a number that was
+/// used is kConflict.
 struct ProducerStamp {
   std::string id;           ///< 1..256 bytes.
   std::uint64_t epoch = 0;  ///< A higher epoch fences the lower ones and starts again at sequence 1.

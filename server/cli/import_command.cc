@@ -34,9 +34,9 @@ would become another event.
 
 The first bad line ends the import; everything before it is stored. With --keep-going bad lines
 are reported and skipped. The exit status is 1 if any line was bad or in conflict.
---producer stamps the batches 1, 2, 3... in an epoch; a run of an older epoch than the last is
-refused. Give the same --producer-epoch again only to repeat a run with exactly the same input:
-its batches are answered as they were then, without looking at their lines.
+--producer stamps the batches 1, 2, 3... in an epoch, a new one for each run. An epoch older than
+the last one is refused. The same --producer-epoch again repeats that run: its last few batches are
+answered as they were then, without looking at their lines; more than those are refused.
 
 Examples:
   quipu import S events.ndjson.zst
