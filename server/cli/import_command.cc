@@ -146,14 +146,9 @@ void SayHowItEnded(const import::ImportAccount& a, bool keep_going, progress::Me
         "twice)");
   }
   if (a.replayed > 0) {
-    meter->Say(fmt::format(
-        "note: {} lines were answered as in an earlier run of this producer and epoch, without "
-        "looking at them; if they are other lines, import them with a higher --producer-epoch",
-        a.replayed));
-  }
-  if (a.unanswered > 0) {
     meter->Say(
-        fmt::format("{} of them are not stored: the earlier run had fewer lines", a.unanswered));
+        fmt::format("note: {} lines were answered as in an earlier run of this producer and epoch",
+                    a.replayed));
   }
   if (a.conflict > 0 && a.running_ids > 0) {
     meter->Say(
@@ -220,7 +215,7 @@ int RunImport(const Flags& flags) {
   const double seconds =
       std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   SayHowItEnded(account, flags.keep_going, &meter);
-  int exit = account.conflict + account.invalid + account.unanswered > 0 ? kExitFailed : kExitOk;
+  int exit = account.conflict + account.invalid > 0 ? kExitFailed : kExitOk;
   if (account.interrupted) exit = InterruptExit();
   if (!status.ok()) exit = Fail(status);
   if (status.ok() && !closed.ok()) exit = Fail(closed);

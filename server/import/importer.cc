@@ -209,7 +209,6 @@ void Importer::Settle() {
   for (const AnsweredBatch& batch : pipeline_.TakeAnswers()) {
     const IngestReply& reply = batch.reply;
     if (reply.replayed) account_.replayed += batch.lines.size();
-    account_.unanswered += batch.lines.size() - std::min(batch.lines.size(), reply.outcomes.size());
     std::size_t problem = 0;
     for (std::size_t i = 0; i < reply.outcomes.size() && i < batch.lines.size(); ++i) {
       switch (reply.outcomes[i]) {

@@ -50,10 +50,8 @@ struct ImportAccount {
   std::uint64_t files = 0;  ///< Read to their end.
   std::uint64_t lines = 0;
   std::uint64_t accepted = 0, duplicate = 0, conflict = 0, invalid = 0;
-  /// Events of batches that the store answered from its memory of the same producer, epoch and sequence, without looking at them.
+  /// Events of batches that the store answered from its memory of the same batch of this producer.
   std::uint64_t replayed = 0;
-  std::uint64_t unanswered =
-      0;  ///< Of those, the ones that the remembered answer says nothing about.
   std::uint64_t running_ids = 0;  ///< Events that got a running hash as id.
   bool interrupted = false;
   std::string stopped_file;  ///< With stopped_line: where a bad line ended the import.

@@ -45,13 +45,13 @@ std::string ToCsv(const ResultSet& result) {
     if (i > 0) out += ',';
     AppendText(result.columns[i].name, &out);
   }
-  out += "\r\n";
+  out += "\n";
   for (std::size_t row = 0; row < result.rows(); ++row) {
     for (std::size_t i = 0; i < result.columns.size(); ++i) {
       if (i > 0) out += ',';
       AppendValue(result.columns[i], row, result.zone, &out);
     }
-    out += "\r\n";
+    out += "\n";
   }
   return out;
 }

@@ -109,9 +109,9 @@ TEST(Json, Strings) { EXPECT_EQ(JsonString("a\"\\\n\x01/"), "\"a\\\"\\\\\\n\\u00
 TEST(Csv, QuotesFormulasAndAbsence) {
   ResultSet r = Sample();
   EXPECT_EQ(ToCsv(r),
-            "window_start,path,count,avg(x)\r\n"
-            "2026-03-01T00:00:00Z,\"'=a,\"\"\xc3\xa9\n\",7,1.234567891\r\n"
-            "2026-03-02T00:00:00Z,,12345,\r\n");
+            "window_start,path,count,avg(x)\n"
+            "2026-03-01T00:00:00Z,\"'=a,\"\"\xc3\xa9\n\",7,1.234567891\n"
+            "2026-03-02T00:00:00Z,,12345,\n");
   r.columns[1].present[1] = 1;
   EXPECT_NE(ToCsv(r).find("2026-03-02T00:00:00Z,\"\",12345"), std::string::npos);
   for (const char* start : {"=", "+", "-", "@"}) {

@@ -21,10 +21,10 @@ count
 # --keep-going skips the bad ones and imports the rest; a conflict is reported, too.
 $ quipu import S events.ndjson --keep-going --json | sed 's/"seconds":[^i]*"inter/"inter/'
 events.ndjson:2: time is "yesterday", which is not understood; write it like 2026-03-01T10:20:30Z
-events.ndjson:3: customer is missing; every event names one (--set customer=NAME gives a constant)
+events.ndjson:3: customer is missing or empty; every event names one (--set customer=NAME gives a constant)
 events.ndjson:4: quantity is "1e30", which has too many digits; a number is below 10^20 with at most 18 digits after the point
 events.ndjson:5: unknown key "colour"; an event has id, source, time, customer, service, quantity, cost, dimensions, measures (other attributes go into dimensions and measures)
-events.ndjson:6: not a JSON object (The JSON element does not have the requested type.); write one complete object on each line
+events.ndjson:6: not a JSON object; write one complete object on each line
 events.ndjson:7: an event with this id is stored with other content; give the line another id or correct it
 {"files":1,"lines":8,"accepted":1,"duplicate":1,"conflict":1,"invalid":5,"interrupted":false,"stopped_at":null}
 $ quipu query S --select count --group-by service --format csv

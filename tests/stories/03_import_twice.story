@@ -19,11 +19,11 @@ $ gzip usage.csv && quipu import S usage.csv.gz --map time=when,customer=who,mea
 # Fields that no column and no --set gives.
 $ gunzip usage.csv.gz; quipu import S usage.csv --map time=when,customer=who
 usage.csv: columns left out: tokens
-usage.csv:2: service is missing; every event names one (--set service=NAME gives a constant)
+usage.csv:2: service is missing or empty; every event names one (--set service=NAME gives a constant)
 stopped at usage.csv:2: the lines before it are stored, none after it; correct the line and import again (nothing is counted twice), or skip bad lines with --keep-going
 accepted 0, duplicate 0, conflict 0, invalid 1 in <seconds> (<rate>)
 [exit 1]
 $ quipu import S usage.csv --map time=nowhere,customer=who --set service=llm
-quipu: usage.csv: 1: --map time=nowhere: the header has no such column; it has when, who, tokens
+quipu: usage.csv:1: --map time=nowhere: the header has no such column; it has when, who, tokens
 accepted 0, duplicate 0, conflict 0, invalid 0 in <seconds> (<rate>)
 [exit 1]

@@ -1,10 +1,10 @@
 # Wrong usage is exit status 2 and says what to do; what fails is exit status 1.
 $ quipu
-quipu: A subcommand is required
+quipu: name a command: init, import, query, usage, stats, trends, peaks, top, partitions, info, verify, compact, generate
 See: quipu --help
 [exit 2]
 $ quipu frobnicate
-quipu: A subcommand is required
+quipu: "frobnicate" is not a command; there are init, import, query, usage, stats, trends, peaks, top, partitions, info, verify, compact, generate
 See: quipu --help
 [exit 2]
 $ quipu query
@@ -25,8 +25,9 @@ quipu query: aggregate 'median': the name to aggregate is missing; allowed are c
 See: quipu query --help
 [exit 2]
 $ quipu query S --select 'sum(tokns)'
-quipu: no event has a measure 'tokns'; known: quantity, cost, tokens
-[exit 1]
+quipu query: no event has a measure 'tokns'; known: quantity, cost, tokens
+See: quipu query --help
+[exit 2]
 $ quipu query S --select count --window fortnight
 quipu query: window 'fortnight': allowed are minute, hour, day, week and month
 See: quipu query --help
@@ -44,11 +45,13 @@ quipu query: --from: not a time, expected like 2026-03-01 or 2026-03-01T10:20:30
 See: quipu query --help
 [exit 2]
 $ quipu query S --select count --from 2026-03-02 --to 2026-03-01
-quipu: from (2026-03-02T00:00:00Z) is after to (2026-03-01T00:00:00Z)
-[exit 1]
+quipu query: from (2026-03-02T00:00:00Z) is after to (2026-03-01T00:00:00Z)
+See: quipu query --help
+[exit 2]
 $ quipu query S --select count --order-by cost
-quipu: cannot order by 'cost': it is not a column of the answer
-[exit 1]
+quipu query: cannot order by 'cost': it is not a column of the answer
+See: quipu query --help
+[exit 2]
 $ quipu query S --select count --format xml
 quipu query: "xml" is not an output format; use table, json or csv
 See: quipu query --help
