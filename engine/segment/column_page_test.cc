@@ -113,7 +113,8 @@ TEST(DimensionPageTest, DictionaryIsSortedAndHoldsOnlyWhatOccurs) {
 TEST(StringPageTest, ChecksOrderCountAndLength) {
   const std::vector<std::string_view> strings = {"b", "a"};
   std::string page;
-  EncodeStringPage(strings, &page);
+  QUIPU_ASSERT_OK(
+      EncodeStringPage(strings, {.count_max = 2, .string_bytes_max = 1, .sorted = false}, &page));
   EXPECT_TRUE(
       DecodeStringPage(AsBytes(page), {.count_max = 2, .string_bytes_max = 1, .sorted = false}));
   EXPECT_FALSE(
@@ -124,6 +125,31 @@ TEST(StringPageTest, ChecksOrderCountAndLength) {
       DecodeStringPage(AsBytes(page), {.count_max = 2, .string_bytes_max = 0, .sorted = false}));
   EXPECT_FALSE(DecodeStringPage(AsBytes(page + "x"),
                                 {.count_max = 2, .string_bytes_max = 1, .sorted = false}));
+}
+
+// What a reader refuses is not written.
+TEST(StringPageTest, TheWriterKnowsTheReadersLimits) {
+  const auto code = [](std::span<const std::string_view> strings, const StringLimits& limits) {
+    std::string page = "before";
+    const Status status = EncodeStringPage(strings, limits, &page);
+    EXPECT_EQ(page == "before", !status.ok());
+    EXPECT_EQ(status.ok() || !status.message().empty(), true);
+    return status.code();
+  };
+  const std::vector<std::string_view> two = {"b", "a"};
+  const StringLimits exact{.count_max = 2, .string_bytes_max = 1, .sorted = false};
+  EXPECT_EQ(code(two, exact), StatusCode::kOk);
+  EXPECT_EQ(code(two, {.count_max = 1, .string_bytes_max = 1, .sorted = false}),
+            StatusCode::kExhausted);
+  EXPECT_EQ(code(two, {.count_max = 2, .string_bytes_max = 0, .sorted = false}),
+            StatusCode::kExhausted);
+  EXPECT_EQ(code(two, {.count_max = 2, .string_bytes_max = 1, .sorted = true}),
+            StatusCode::kInternal);
+  // 2 GiB, all of them the same 4 KiB.
+  const std::string text(4096, 'x');
+  const std::vector<std::string_view> many((kStringListBytesMax >> 12) + 1, text);
+  EXPECT_EQ(code(many, {.count_max = many.size(), .string_bytes_max = 4096, .sorted = false}),
+            StatusCode::kExhausted);
 }
 
 // Payloads without a checksum in front: whatever the bytes are, a decoder answers or refuses.
@@ -182,12 +208,13 @@ TEST_F(MutatedPages, NeverBringDownADecoder) {
     for (const std::uint32_t code : out) ASSERT_LE(code, sorted.strings.size());
   });
   page.clear();
-  EncodeStringPage(sorted.strings, &page);
+  QUIPU_ASSERT_OK(EncodeStringPage(
+      sorted.strings, {.count_max = rows, .string_bytes_max = 4096, .sorted = true}, &page));
   ForManyMutations(page, [&](Bytes in) {
     (void)DecodeStringPage(in, {.count_max = rows, .string_bytes_max = 4096, .sorted = true});
   });
   page.clear();
-  EncodeIdPage(rows_.ids, rows_.sources, &page);
+  QUIPU_ASSERT_OK(EncodeIdPage(rows_.ids, rows_.sources, &page));
   ForManyMutations(page, [&](Bytes in) {
     const Result<StringList> sources = DecodeSources(in, rows);
     IdVector out;

@@ -282,6 +282,24 @@ Status CheckFooter(const SegmentFooter& footer, std::uint64_t footer_offset) {
   return CheckTiling(footer, footer_offset);
 }
 
+// A FlatBuffer of 2 GiB ends the process, so its size is judged before. What is added up here is at least a sixth of what the encoder
+// writes (a measure has an id, a page and its totals of at most 90 bytes), hence what passes is far below 2 GiB.
+Status CheckFits(const SegmentFooter& footer) {
+  const std::size_t tables = 1 + footer.row_groups.size() + footer.measures.size() +
+                             footer.dimensions.size() + footer.services.size();
+  std::size_t columns = 0;
+  for (const RowGroupFooter& group : footer.row_groups)
+    columns += group.measures.size() + group.codes.size() + group.dictionaries.size();
+  if (tables <= kTablesMax && columns <= kPagePayloadBytesMax / sizeof(PageRef)) return Status();
+  return Status::Exhausted(
+      "segment writer: the footer would need " + std::to_string(tables) + " tables (at most " +
+      std::to_string(kTablesMax) + ") for " + std::to_string(footer.services.size()) +
+      " services, " + std::to_string(footer.measures.size()) + " measures and " +
+      std::to_string(footer.row_groups.size()) + " row groups with " + std::to_string(columns) +
+      " column pages (at most " + std::to_string(kPagePayloadBytesMax / sizeof(PageRef)) +
+      "); write several segments");
+}
+
 }  // namespace
 
 std::vector<PlacedPage> PagesOf(const SegmentFooter& footer) {
@@ -318,7 +336,8 @@ std::vector<PlacedPage> PagesOf(const SegmentFooter& footer) {
   return pages;
 }
 
-std::string EncodeFooter(const SegmentFooter& footer) {
+Result<std::string> EncodeFooter(const SegmentFooter& footer) {
+  QUIPU_TRY(CheckFits(footer));
   FlatBufferBuilder b;
   const auto totals = ToFb(&b, footer.totals);
   const auto measures = ToFb(&b, footer.measures);
@@ -355,7 +374,7 @@ std::string EncodeFooter(const SegmentFooter& footer) {
   out.add_identity_first_hashes(first_hashes);
   out.add_filter(&filter);
   b.Finish(out.Finish());
-  return {reinterpret_cast<const char*>(b.GetBufferPointer()), b.GetSize()};
+  return std::string(reinterpret_cast<const char*>(b.GetBufferPointer()), b.GetSize());
 }
 
 Result<SegmentFooter> DecodeFooter(Bytes payload, std::uint64_t footer_offset) {

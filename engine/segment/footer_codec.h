@@ -46,7 +46,8 @@ struct PlacedPage {
 /// All pages but the footer, in the order in which they stand in the file.
 std::vector<PlacedPage> PagesOf(const SegmentFooter& footer);
 
-std::string EncodeFooter(const SegmentFooter& footer);
+/// kExhausted if a reader would refuse the footer for its size, or if it would not even fit a FlatBuffer.
+Result<std::string> EncodeFooter(const SegmentFooter& footer);
 /// The payload of the footer page at `footer_offset`. Checks everything that can be checked without other pages: that pages
 /// tile the file from header to footer, counts, orders, sums. kCorruption without the name of the file.
 Result<SegmentFooter> DecodeFooter(Bytes payload, std::uint64_t footer_offset);

@@ -12,13 +12,20 @@
 #include "segment/vector_table.h"
 
 namespace quipu {
+namespace {
 
-void EncodeIdPage(const StringList& ids, const CodedColumn& sources, std::string* out) {
+StringLimits SourceLimits(std::size_t rows) {
+  return {.count_max = rows, .string_bytes_max = kNameBytesMax, .sorted = true};
+}
+
+}  // namespace
+
+Status EncodeIdPage(const StringList& ids, const CodedColumn& sources, std::string* out) {
   const std::size_t rows = ids.size();
   const std::size_t vectors = VectorsOf(rows);
   VectorTableWriter table(vectors, out);
   const SortedColumn sorted = SortDictionary(sources);
-  EncodeStringPage(sorted.strings, out);
+  QUIPU_TRY(EncodeStringPage(sorted.strings, SourceLimits(rows), out));
   std::array<std::int64_t, kVectorRows> codes;
   std::array<std::string_view, kVectorRows> texts;
   for (std::size_t v = 0; v < vectors; ++v) {
@@ -26,17 +33,22 @@ void EncodeIdPage(const StringList& ids, const CodedColumn& sources, std::string
     for (std::size_t i = 0; i < n; ++i) {
       codes[i] = sorted.codes[first + i];
       texts[i] = ids[first + i];
+      if (texts[i].size() > kNameBytesMax) {
+        return Status::Exhausted("ids: an id of " + std::to_string(texts[i].size()) +
+                                 " bytes, at most " + std::to_string(kNameBytesMax) +
+                                 " are possible");
+      }
     }
     table.BeginBlock();
     EncodeInts(std::span(codes).first(n), out);
     EncodeIds(std::span(texts).first(n), out);
   }
+  return Status();
 }
 
 Result<StringList> DecodeSources(Bytes payload, std::size_t rows) {
   QUIPU_TRY_ASSIGN(const Bytes rest, VectorTableRest(payload, rows));
-  return DecodeStringPage(rest,
-                          {.count_max = rows, .string_bytes_max = kNameBytesMax, .sorted = true});
+  return DecodeStringPage(rest, SourceLimits(rows));
 }
 
 Status DecodeIdVector(Bytes payload, std::size_t rows, std::size_t v, std::size_t sources,

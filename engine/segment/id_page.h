@@ -12,7 +12,8 @@
 
 namespace quipu {
 
-void EncodeIdPage(const StringList& ids, const CodedColumn& sources, std::string* out);
+/// kExhausted if a source or an id is longer than a reader allows.
+Status EncodeIdPage(const StringList& ids, const CodedColumn& sources, std::string* out);
 
 /// The ids and sources of one vector.
 struct IdVector {

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/check.h"
+#include "quipu/event.h"
 #include "segment/dimension_page.h"
 #include "segment/id_page.h"
 #include "segment/measure_page.h"
@@ -59,14 +60,20 @@ Result<RowGroupFooter> EncodeRowGroup(const RowBatch& rows, const PageSink& sink
     EncodeCodesPage(sorted.codes, &payload);
     QUIPU_TRY_ASSIGN(const PageRef codes, sink(PageKind::kDimension, column.id, payload));
     payload.clear();
-    EncodeStringPage(sorted.strings, &payload);
+    const Status encoded = EncodeStringPage(
+        sorted.strings,
+        {.count_max = rows.size(), .string_bytes_max = kDimensionBytesMax, .sorted = true},
+        &payload);
+    if (!encoded.ok())
+      return encoded.WithContext("segment writer: dictionary of dimension " +
+                                 std::to_string(column.id));
     QUIPU_TRY_ASSIGN(const PageRef dictionary, sink(PageKind::kDictionary, column.id, payload));
     group.dimension_ids.push_back(column.id);
     group.codes.push_back(codes);
     group.dictionaries.push_back(dictionary);
   }
   payload.clear();
-  EncodeIdPage(rows.ids, rows.sources, &payload);
+  QUIPU_TRY(EncodeIdPage(rows.ids, rows.sources, &payload));
   QUIPU_TRY_ASSIGN(group.ids, sink(PageKind::kIds, 0, payload));
   return group;
 }

@@ -67,13 +67,15 @@ std::string SegmentFileName(std::uint64_t segment_id, MonthIndex month);
 
 class SegmentWriter {
  public:
-  /// Starts `folder`/<name>.tmp. `vfs` and `names` must outlive the writer.
+  /// Starts `folder`/<name>.tmp. `vfs` and `names` must outlive the writer. `bounds` are the defaults but in tests.
   static Result<std::unique_ptr<SegmentWriter>> Create(Vfs* vfs, const std::string& folder,
-                                                       const SegmentSpec& spec, const Names* names);
-  ~SegmentWriter();  ///< Unfinished: the .tmp file is removed, if that works.
+                                                       const SegmentSpec& spec, const Names* names,
+                                                       const SummaryBounds& bounds = {});
+  ~SegmentWriter();  ///< Unfinished: the file is removed under whatever name it has, if that works.
   /// Rows in segment order, after all earlier ones; all of the month. Order and month are checked (kInternal).
   Status Append(const RowBatch& rows);
-  /// Writes the rest, syncs, renames, syncs the folder. At least one row. After an error the file is abandoned.
+  /// Writes the rest, syncs, renames, syncs the folder. At least one row. After an error the file is abandoned. kExhausted, from here or
+  /// from Append: more than a reader would take (cells, names, bytes of a page); the message says of what.
   Result<SegmentMeta> Finish();
 
  private:

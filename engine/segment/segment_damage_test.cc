@@ -284,6 +284,7 @@ TEST_F(SegmentDamageTest, EveryFailedWriteIsReportedAndLeavesNoSegment) {
       ASSERT_FALSE(meta);
       EXPECT_EQ(meta.error().code(), StatusCode::kIoError) << meta.error().ToString();
       faulty.Heal();
+      EXPECT_TRUE(vfs.List("/s")->empty()) << "call " << n << " failed and left a file";
       const Result<SegmentMeta> again = WriteSegment(&vfs, names_, rows_, 0, TestSpec(99));
       ASSERT_TRUE(again) << again.error().ToString();
       vfs.OnPublish({PathOf(*again)});

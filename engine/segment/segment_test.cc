@@ -5,6 +5,8 @@
 
 #include <thread>
 
+#include "quipu/event.h"
+#include "segment/footer_codec.h"
 #include "segment/segment_testing.h"
 
 namespace quipu {
@@ -261,6 +263,59 @@ TEST_F(SegmentTest, RefusesWhatIsNotInOrderOrNotOfTheMonth) {
   }
   EXPECT_EQ(start(4)->Finish().error().code(), StatusCode::kInternal) << "no rows";
   EXPECT_TRUE(vfs_.List("/s")->empty()) << "abandoned writers leave nothing";
+}
+
+TEST_F(SegmentTest, TooManyCellsEndTheWritingWithAMessage) {
+  const RowBatch rows = RandomRows(random_, names_, {.rows = 3000});
+  const auto code_with = [&](std::uint64_t entries, std::uint64_t id) {
+    SummaryBounds bounds;
+    bounds.entries = entries;
+    const auto writer = *SegmentWriter::Create(&vfs_, "/s", TestSpec(id), &names_, bounds);
+    EXPECT_TRUE(writer->Append(rows).ok());
+    const Result<SegmentMeta> meta = writer->Finish();
+    const bool named =
+        std::string(meta.error().message()).find("services x measures") != std::string::npos;
+    EXPECT_EQ(named, !meta);
+    return meta.error().code();
+  };
+  EXPECT_EQ(code_with(500, 1), StatusCode::kExhausted);
+  EXPECT_TRUE(vfs_.List("/s")->empty());
+  EXPECT_EQ(code_with(1 << 20, 2), StatusCode::kOk);
+}
+
+class LongCustomerNames final : public Names {
+ public:
+  [[nodiscard]] std::string_view Customer(CustomerOrdinal) const override { return long_; }
+  [[nodiscard]] std::string_view Service(ServiceOrdinal) const override { return "s"; }
+  [[nodiscard]] std::string_view Dimension(ColumnId) const override { return "d"; }
+  [[nodiscard]] std::string_view Measure(ColumnId) const override { return "m"; }
+
+ private:
+  const std::string long_ = std::string(kNameBytesMax + 1, 'n');
+};
+
+TEST_F(SegmentTest, DoesNotWriteStringsThatItsReaderRefuses) {
+  const LongCustomerNames names;
+  const Result<SegmentMeta> meta =
+      WriteSegment(&vfs_, names, RandomRows(random_, names_, {.rows = 100}));
+  ASSERT_FALSE(meta);
+  EXPECT_EQ(meta.error().code(), StatusCode::kExhausted);
+  EXPECT_NE(meta.error().message().find("customers"), std::string::npos) << meta.error().ToString();
+  for (const bool id : {false, true}) {
+    RowBatchBuilder builder;
+    builder.BeginRow(1, 0, MonthStart(kTestMonth), {1, 1},
+                     std::string(id ? kNameBytesMax + 1 : 1, 'i'), "");
+    builder.AddMeasure(kQuantityColumn, Decimal(1));
+    builder.AddDimension(2, std::string(id ? 1 : kDimensionBytesMax + 1, 'd'));
+    EXPECT_EQ(WriteSegment(&vfs_, names_, builder.Finish()).error().code(), StatusCode::kExhausted);
+  }
+  EXPECT_TRUE(vfs_.List("/s")->empty());
+}
+
+TEST(SegmentFooterTest, TooManyServicesAreRefused) {
+  SegmentFooter footer;
+  for (std::uint32_t i = 0; i < 1u << 20; ++i) footer.services.push_back({i, "s"});
+  EXPECT_EQ(EncodeFooter(footer).error().code(), StatusCode::kExhausted);
 }
 
 TEST_F(SegmentTest, ComparesItselfWithTheManifest) {

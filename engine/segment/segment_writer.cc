@@ -7,6 +7,7 @@
 #include <tuple>
 
 #include "base/check.h"
+#include "quipu/event.h"
 #include "segment/footer_codec.h"
 #include "segment/row_group_encoder.h"
 #include "segment/segment.h"
@@ -52,8 +53,9 @@ std::string SegmentFileName(std::uint64_t segment_id, MonthIndex month) {
 }
 
 struct SegmentWriter::State {
-  State(Vfs* vfs_in, const std::string& folder_in, const SegmentSpec& spec, const Names* names_in)
-      : vfs(vfs_in), folder(folder_in), names(names_in), summaries(spec.month, names_in) {
+  State(Vfs* vfs_in, const std::string& folder_in, const SegmentSpec& spec, const Names* names_in,
+        const SummaryBounds& bounds)
+      : vfs(vfs_in), folder(folder_in), names(names_in), summaries(spec.month, names_in, bounds) {
     footer.spec = spec;
     final_path = JoinPath(folder, SegmentFileName(spec.segment_id, spec.month));
     tmp_path = final_path + ".tmp";
@@ -76,7 +78,7 @@ struct SegmentWriter::State {
   std::string folder, final_path, tmp_path;
   const Names* names;
   std::unique_ptr<WritableFile> file;
-  bool is_failed = false, is_finished = false;
+  bool is_failed = false, is_renamed = false, is_finished = false;
   std::string buffer;         // not yet in the file
   std::uint64_t flushed = 0;  // bytes in the file
   std::vector<RowBatch> pending;
@@ -96,13 +98,15 @@ SegmentWriter::SegmentWriter(std::unique_ptr<State> state) : state_(std::move(st
 SegmentWriter::~SegmentWriter() {
   if (state_->is_finished) return;
   state_->file.reset();
-  (void)state_->vfs->Unlink(state_->tmp_path);  // recovery removes what stays behind
+  // Renamed, but not known to stay so: no manifest will name the file. Recovery removes what stays behind.
+  (void)state_->vfs->Unlink(state_->is_renamed ? state_->final_path : state_->tmp_path);
 }
 
 Result<std::unique_ptr<SegmentWriter>> SegmentWriter::Create(Vfs* vfs, const std::string& folder,
                                                              const SegmentSpec& spec,
-                                                             const Names* names) {
-  auto state = std::make_unique<State>(vfs, folder, spec, names);
+                                                             const Names* names,
+                                                             const SummaryBounds& bounds) {
+  auto state = std::make_unique<State>(vfs, folder, spec, names, bounds);
   QUIPU_TRY_ASSIGN(state->file, vfs->Create(state->tmp_path));
   state->buffer = EncodeSegmentHeader({spec.store_id, spec.segment_id, spec.month});
   return std::unique_ptr<SegmentWriter>(new SegmentWriter(std::move(state)));
@@ -234,7 +238,14 @@ Status SegmentWriter::State::WriteNames() {
     previous = &run;
   }
   std::string payload;
-  EncodeStringPage(list, &payload);
+  const Status encoded = EncodeStringPage(
+      list, {.count_max = list.size(), .string_bytes_max = kNameBytesMax, .sorted = false},
+      &payload);
+  if (!encoded.ok()) {
+    return encoded.WithContext(
+        "segment writer: the names of " + std::to_string(list.size()) +
+        " customers are too much for one segment, write several: " + tmp_path);
+  }
   QUIPU_TRY_ASSIGN(footer.names, WritePage(PageKind::kNames, 0, 0, payload));
   return Status();
 }
@@ -287,7 +298,8 @@ Status SegmentWriter::State::WriteTail(SegmentMeta* meta) {
   QUIPU_TRY_ASSIGN(footer.summaries, WritePage(PageKind::kSummaries, 0, 0, cells));
   QUIPU_TRY(WriteIdentities());
   QUIPU_TRY(Flush());
-  QUIPU_TRY_ASSIGN(const PageRef ref, WritePage(PageKind::kFooter, 0, 0, EncodeFooter(footer)));
+  QUIPU_TRY_ASSIGN(payload, EncodeFooter(footer));
+  QUIPU_TRY_ASSIGN(const PageRef ref, WritePage(PageKind::kFooter, 0, 0, payload));
   meta->footer_checksum = LoadLe<std::uint64_t>(buffer.data());  // the page is alone in the buffer
   meta->file_bytes = ref.offset + ref.bytes + kSegmentTrailerBytes;
   buffer += EncodeSegmentTrailer({ref, meta->file_bytes});
@@ -298,6 +310,7 @@ Status SegmentWriter::State::Publish() {
   QUIPU_TRY(file->Sync());
   QUIPU_TRY(file->Close());
   QUIPU_TRY(vfs->Rename(tmp_path, final_path));
+  is_renamed = true;
   return vfs->SyncFolder(folder);
 }
 

@@ -1,17 +1,49 @@
 #include "segment/string_page.h"
 
 #include <algorithm>
-#include <limits>
 
 #include "base/check.h"
 #include "codec/text_codec.h"
 #include "segment/vector_table.h"
 
 namespace quipu {
+namespace {
 
-void EncodeStringPage(std::span<const std::string_view> strings, std::string* out) {
+// The bytes of a list that reader and writer allow.
+std::size_t ListBytesMax(std::size_t count, const StringLimits& limits) {
+  return limits.string_bytes_max < kStringListBytesMax / std::max<std::size_t>(count, 1)
+             ? count * limits.string_bytes_max
+             : kStringListBytesMax;
+}
+
+}  // namespace
+
+Status EncodeStringPage(std::span<const std::string_view> strings, const StringLimits& limits,
+                        std::string* out) {
+  if (strings.size() > std::min<std::size_t>(limits.count_max, 0xFFFFFFFF)) {
+    return Status::Exhausted("string list: " + std::to_string(strings.size()) +
+                             " strings, at most " + std::to_string(limits.count_max) +
+                             " are possible");
+  }
+  std::size_t bytes = 0;
+  for (std::size_t i = 0; i < strings.size(); ++i) {
+    if (strings[i].size() > limits.string_bytes_max) {
+      return Status::Exhausted("string list: a string of " + std::to_string(strings[i].size()) +
+                               " bytes, at most " + std::to_string(limits.string_bytes_max) +
+                               " are possible");
+    }
+    bytes += strings[i].size();
+    if (limits.sorted && i > 0 && strings[i - 1] >= strings[i])
+      return Status::Internal("string list: dictionary is not sorted");
+  }
+  if (bytes > ListBytesMax(strings.size(), limits)) {
+    return Status::Exhausted("string list: " + std::to_string(strings.size()) + " strings of " +
+                             std::to_string(bytes) + " bytes in all, at most " +
+                             std::to_string(kStringListBytesMax) + " bytes are possible");
+  }
   ByteWriter(out).U32(static_cast<std::uint32_t>(strings.size()));
   EncodeStrings(strings, out);
+  return Status();
 }
 
 Result<StringList> DecodeStringList(Bytes* in, const StringLimits& limits) {
@@ -23,9 +55,7 @@ Result<StringList> DecodeStringList(Bytes* in, const StringLimits& limits) {
                               std::to_string(limits.count_max) + " are possible");
   }
   Bytes rest = in->last(reader.remaining());
-  // StringList counts bytes in 32 bits.
-  const std::size_t bytes_max = std::min<std::size_t>(count * limits.string_bytes_max,
-                                                      std::numeric_limits<std::int32_t>::max());
+  const std::size_t bytes_max = ListBytesMax(count, limits);
   std::string text;
   std::vector<std::uint32_t> offsets;
   QUIPU_TRY(DecodeStrings(&rest, count, bytes_max, &text, &offsets));

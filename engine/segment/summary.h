@@ -41,7 +41,7 @@ inline constexpr std::uint64_t kSummarySketchBytesMax = 200ull << 20;
 
 /// What a builder may fill; smaller than the defaults only in tests.
 struct SummaryBounds {
-  /// Memory of the all-customers hours with sketches, as counted by CountedBytes (within a factor of two). Above it, these hours keep their
+  /// Memory of the all-customers hours with sketches, as counted by CountedBytes (about; sketches may hold twice that, and spare capacity). Above it, these hours keep their
   /// statistics but have no quantiles. The decision depends on the rows alone.
   std::uint64_t hour_bytes = kSummaryBuilderBytesMax;
   std::uint64_t cells = kSummaryCellsMax;

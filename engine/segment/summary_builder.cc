@@ -35,7 +35,6 @@ constexpr std::size_t kPendingMax = 320;
 constexpr std::uint32_t kNoHour = 0xFFFFFFFF;
 constexpr std::size_t kNoPlace = SIZE_MAX;
 
-
 }  // namespace
 
 struct SummaryBuilder::State {
@@ -83,7 +82,13 @@ struct SummaryBuilder::State {
                       std::uint32_t hour) const;
   ServiceCells& Service(ServiceOrdinal id);
   std::size_t SlotOf(ColumnId id);
-  std::size_t PlaceOf(ServiceCells& service, std::size_t column);
+  void PlaceFor(const ServiceCells& service);
+  // `column` is that of the batch, `service` that of the last PlaceFor.
+  std::size_t PlaceOf(ServiceCells& service, std::size_t column) {
+    std::size_t& place = batch_places[column];
+    if (place == kNoPlace) place = service.PlaceOf(batch_slots[column]);
+    return place;
+  }
   bool CustomerCellFits(const OpenCell& cell) const;
   Status CheckBounds() const;
   void EmitCustomerCell(const OpenCell& cell, std::uint32_t unit, ClosedCells* to);
@@ -100,7 +105,8 @@ struct SummaryBuilder::State {
   SummaryColumns columns;
   std::vector<std::size_t> batch_slots;  // of the batch's measures
   const ServiceCells* placed_service = nullptr;
-  std::vector<std::size_t> batch_places;  // of the batch's measures in placed_service; kNoPlace: not asked yet
+  std::vector<std::size_t>
+      batch_places;  // of the batch's measures in placed_service; kNoPlace: not asked yet
   std::unordered_map<ColumnId, std::size_t> slots;
   OpenRun run;
   std::map<ServiceOrdinal, ServiceCells> services;
@@ -148,15 +154,11 @@ std::size_t SummaryBuilder::State::SlotOf(ColumnId id) {
   return slot->second;
 }
 
-// `column` is that of the batch. Lookups are kept for as long as the service stays the same.
-std::size_t SummaryBuilder::State::PlaceOf(ServiceCells& service, std::size_t column) {
-  if (placed_service != &service) {
-    placed_service = &service;
-    batch_places.assign(batch_slots.size(), kNoPlace);
-  }
-  std::size_t& place = batch_places[column];
-  if (place == kNoPlace) place = service.PlaceOf(batch_slots[column]);
-  return place;
+// Lookups are kept for as long as the service stays the same.
+void SummaryBuilder::State::PlaceFor(const ServiceCells& service) {
+  if (placed_service == &service) return;
+  placed_service = &service;
+  batch_places.assign(batch_slots.size(), kNoPlace);
 }
 
 // Cells of all customers cannot be left out. All three only grow: what is too much now is too much at the end.
@@ -165,7 +167,7 @@ Status SummaryBuilder::State::CheckBounds() const {
   return Status::Exhausted(
       "summaries: too many services x measures in one month segment: " +
       std::to_string(services.size()) + " services and " + std::to_string(slots.size()) +
-      " measures need more than " + std::to_string(bounds.cells) + " cells or " +
+      " measures so far need more than " + std::to_string(bounds.cells) + " cells or " +
       std::to_string(bounds.entries) +
       " (cell, measure) pairs; record fewer services or measures in one store");
 }
@@ -198,6 +200,7 @@ Status SummaryBuilder::State::Add(const RowBatch& rows) {
 
 void SummaryBuilder::State::AddLightRun(const RowBatch& rows, std::size_t first, std::size_t last) {
   ServiceCells& service = Service(rows.services[first]);
+  PlaceFor(service);
   while (first < last) {
     const std::uint32_t hour = HourOf(rows.times[first]);
     const std::size_t end = SpanEnd(rows, first, last, hour);
@@ -215,7 +218,7 @@ void SummaryBuilder::State::AddSpanToHour(const RowBatch& rows, std::size_t firs
     const DecimalColumn& column = rows.measures[m];
     std::size_t i = first;
     while (i < last && !column.IsPresent(i)) ++i;
-    if (i == last) continue;
+    if (i == last) continue;  // a service gets no place for a measure that it never has
     const std::size_t place = PlaceOf(service, m);
     ServiceCells::Pending* pending = column.is_wide() ? nullptr : PendingOf(service, place);
     if (pending == nullptr) {
@@ -294,6 +297,8 @@ void SummaryBuilder::State::AddColumnToHour(const DecimalColumn& column, std::si
 
 void SummaryBuilder::State::AddToOpenRun(const RowBatch& rows, std::size_t first,
                                          std::size_t last) {
+  ServiceCells& service = Service(run.service);
+  PlaceFor(service);
   while (first < last) {
     const std::uint32_t hour = HourOf(rows.times[first]);
     if (hour != run.hour) {
@@ -308,7 +313,6 @@ void SummaryBuilder::State::AddToOpenRun(const RowBatch& rows, std::size_t first
     }
     const std::size_t end = SpanEnd(rows, first, last, hour);
     run.hour_cell.rows += end - first;
-    ServiceCells& service = Service(run.service);
     for (std::size_t m = 0; m < rows.measures.size(); ++m) {
       const MeasureStats stats = StatsOf(rows.measures[m], first, end);
       if (stats.count == 0) continue;
@@ -472,7 +476,7 @@ void SummaryBuilder::State::FinishService(ServiceOrdinal id, ServiceCells& servi
   OpenCell month_cell;
   DistinctSketch month_customers;
   const auto close_with_distinct = [&, this](const OpenCell& cell, std::uint32_t unit,
-                                          const DistinctSketch& customers) {
+                                             const DistinctSketch& customers) {
     ClosedCell closed = Close(cell, service, unit, kDaySketchBytesMax);
     customers.EncodeTo(&closed.distinct);
     if (sketch_bytes + closed.distinct.size() <= kSummarySketchBytesMax) {
@@ -491,6 +495,7 @@ void SummaryBuilder::State::FinishService(ServiceOrdinal id, ServiceCells& servi
       const std::unique_ptr<OpenCell> cell = std::move(service.hours[hour]);
       const bool with_quantiles = hours_have_sketches && cell->rows >= kSketchRowsMin;
       hours.push_back(Close(*cell, service, hour, with_quantiles ? kHourSketchBytesMax : 0));
+      hour_entries -= hours.back().measures.size();  // they count as entries from here on
       day_cell.Merge(*cell);
     }
     day_cell.Merge(day->folded);

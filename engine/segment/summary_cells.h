@@ -33,7 +33,7 @@ struct MeasureCell {
   }
 };
 
-/// What these values count for: 0 if there are none. Within a factor of two of the memory that statistics and sketch take.
+/// What these values count for: 0 if there are none. At least half of what statistics and sketch hold, without spare capacity.
 [[nodiscard]] std::uint64_t CountedBytes(const MeasureStats& stats);
 
 /// A cell in the making, of one service.

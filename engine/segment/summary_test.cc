@@ -97,7 +97,7 @@ RowBatch BatchOf(const std::vector<Row>& rows, std::size_t first, std::size_t la
     builder.BeginRow(rows[i].customer, rows[i].service, rows[i].time, Hash128{0, i}, "id", "");
     for (const auto& [id, value] : rows[i].measures) builder.AddMeasure(id, value);
   }
-  return *builder.Finish();
+  return builder.Finish();
 }
 
 /// `cuts` ascending, ends with rows.size().
@@ -237,6 +237,90 @@ TEST(Summary, DoesNotDependOnHowRowsArrive) {
       cuts.push_back(at);
     cuts.push_back(rows.size());
     ASSERT_TRUE(PayloadOf(rows, cuts) == whole) << "step " << step;
+  }
+}
+
+// The bound on hours is passed or not by what the rows are, to the byte.
+TEST(Summary, TheMemoryBoundDoesNotDependOnHowRowsArrive) {
+  const std::uint64_t seed = TestSeed();
+  SCOPED_TRACE("QUIPU_SEED=" + std::to_string(seed));
+  const std::vector<Row> rows = RowMaker(seed).Make();
+  const std::string with = PayloadOf(rows, {rows.size()});
+  std::uint64_t low = 0, high = 64u << 20;  // without, with
+  while (high - low > 1) {
+    const std::uint64_t middle = (low + high) / 2;
+    (PayloadOf(rows, {rows.size()}, middle) == with ? high : low) = middle;
+  }
+  const std::string without = PayloadOf(rows, {rows.size()}, low);
+  ASSERT_NE(with, without);
+  std::mt19937_64 random(seed);
+  for (const std::size_t step : {11, 1024, 5000, 9000}) {
+    std::vector<std::size_t> cuts;
+    for (std::size_t at = random() % step; at < rows.size(); at += 1 + random() % step)
+      cuts.push_back(at);
+    cuts.push_back(rows.size());
+    ASSERT_TRUE(PayloadOf(rows, cuts, high) == with) << "step " << step << " bound " << high;
+    ASSERT_TRUE(PayloadOf(rows, cuts, low) == without) << "step " << step << " bound " << low;
+  }
+}
+
+// 40 services, each with 5 measures that no other has, in every hour of a few days.
+std::vector<Row> RowsOfManyMeasures() {
+  std::vector<Row> rows;
+  for (ServiceOrdinal service = 0; service < 40; ++service) {
+    for (std::uint32_t hour = 0; hour < 60; ++hour) {
+      Row row{20, service, MonthStart(kMonth) + hour * kHourUs, {{kQuantityColumn, Decimal(2)}}};
+      for (ColumnId k = 0; k < 5; ++k)
+        row.measures[2 + service * 5 + k] = Decimal(static_cast<std::int64_t>(hour * k), 1);
+      rows.push_back(std::move(row));
+    }
+  }
+  return rows;
+}
+
+TEST(Summary, EachServiceMayHaveItsOwnMeasures) {
+  const std::vector<Row> rows = RowsOfManyMeasures();
+  const std::string payload = PayloadOf(rows, {rows.size() / 3, rows.size()});
+  const auto table = SummaryTable::Decode(AsBytes(payload), kMonth);
+  ASSERT_TRUE(table) << table.error().ToString();
+  for (const auto& [key, naive] : NaiveCells(rows)) {
+    const auto cell = FindCell(**table, key);
+    ASSERT_TRUE(cell.has_value());
+    ASSERT_NO_FATAL_FAILURE(ExpectSame(**table, *cell, key, naive));
+    for (ColumnId id = 0; id < 2 + 40 * 5; ++id) {
+      const auto stats = naive.stats.find(id);
+      ASSERT_EQ((*table)->Measure(*cell, id),
+                stats == naive.stats.end() ? MeasureStats{} : stats->second);
+    }
+  }
+}
+
+TEST(Summary, TooManyCellsOfAllCustomersAreAnErrorNotTheEnd) {
+  const std::vector<Row> rows = RowsOfManyMeasures();
+  constexpr std::uint64_t kCells = 40 * (60 + 3 + 1), kEntries = kCells * 6;
+  const auto finish = [&](std::uint64_t cells, std::uint64_t entries, std::size_t step) {
+    SummaryBounds bounds;
+    bounds.cells = cells;
+    bounds.entries = entries;
+    SummaryBuilder builder(kMonth, &kNames, bounds);
+    bool failed = false;
+    for (std::size_t first = 0; first < rows.size(); first += step) {
+      const Status added = builder.Add(BatchOf(rows, first, std::min(first + step, rows.size())));
+      EXPECT_TRUE(added.ok() ? !failed : added.code() == StatusCode::kExhausted);
+      failed = !added.ok();
+    }
+    const Result<std::string> payload = builder.Finish();
+    EXPECT_FALSE(failed && payload) << "what was too much in between is too much at the end";
+    return payload.error();
+  };
+  for (const std::size_t step : {std::size_t{1}, std::size_t{500}, rows.size()}) {
+    SCOPED_TRACE(step);
+    EXPECT_TRUE(finish(kCells, kEntries, step).ok());
+    EXPECT_EQ(finish(kCells - 1, kEntries, step).code(), StatusCode::kExhausted);
+    EXPECT_EQ(finish(kCells, kEntries - 1, step).code(), StatusCode::kExhausted);
+    const Status few = finish(kCells, 10, step);
+    EXPECT_EQ(few.code(), StatusCode::kExhausted);
+    EXPECT_NE(few.message().find("services x measures"), std::string::npos) << few.ToString();
   }
 }
 

@@ -115,7 +115,7 @@ void QuantileSketch::GrowWindow(std::int32_t low, std::int32_t high) {
 void QuantileSketch::BecomeHistogram() {
   if (count_ > 0) GrowWindow(BucketOf(min_), BucketOf(max_));
   for (const Int128 v : values_) AddToHistogram(BucketOf(v), 1);
-  values_ = {};
+  std::vector<Int128>().swap(values_);  // an assignment would keep its memory
 }
 
 void QuantileSketch::Merge(const QuantileSketch& other) {

@@ -1,0 +1,46 @@
+#include "segment/summary_cells.h"
+
+#include <gtest/gtest.h>
+
+#include <random>
+
+#include "base/test_seed.h"
+
+namespace quipu {
+namespace {
+
+TEST(SummaryCells, AServiceHasAsManyPlacesAsItUsesMeasures) {
+  ServiceCells service;
+  EXPECT_EQ(service.PlaceOf(990), 0u);
+  EXPECT_EQ(service.PlaceOf(7), 1u);
+  EXPECT_EQ(service.PlaceOf(990), 0u);
+  EXPECT_EQ(service.slots, (std::vector<std::size_t>{990, 7}));
+  service.hours.resize(1);
+  service.Hour(0).At(service.PlaceOf(7)).stats.Add(1, 0);
+  EXPECT_EQ(service.Hour(0).measures.size(), 2u) << "not 991";
+}
+
+TEST(SummaryCells, WhatACellCountsForOnlyGrowsAndIsAboutWhatItHolds) {
+  const std::uint64_t seed = TestSeed();
+  SCOPED_TRACE("QUIPU_SEED=" + std::to_string(seed));
+  std::mt19937_64 random(seed);
+  for (const std::uint64_t range : {1ull, 1000ull, 1ull << 40}) {
+    MeasureCell cell;
+    std::uint64_t before = CountedBytes(cell.stats);
+    EXPECT_EQ(before, 0u);
+    for (std::uint64_t n = 1; n <= 3 * kQuantileExactMax; ++n) {
+      const auto value = static_cast<std::int64_t>(random() % range);
+      cell.stats.Add(value, 6);
+      cell.Sketch().Add(value, 6);
+      const std::uint64_t counted = CountedBytes(cell.stats);
+      ASSERT_GE(counted, before) << n;
+      before = counted;
+      // A copy has no spare capacity.
+      const std::uint64_t bytes = sizeof cell + QuantileSketch(*cell.sketch).bytes();
+      ASSERT_LE(bytes, 2 * counted) << range << " " << n;
+    }
+  }
+}
+
+}  // namespace
+}  // namespace quipu
