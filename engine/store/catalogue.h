@@ -26,7 +26,7 @@ inline constexpr std::uint32_t kServicesMax = 65'536;
 inline constexpr std::uint32_t kColumnNamesMax = 1'024;
 inline constexpr std::uint32_t kCustomersMax = 0xFFFFFF00;
 constexpr std::uint32_t NamesMax(NameKind kind) {
-  return kind == NameKind::kCustomer ? kCustomersMax
+  return kind == NameKind::kCustomer  ? kCustomersMax
          : kind == NameKind::kService ? kServicesMax
                                       : kColumnNamesMax;
 }

@@ -32,7 +32,8 @@ bool FitTogether(std::span<const HotBatchPtr> batches) {
     for (const CodedColumn& column : batch->rows.dimensions) dimensions.insert(column.id);
     for (const DecimalColumn& column : batch->rows.measures) measures.insert(column.id);
   }
-  return rows <= kHotBatchRowsMax && rows * (dimensions.size() + measures.size()) <= kHotBatchCellsMax;
+  return rows <= kHotBatchRowsMax &&
+         rows * (dimensions.size() + measures.size()) <= kHotBatchCellsMax;
 }
 
 /// Rows of the batch that belong to commits up to `seq`.

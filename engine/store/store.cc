@@ -145,6 +145,7 @@ Result<CommitResult> Store::Commit(CommitRequest request) {
     batch.Put(KvSpace::kBlobs, MakeBlobKey(seq), std::move(blob));
   }
   QUIPU_TRY(WriteOrStop(batch, request.sync));
+  if (request.sync) AdvanceWatermark(seq);
 
   const CommitResult result{seq, next_hot_row_};
   if (!request.rows.empty()) {
@@ -161,7 +162,21 @@ Status Store::SyncNow() {
   // A synced write makes all earlier ones durable; RocksDB's own SyncWAL has a race in this version.
   KvBatch marker;
   marker.Put(KvSpace::kMeta, std::string(kSyncKey), "");
-  return WriteOrStop(marker, /*sync=*/true);
+  QUIPU_TRY(WriteOrStop(marker, /*sync=*/true));
+  AdvanceWatermark(view()->as_of);
+  return {};
+}
+
+/// A watermark that cannot be written only weakens the check at the next open: no reason to refuse events.
+void Store::AdvanceWatermark(std::uint64_t seq) {
+  if (!watermark_) return;
+  const Status advanced = watermark_->Advance(seq);
+  if (advanced.ok()) return;
+  watermark_.reset();
+  Log(LogLevel::kWarning,
+      "the watermark could not be written; until the store is reopened a cut log may go "
+      "unnoticed: " +
+          advanced.ToString());
 }
 
 Result<std::optional<ProducerState>> Store::Producer(std::string_view id) const {
@@ -305,6 +320,8 @@ Status Store::Close() {
   Stop(Status::Cancelled("the store is closed"));
   Status closed;
   if (kv_) closed = kv_->Close();
+  if (watermark_) (void)watermark_->Close();  // as in AdvanceWatermark
+  watermark_.reset();
   lock_.reset();
   return closed;
 }

@@ -2,6 +2,7 @@
 //
 //     folder/
 //       LOCK            held while open
+//       WATERMARK-N     how far the commits had come, to notice a log that was cut (watermark.h)
 //       kv/             RocksDB: catalogue, manifest, producers, one blob per commit
 //       segments/       NNNNNNNNNN-YYYY-MM.seg
 //       quarantine/     files that the manifest does not know; moved here, never deleted (but unfinished *.tmp files are)
@@ -40,6 +41,7 @@
 #include "store/catalogue.h"
 #include "store/kv.h"
 #include "store/view.h"
+#include "store/watermark.h"
 
 namespace quipu {
 
@@ -61,7 +63,7 @@ struct ProducerState {
   std::uint64_t last_sequence = 0;
   struct Reply {
     std::uint64_t sequence = 0;
-    std::uint64_t seq = 0;  ///< The commit.
+    std::uint64_t seq = 0;      ///< The commit.
     std::uint64_t content = 0;  ///< Hash of the batch as it was sent.
     std::vector<std::uint8_t> outcomes;
     std::vector<std::pair<std::uint32_t, std::string>> generated_ids;
@@ -149,6 +151,7 @@ class Store {
   Status OpenSegments(View* view);
   Status ReplayBlobs(View* view);
   Status CheckTotals(const View& view) const;
+  Status CheckWatermark(const View& view) const;
   Status QuarantineUnknownFiles(const View& view);
 
   // store.cc
@@ -159,6 +162,7 @@ class Store {
   Status WriteOrStop(const KvBatch& batch, bool sync);
   Status WriteEdit(const SegmentEdit& edit, const View& view);
   void Publish(std::shared_ptr<View> next);
+  void AdvanceWatermark(std::uint64_t seq);
   void Stop(Status error);
 
   std::string folder_;
@@ -170,6 +174,7 @@ class Store {
   Hash128 store_id_;
   std::unique_ptr<FileLock> lock_;
   std::unique_ptr<KvStore> kv_;
+  std::unique_ptr<Watermark> watermark_;  // the committer's; null after it failed
 
   // Held across "read the view, write to the KvStore, publish the next view", so that these steps never interleave. Taken before mutex_.
   std::mutex write_mutex_;

@@ -29,7 +29,7 @@ Status CheckFolderIsFree(Vfs& vfs, const std::string& folder) {
   for (const std::string& name : names) {
     // What an interrupted creation leaves behind; and what a fresh file system has at its root.
     if (name == kLockName || name == kKvName || name == kSegmentsName || name == kQuarantineName ||
-        name == "lost+found") {
+        name == "lost+found" || name.starts_with(kWatermarkPrefix)) {
       continue;
     }
     return Status::AlreadyExists("folder " + folder + " is not empty (it has " + name +
@@ -118,6 +118,13 @@ Status Store::MakeFolders() {
 
 /// Segments without a manifest mean that kv/ was lost: an empty store here would bury them.
 Status Store::CheckNothingIsBuried() const {
+  QUIPU_TRY_ASSIGN(const std::vector<std::string> above, environment_.vfs->List(folder_));
+  for (const std::string& name : above) {
+    // An interrupted creation leaves none: the first watermark is written after the store's record.
+    if (!name.starts_with(kWatermarkPrefix)) continue;
+    return Status::Corruption("store " + folder_ + ": kv/ has no manifest but there is a " + name +
+                              "; restore kv/ from a backup");
+  }
   QUIPU_TRY_ASSIGN(const bool has_segments, environment_.vfs->Exists(segments_folder()));
   if (!has_segments) return {};
   QUIPU_TRY_ASSIGN(const std::vector<std::string> names, environment_.vfs->List(segments_folder()));
@@ -140,6 +147,8 @@ Status Store::Create() {
   batch.Put(KvSpace::kMeta, std::string(kSealedKey), EncodeCounter(kSealedKey, 0));
   batch.Put(KvSpace::kMeta, std::string(kNextSegmentKey), EncodeCounter(kNextSegmentKey, 1));
   QUIPU_TRY(kv_->Write(batch, /*sync=*/true));
+  QUIPU_TRY_ASSIGN(watermark_,
+                   Watermark::Start(environment_.vfs, environment_.clock, folder_, store_id_, 0));
   Publish(std::make_shared<View>());
   Log(LogLevel::kInfo, "created store " + folder_);
   return {};
@@ -162,10 +171,13 @@ Status Store::Recover(std::string_view store_record) {
   QUIPU_TRY(OpenSegments(view.get()));
   QUIPU_TRY(ReplayBlobs(view.get()));
   QUIPU_TRY(CheckTotals(*view));
+  QUIPU_TRY(CheckWatermark(*view));
   QUIPU_TRY(QuarantineUnknownFiles(*view));
   std::vector<std::string> paths;
   for (const SegmentPtr& segment : view->segments) paths.push_back(segment->path());
   environment_.vfs->OnPublish(paths);
+  QUIPU_TRY_ASSIGN(watermark_, Watermark::Start(environment_.vfs, environment_.clock, folder_,
+                                                store_id_, view->as_of));
   Log(LogLevel::kInfo, "opened store " + folder_ + ": commit " + std::to_string(view->as_of) +
                            ", " + std::to_string(view->segments.size()) + " segments, " +
                            std::to_string(view->hot_rows()) + " unsealed rows");
@@ -239,6 +251,17 @@ Status Store::CheckTotals(const View& view) const {
   return Status::Corruption("store " + folder_ + ": the totals do not add up at commit " +
                             std::to_string(last.seq) + ": recorded " + last.totals.ToString() +
                             ", found in segments and unsealed commits " + view.totals.ToString());
+}
+
+/// Totals and numbers may fit together and still be those of last week.
+Status Store::CheckWatermark(const View& view) const {
+  QUIPU_TRY_ASSIGN(const std::uint64_t witnessed,
+                   Watermark::Read(*environment_.vfs, folder_, store_id_));
+  if (view.as_of >= witnessed) return {};
+  return Status::Corruption("store " + folder_ + ": commits " + std::to_string(view.as_of + 1) +
+                            " to " + std::to_string(witnessed) +
+                            " were acknowledged but are not in kv/: its log was cut or lost; "
+                            "restore the folder from a backup");
 }
 
 Status Store::QuarantineUnknownFiles(const View& view) {
