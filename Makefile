@@ -8,7 +8,8 @@
 SANITIZE ?= 1
 SECONDS ?= 20
 FILTER ?= .
-TSAN_TESTS ?= ^(base|store|ingest|query|upkeep|db)_test$$
+# The folders in which threads meet.
+TSAN_TESTS ?= base_test store_test ingest_test upkeep_test db_test
 # The names are also variables of the shell: they travel as arguments only.
 unexport SECONDS FILTER
 
@@ -48,8 +49,7 @@ fuzz: setup-sanitize build/fuzz/build.ninja
 	fuzz/run.sh $(SECONDS)
 
 tsan: setup-sanitize build/tsan/build.ninja
-	ninja -C build/tsan quipu_sanitized_tests
-	TSAN_OPTIONS="suppressions=$(CURDIR)/.ci/tsan.supp" ctest --preset tsan --no-tests=error -R '$(TSAN_TESTS)'
+	@TSAN_TESTS='$(TSAN_TESTS)' .ci/test-threads
 
 format: setup-lint
 	find engine server include tests bench fuzz -name '*.cc' -o -name '*.h' | xargs clang-format -i
