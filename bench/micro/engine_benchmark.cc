@@ -28,7 +28,8 @@ class ScratchStore {
  public:
   explicit ScratchStore(Options options) {
     std::string pattern = std::filesystem::temp_directory_path() / "quipu-bench-XXXXXX";
-    if (mkdtemp(pattern.data()) == nullptr) Die(Status::IoError("cannot make a folder in " + pattern));
+    if (mkdtemp(pattern.data()) == nullptr)
+      Die(Status::IoError("cannot make a folder in " + pattern));
     folder_ = pattern;
     options.create_if_missing = true;
     auto db = Database::Open(folder_ + "/store", options);
@@ -57,7 +58,8 @@ Database& FilledStore() {
     constexpr std::uint64_t kBatches = kStoredEvents / 10'000;
     for (std::uint64_t i = 0; i < kBatches; ++i) {
       batch.Clear();
-      events.Fill(&batch, 10'000, static_cast<double>(i) / kBatches, static_cast<double>(i + 1) / kBatches);
+      events.Fill(&batch, 10'000, static_cast<double>(i) / kBatches,
+                  static_cast<double>(i + 1) / kBatches);
       if (auto reply = (*filled)->Ingest(batch); !reply) Die(reply.error());
     }
     if (Status s = (*filled)->Compact(); !s.ok()) Die(s);
@@ -108,32 +110,54 @@ void BM_CustomerDailyTotals(benchmark::State& state) {
 BENCHMARK(BM_CustomerDailyTotals)->Unit(benchmark::kMicrosecond);
 
 void BM_PercentilesOverEverything(benchmark::State& state) {
-  Ask(state, Query().Select("p50(duration_ms), p95(duration_ms), p99(duration_ms)").GroupBy("service"));
+  Ask(state,
+      Query().Select("p50(duration_ms), p95(duration_ms), p99(duration_ms)").GroupBy("service"));
 }
 BENCHMARK(BM_PercentilesOverEverything)->Unit(benchmark::kMicrosecond);
 
 void BM_PercentilesOfTheLargestCustomer(benchmark::State& state) {
-  Ask(state, Query().Select("p95(duration_ms), p99(duration_ms)").Customer("cus_1").Between("2026-03-01", "2026-03-31").GroupBy("service"));
+  Ask(state, Query()
+                 .Select("p95(duration_ms), p99(duration_ms)")
+                 .Customer("cus_1")
+                 .Between("2026-03-01", "2026-03-31")
+                 .GroupBy("service"));
 }
 BENCHMARK(BM_PercentilesOfTheLargestCustomer)->Unit(benchmark::kMicrosecond);
 
 void BM_DailyTrendByService(benchmark::State& state) {
-  Ask(state, Query().Select("sum(quantity), change_percent(sum(quantity))").Every("day").GroupBy("service"));
+  Ask(state, Query()
+                 .Select("sum(quantity), change_percent(sum(quantity))")
+                 .Every("day")
+                 .GroupBy("service"));
 }
 BENCHMARK(BM_DailyTrendByService)->Unit(benchmark::kMicrosecond);
 
 void BM_TenHighestHours(benchmark::State& state) {
-  Ask(state, Query().Select("sum(quantity)").Service("api").Every("hour").OrderBy("-sum(quantity)").Limit(10));
+  Ask(state, Query()
+                 .Select("sum(quantity)")
+                 .Service("api")
+                 .Every("hour")
+                 .OrderBy("-sum(quantity)")
+                 .Limit(10));
 }
 BENCHMARK(BM_TenHighestHours)->Unit(benchmark::kMicrosecond);
 
 void BM_TenCostliestCustomers(benchmark::State& state) {
-  Ask(state, Query().Select("sum(cost)").Between("2026-03-01", "2026-04-01").GroupBy("customer").OrderBy("-sum(cost)").Limit(10));
+  Ask(state, Query()
+                 .Select("sum(cost)")
+                 .Between("2026-03-01", "2026-04-01")
+                 .GroupBy("customer")
+                 .OrderBy("-sum(cost)")
+                 .Limit(10));
 }
 BENCHMARK(BM_TenCostliestCustomers)->Unit(benchmark::kMillisecond);
 
 void BM_ErrorsByEndpointOneWeek(benchmark::State& state) {
-  Ask(state, Query().Select("count").Between("2026-03-02", "2026-03-09").Where("status=404").GroupBy("endpoint"));
+  Ask(state, Query()
+                 .Select("count")
+                 .Between("2026-03-02", "2026-03-09")
+                 .Where("status=404")
+                 .GroupBy("endpoint"));
 }
 BENCHMARK(BM_ErrorsByEndpointOneWeek)->Unit(benchmark::kMillisecond);
 

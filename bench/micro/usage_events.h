@@ -25,7 +25,8 @@ class UsageEvents {
 
  private:
   void AddOne(EventBatch* batch, double from, double to) {
-    static constexpr const char* kServices[] = {"api", "database", "bandwidth", "functions", "compute", "storage"};
+    static constexpr const char* kServices[] = {"api",       "database", "bandwidth",
+                                                "functions", "compute",  "storage"};
     static constexpr double kShares[] = {0.55, 0.70, 0.82, 0.90, 0.96, 1.0};
     static constexpr const char* kMethods[] = {"GET", "POST", "PUT", "DELETE"};
     static constexpr const char* kStatuses[] = {"200", "200", "200", "404"};
@@ -33,14 +34,16 @@ class UsageEvents {
     const double u2 = random_.Uniform();
     const double u3 = random_.Uniform();
     const double u6 = random_.Uniform();
-    customer_ = "cus_" + std::to_string(static_cast<std::uint64_t>(std::pow(customers_, random_.Uniform())));
+    customer_ = "cus_" +
+                std::to_string(static_cast<std::uint64_t>(std::pow(customers_, random_.Uniform())));
     id_ = UuidText(random_.Next(), random_.Next());
     endpoint_ = "/api/v1/r" + std::to_string(static_cast<int>(std::pow(200.0, u6)));
     const double service = random_.Uniform();
     std::size_t s = 0;
     while (service >= kShares[s]) ++s;
     event_.id = id_;
-    event_.time = kStart + static_cast<TimeUs>((from + (to - from) * random_.Uniform()) * kDays * static_cast<double>(kDayUs));
+    event_.time = kStart + static_cast<TimeUs>((from + (to - from) * random_.Uniform()) * kDays *
+                                               static_cast<double>(kDayUs));
     event_.customer = customer_;
     event_.service = kServices[s];
     const auto micros = static_cast<std::int64_t>(std::exp(8 * u2 * u6) * 1e6);
@@ -50,8 +53,9 @@ class UsageEvents {
                          {"method", kMethods[random_.Below(4)]},
                          {"region", kRegions[random_.Below(3)]},
                          {"status", kStatuses[random_.Below(4)]}};
-    event_.measures = {{"duration_ms", static_cast<std::int64_t>(std::exp(2 + 6 * u3 * u6))},
-                       {"tokens", static_cast<std::int64_t>(std::exp(3 + 7 * u2 * random_.Uniform()))}};
+    event_.measures = {
+        {"duration_ms", static_cast<std::int64_t>(std::exp(2 + 6 * u3 * u6))},
+        {"tokens", static_cast<std::int64_t>(std::exp(3 + 7 * u2 * random_.Uniform()))}};
     batch->Add(event_);
   }
 

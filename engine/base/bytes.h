@@ -16,12 +16,17 @@
 
 namespace quipu {
 
-static_assert(std::endian::native == std::endian::little, "Quipu's formats are little endian; big-endian hosts need swaps");
+static_assert(std::endian::native == std::endian::little,
+              "Quipu's formats are little endian; big-endian hosts need swaps");
 
 using Bytes = std::span<const std::uint8_t>;
 
-inline Bytes AsBytes(std::string_view s) { return {reinterpret_cast<const std::uint8_t*>(s.data()), s.size()}; }
-inline std::string_view AsText(Bytes b) { return {reinterpret_cast<const char*>(b.data()), b.size()}; }
+inline Bytes AsBytes(std::string_view s) {
+  return {reinterpret_cast<const std::uint8_t*>(s.data()), s.size()};
+}
+inline std::string_view AsText(Bytes b) {
+  return {reinterpret_cast<const char*>(b.data()), b.size()};
+}
 
 /// Loads a trivially copyable value from unaligned memory.
 template <class T>
@@ -33,8 +38,12 @@ T LoadLe(const void* p) {
 }
 
 /// Maps signed to unsigned so that small magnitudes stay small: 0,-1,1,-2 -> 0,1,2,3.
-constexpr std::uint64_t ZigZag(std::int64_t v) { return (static_cast<std::uint64_t>(v) << 1) ^ static_cast<std::uint64_t>(v >> 63); }
-constexpr std::int64_t UnZigZag(std::uint64_t v) { return static_cast<std::int64_t>(v >> 1) ^ -static_cast<std::int64_t>(v & 1); }
+constexpr std::uint64_t ZigZag(std::int64_t v) {
+  return (static_cast<std::uint64_t>(v) << 1) ^ static_cast<std::uint64_t>(v >> 63);
+}
+constexpr std::int64_t UnZigZag(std::uint64_t v) {
+  return static_cast<std::int64_t>(v >> 1) ^ -static_cast<std::int64_t>(v & 1);
+}
 
 class ByteWriter {
  public:
@@ -47,9 +56,12 @@ class ByteWriter {
   void I64(std::int64_t v) { Raw(&v, sizeof v); }
   void I128(Int128 v) { Raw(&v, sizeof v); }
   void U128(Uint128 v) { Raw(&v, sizeof v); }
-  void Varint(std::uint64_t v);             ///< LEB128, 1..10 bytes.
-  void Varint128(Uint128 v);                ///< LEB128, 1..19 bytes.
-  void Text(std::string_view s) { Varint(s.size()); Raw(s.data(), s.size()); }  ///< Varint length, then bytes.
+  void Varint(std::uint64_t v);  ///< LEB128, 1..10 bytes.
+  void Varint128(Uint128 v);     ///< LEB128, 1..19 bytes.
+  void Text(std::string_view s) {
+    Varint(s.size());
+    Raw(s.data(), s.size());
+  }  ///< Varint length, then bytes.
   void Raw(const void* p, std::size_t n) { out_->append(static_cast<const char*>(p), n); }
   /// Zero bytes up to a multiple of `alignment`.
   void Pad(std::size_t alignment);
@@ -76,7 +88,10 @@ class ByteReader {
   Uint128 Varint128();
   std::string_view Text();
   Bytes Raw(std::size_t n);
-  void Fail() { failed_ = true; p_ = end_; }
+  void Fail() {
+    failed_ = true;
+    p_ = end_;
+  }
 
  private:
   template <class T>

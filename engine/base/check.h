@@ -11,8 +11,9 @@ namespace quipu {
 
 }  // namespace quipu
 
-#define QUIPU_CHECK(expr) \
-  (__builtin_expect(!(expr), 0) ? ::quipu::CheckFailed(#expr, __FILE__, __LINE__) : static_cast<void>(0))
+#define QUIPU_CHECK(expr)                                                         \
+  (__builtin_expect(!(expr), 0) ? ::quipu::CheckFailed(#expr, __FILE__, __LINE__) \
+                                : static_cast<void>(0))
 #ifdef NDEBUG
 #define QUIPU_DCHECK(expr) static_cast<void>(sizeof(!(expr)))
 #else
@@ -23,8 +24,8 @@ namespace quipu {
 #define QUIPU_CONCAT_(a, b) QUIPU_CONCAT_INNER_(a, b)
 
 /// Returns from the enclosing function with the error of `expr`, a Status.
-#define QUIPU_TRY(expr)                                \
-  do {                                                 \
+#define QUIPU_TRY(expr)                                                           \
+  do {                                                                            \
     if (::quipu::Status quipu_try_ = (expr); !quipu_try_.ok()) return quipu_try_; \
   } while (false)
 
@@ -33,4 +34,5 @@ namespace quipu {
   if (!tmp) return tmp.error();           \
   lhs = *std::move(tmp)
 /// `QUIPU_TRY_ASSIGN(auto file, vfs.Open(...));`: the value, or return with the error.
-#define QUIPU_TRY_ASSIGN(lhs, expr) QUIPU_TRY_ASSIGN_(QUIPU_CONCAT_(quipu_result_, __COUNTER__), lhs, expr)
+#define QUIPU_TRY_ASSIGN(lhs, expr) \
+  QUIPU_TRY_ASSIGN_(QUIPU_CONCAT_(quipu_result_, __COUNTER__), lhs, expr)

@@ -26,7 +26,10 @@ class ManualClock final : public Clock {
   explicit ManualClock(TimeUs now) : now_us_(now) {}
   TimeUs NowUs() override { return now_us_.load(); }
   std::int64_t MonotonicUs() override { return monotonic_us_.load(); }
-  void Advance(std::int64_t us) { now_us_ += us; monotonic_us_ += us; }
+  void Advance(std::int64_t us) {
+    now_us_ += us;
+    monotonic_us_ += us;
+  }
   void SetWall(TimeUs now) { now_us_ = now; }
 
  private:

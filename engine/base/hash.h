@@ -17,7 +17,9 @@ struct Hash128 {
 };
 
 std::uint64_t Hash64(Bytes bytes, std::uint64_t seed = 0);
-inline std::uint64_t Hash64(std::string_view s, std::uint64_t seed = 0) { return Hash64(AsBytes(s), seed); }
+inline std::uint64_t Hash64(std::string_view s, std::uint64_t seed = 0) {
+  return Hash64(AsBytes(s), seed);
+}
 Hash128 HashTo128(Bytes bytes, std::uint64_t seed = 0);
 
 /// The identity of an event: XXH3-128 of varint length + bytes of customer, then source, then id. Part of the format: it

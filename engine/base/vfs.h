@@ -25,9 +25,10 @@ namespace quipu {
 
 class WritableFile {
  public:
-  virtual ~WritableFile() = default;  ///< Closes; errors at this point do not matter, Close() reports them.
+  virtual ~WritableFile() =
+      default;  ///< Closes; errors at this point do not matter, Close() reports them.
   virtual Status Append(Bytes data) = 0;
-  virtual Status Sync() = 0;   ///< fdatasync
+  virtual Status Sync() = 0;  ///< fdatasync
   virtual Status Close() = 0;
 };
 
@@ -52,11 +53,13 @@ class Vfs {
   /// Creates a file that must not exist yet (O_EXCL).
   virtual Result<std::unique_ptr<WritableFile>> Create(const std::string& path) = 0;
   virtual Result<std::unique_ptr<ReadableFile>> OpenForRead(const std::string& path) = 0;
-  virtual Status Rename(const std::string& from, const std::string& to) = 0;  ///< Refuses to replace: kAlreadyExists.
+  virtual Status Rename(const std::string& from,
+                        const std::string& to) = 0;  ///< Refuses to replace: kAlreadyExists.
   virtual Status Unlink(const std::string& path) = 0;
   virtual Status MakeFolder(const std::string& path) = 0;  ///< OK if it exists; parents must exist.
   virtual Status SyncFolder(const std::string& path) = 0;
-  virtual Result<std::vector<std::string>> List(const std::string& folder) = 0;  ///< Names, sorted, without . and ..
+  virtual Result<std::vector<std::string>> List(
+      const std::string& folder) = 0;  ///< Names, sorted, without . and ..
   virtual Result<bool> Exists(const std::string& path) = 0;
   /// Exclusive, non-blocking, tied to the process: kAlreadyExists with the holder's pid if taken, also within this process.
   virtual Result<std::unique_ptr<FileLock>> Lock(const std::string& path) = 0;

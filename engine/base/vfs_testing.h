@@ -46,12 +46,18 @@ class MemoryVfs final : public Vfs {
 /// Fails chosen calls of the Vfs below.
 class FaultVfs final : public Vfs {
  public:
-  enum class Fault : std::uint8_t { kError, kNoSpace, kTornWrite /* half of an Append arrives, then an error */ };
+  enum class Fault : std::uint8_t {
+    kError,
+    kNoSpace,
+    kTornWrite /* half of an Append arrives, then an error */
+  };
   explicit FaultVfs(Vfs* below) : below_(below) {}
   /// The n-th call from now (1 = the next) fails; with `persistent` every later one too. Reads count only if `reads`.
   void FailNth(std::uint64_t n, Fault fault, bool persistent = false, bool reads = false);
   void Heal();
-  [[nodiscard]] std::uint64_t calls() const { return calls_.load(); }  ///< Counted since FailNth or construction.
+  [[nodiscard]] std::uint64_t calls() const {
+    return calls_.load();
+  }  ///< Counted since FailNth or construction.
   [[nodiscard]] bool fired() const { return fired_.load(); }
 
   Result<std::unique_ptr<WritableFile>> Create(const std::string& path) override;

@@ -54,12 +54,11 @@ bool Database::Impl::ShouldSeal(const View& view) const {
   return view.hot_bytes() >= seal_bytes || age_us >= std::int64_t{options.seal_after_ms} * 1000;
 }
 
-bool Database::Impl::UpkeepStep() {
-  return SealIfDue() || MergeIfDue();
-}
+bool Database::Impl::UpkeepStep() { return SealIfDue() || MergeIfDue(); }
 
 bool Database::Impl::SealIfDue() {
-  if (!ShouldSeal(*store_->view()) || store_->clock()->MonotonicUs() < seal_retry_.again_us) return false;
+  if (!ShouldSeal(*store_->view()) || store_->clock()->MonotonicUs() < seal_retry_.again_us)
+    return false;
   const std::lock_guard lock(seal_mutex_);
   if (!ShouldSeal(*store_->view())) return true;  // a request was faster
   const Status status = SealHotRows(store_.get());
@@ -93,7 +92,8 @@ bool Database::Impl::MergeIfDue() {
   });
   if (status.code() == StatusCode::kCancelled) return false;
   // A failed read or a full disk may pass; damage and bounds do not, and must not keep other months from merging.
-  if (!status.ok() && status.code() != StatusCode::kIoError) unmergeable_.insert(ids.begin(), ids.end());
+  if (!status.ok() && status.code() != StatusCode::kIoError)
+    unmergeable_.insert(ids.begin(), ids.end());
   return CheckStep("merging", status, &merge_retry_);
 }
 

@@ -117,9 +117,9 @@ class SummaryTable {
   std::vector<std::pair<GroupKey, Range>> groups_;  // sorted
   std::vector<TimeUs> starts_;
   std::vector<std::uint64_t> rows_;
-  std::vector<std::uint8_t> flags_;    // as stored
+  std::vector<std::uint8_t> flags_;  // as stored
   std::vector<CellLevel> levels_;
-  std::vector<MeasureColumn> measures_;  // by id
+  std::vector<MeasureColumn> measures_;        // by id
   std::vector<std::uint32_t> distinct_cells_;  // ascending
   std::vector<SketchRef> distinct_sketches_;
   std::string sketches_;

@@ -156,7 +156,8 @@ std::vector<std::uint64_t> PickMerge(const View& view, const Options& options, b
   std::map<std::pair<MonthIndex, int>, std::vector<const SegmentMeta*>> tiers;
   for (const SegmentPtr& segment : view.segments) {
     const SegmentMeta& meta = segment->meta();
-    if (meta.totals.rows >= options.merged_rows_max || except.contains(meta.spec.segment_id)) continue;
+    if (meta.totals.rows >= options.merged_rows_max || except.contains(meta.spec.segment_id))
+      continue;
     tiers[{meta.spec.month, on_request ? 0 : TierOf(meta.totals.rows)}].push_back(&meta);
   }
   const std::size_t fan_in =
@@ -164,7 +165,8 @@ std::vector<std::uint64_t> PickMerge(const View& view, const Options& options, b
   for (const auto& [key, metas] : tiers) {
     if (metas.size() < fan_in) continue;
     auto ids = TakeSmallest(metas, options);
-    if (!ids.empty()) return ids;  // maybe fewer than the fan-in: large ones reach the bound on rows
+    if (!ids.empty())
+      return ids;  // maybe fewer than the fan-in: large ones reach the bound on rows
   }
   return {};
 }

@@ -37,17 +37,17 @@ struct PartitionInfo {
   std::string month;     ///< "2026-03"
   std::string customer;  ///< Empty in per-month totals.
   std::uint64_t rows = 0;
-  std::uint64_t hot_rows = 0;   ///< Of them, not sealed yet.
-  std::uint64_t bytes = 0;      ///< Of segments; for one customer its share by rows.
+  std::uint64_t hot_rows = 0;  ///< Of them, not sealed yet.
+  std::uint64_t bytes = 0;     ///< Of segments; for one customer its share by rows.
   std::uint64_t segments = 0;
 };
 
 /// The store as a whole.
 struct StoreInfo {
   std::string path;
-  std::string store_id;               ///< UUID given at creation.
+  std::string store_id;  ///< UUID given at creation.
   std::uint32_t format_version = 0;
-  std::uint64_t as_of = 0;            ///< Last commit.
+  std::uint64_t as_of = 0;  ///< Last commit.
   std::uint64_t events = 0;
   std::uint64_t hot_events = 0;
   std::uint64_t hot_bytes = 0;
@@ -61,7 +61,7 @@ struct StoreInfo {
 };
 
 struct VerifyProblem {
-  std::string place;    ///< File, or "commit 17".
+  std::string place;  ///< File, or "commit 17".
   std::string message;
 };
 
@@ -116,7 +116,8 @@ class Database {
  private:
   class Impl;
   /// The engine's own tests open a store in surroundings of their choice (engine/db).
-  friend Result<Database> OpenDatabaseIn(const std::string&, const Options&, const StoreEnvironment&);
+  friend Result<Database> OpenDatabaseIn(const std::string&, const Options&,
+                                         const StoreEnvironment&);
   explicit Database(std::unique_ptr<Impl> impl);
   std::unique_ptr<Impl> impl_;
 };

@@ -30,7 +30,8 @@ class Decimal {
 
   constexpr Decimal() noexcept = default;  ///< Zero.
   /// A whole number.
-  constexpr Decimal(std::int64_t whole) noexcept : mantissa_(whole) {}  // NOLINT(google-explicit-constructor)
+  constexpr Decimal(std::int64_t whole) noexcept
+      : mantissa_(whole) {}  // NOLINT(google-explicit-constructor)
   /// mantissa x 10^-scale, normalised. `scale` must be 0..18 (checked).
   Decimal(Int128 mantissa, int scale) noexcept;
 

@@ -27,7 +27,8 @@
 namespace quipu {
 
 /// Limits on one event; one beyond them is answered `invalid`.
-inline constexpr std::size_t kNameBytesMax = 256;  ///< id, source, customer, service, dimension and measure names.
+inline constexpr std::size_t kNameBytesMax =
+    256;  ///< id, source, customer, service, dimension and measure names.
 inline constexpr std::size_t kDimensionsMax = 64;
 inline constexpr std::size_t kMeasuresMax = 64;
 inline constexpr std::size_t kDimensionBytesMax = 4096;
@@ -47,23 +48,25 @@ struct Measure {
 
 /// What a caller hands in. The views need to live only until `EventBatch::Add` returns. Reuse one Event to save allocations.
 struct Event {
-  std::string_view id{};               ///< 1..256 bytes; empty = the engine makes a UUIDv7 and returns it.
-  std::string_view source{};           ///< 0..256 bytes; part of the identity.
-  std::optional<TimeUs> time{};        ///< Absent = when the engine receives it.
-  std::string_view customer{};         ///< 1..256 bytes of UTF-8: who is billed.
-  std::string_view service{};          ///< 1..256 bytes of UTF-8: what was used.
+  std::string_view id{};      ///< 1..256 bytes; empty = the engine makes a UUIDv7 and returns it.
+  std::string_view source{};  ///< 0..256 bytes; part of the identity.
+  std::optional<TimeUs> time{};  ///< Absent = when the engine receives it.
+  std::string_view customer{};   ///< 1..256 bytes of UTF-8: who is billed.
+  std::string_view service{};    ///< 1..256 bytes of UTF-8: what was used.
   Decimal quantity = 1;
   std::optional<Decimal> cost{};
-  std::vector<Dimension> dimensions{};  ///< Names 1..256 bytes and unique, values 0..4096 bytes of UTF-8.
-  std::vector<Measure> measures{};      ///< Names 1..256 bytes and unique; not "quantity" or "cost".
+  std::vector<Dimension>
+      dimensions{};  ///< Names 1..256 bytes and unique, values 0..4096 bytes of UTF-8.
+  std::vector<Measure> measures{};  ///< Names 1..256 bytes and unique; not "quantity" or "cost".
 };
 
 /// An optional stamp that makes a whole batch idempotent, like a Kafka producer's: sequences of one producer count 1, 2, 3...
 /// A replay of one of the last 5 is answered from the stored reply; a gap, an older epoch, or other events under a number that was
 /// used is kConflict.
 struct ProducerStamp {
-  std::string id;           ///< 1..256 bytes.
-  std::uint64_t epoch = 0;  ///< A higher epoch fences the lower ones and starts again at sequence 1.
+  std::string id;  ///< 1..256 bytes.
+  std::uint64_t epoch =
+      0;  ///< A higher epoch fences the lower ones and starts again at sequence 1.
   std::uint64_t sequence = 0;
 };
 
@@ -96,7 +99,8 @@ class EventBatch {
     TimeUs time = 0;
     Decimal quantity, cost;
     std::uint32_t first_dimension = 0, first_measure = 0;
-    std::uint16_t dimensions = 0, measures = 0;  // saturate at 65,535; more than 64 is invalid anyway
+    std::uint16_t dimensions = 0,
+                  measures = 0;  // saturate at 65,535; more than 64 is invalid anyway
     bool has_time = false, has_cost = false;
   };
   struct DimensionRef {
@@ -107,7 +111,9 @@ class EventBatch {
     Decimal value;
   };
   Text Put(std::string_view text);
-  [[nodiscard]] std::string_view View(Text t) const noexcept { return {text_.data() + t.offset, t.length}; }
+  [[nodiscard]] std::string_view View(Text t) const noexcept {
+    return {text_.data() + t.offset, t.length};
+  }
 
   std::string text_;  // every string of the batch, one after another; fewer than 2^32 bytes
   std::vector<Row> rows_;
@@ -141,7 +147,7 @@ struct IngestReply {
   std::vector<Outcome> outcomes;
   std::vector<EventProblem> problems;      ///< At most 100, in index order.
   std::vector<GeneratedId> generated_ids;  ///< For the events that came without an id.
-  bool replayed = false;                   ///< Answered from a producer's stored reply (which keeps no `problems`).
+  bool replayed = false;  ///< Answered from a producer's stored reply (which keeps no `problems`).
   [[nodiscard]] std::size_t Count(Outcome o) const noexcept;
 };
 

@@ -31,13 +31,13 @@
 namespace quipu {
 
 enum class Function : std::uint8_t {
-  kCount,     ///< `count`: rows; `count(m)`: rows where measure m is present.
-  kSum,       ///< Exact.
-  kAvg,       ///< Exact sum / count, rounded half to even at 18 fractional digits.
+  kCount,  ///< `count`: rows; `count(m)`: rows where measure m is present.
+  kSum,    ///< Exact.
+  kAvg,    ///< Exact sum / count, rounded half to even at 18 fractional digits.
   kMin,
   kMax,
-  kFirst,     ///< The value at the earliest time (ties: smallest identity hash).
-  kLatest,    ///< The value at the latest time (ties: largest identity hash).
+  kFirst,   ///< The value at the earliest time (ties: smallest identity hash).
+  kLatest,  ///< The value at the latest time (ties: largest identity hash).
   kDistinct,  ///< Exact up to 512 distinct values, then HyperLogLog (p = 12); exact with QuerySpec::exact.
   kQuantile,  ///< Nearest rank. Exact up to 1,024 values, then within 0.4 %; exact with QuerySpec::exact.
 };
@@ -47,7 +47,7 @@ enum class Function : std::uint8_t {
 enum class Change : std::uint8_t {
   kNone,
   kAbsolute,  ///< `change(f)`: this window minus the previous one; absent if either is.
-  kPercent,   ///< `change_percent(f)`: the same in percent, 2 fractional digits; absent if the previous value is 0 or absent.
+  kPercent,  ///< `change_percent(f)`: the same in percent, 2 fractional digits; absent if the previous value is 0 or absent.
 };
 
 struct Aggregate {
@@ -55,14 +55,23 @@ struct Aggregate {
   std::string column;              ///< Empty only for plain `count`.
   std::uint32_t quantile_ppm = 0;  ///< 1..1,000,000 for kQuantile: p99.9 is 999,000.
   Change change = Change::kNone;
-  std::string name;                ///< Column name in the answer: the text it was parsed from.
+  std::string name;  ///< Column name in the answer: the text it was parsed from.
 
   /// `count`, `count(m)`, `sum(m)`, `avg`, `min`, `max`, `first`, `latest`, `distinct(d)`, `p50(m)`, `p99.9(m)`, `median(m)`,
   /// `quantile(m,0.999)`, each also inside `change(...)` or `change_percent(...)`.
   static Result<Aggregate> Parse(std::string_view text);
 };
 
-enum class FilterOp : std::uint8_t { kEqual, kNotEqual, kIn, kPrefix, kLess, kLessEqual, kGreater, kGreaterEqual };
+enum class FilterOp : std::uint8_t {
+  kEqual,
+  kNotEqual,
+  kIn,
+  kPrefix,
+  kLess,
+  kLessEqual,
+  kGreater,
+  kGreaterEqual
+};
 
 /// Comparisons (<, <=, >, >=) need a measure; the others work on `customer`, `service`, dimensions and (=, != , in) measures.
 /// An absent value never matches, except `!=`, which it always matches.
@@ -97,14 +106,16 @@ struct QuerySpec {
   std::optional<TimeUs> from, to;      ///< Half open; absent = from the first / to the last event.
   Window window;
   std::vector<std::string> group_by;
-  std::vector<Filter> filters;         ///< All must hold.
-  std::vector<OrderBy> order_by;       ///< Ties, and no order_by: window_start, then group-by values (absent first).
-  std::uint64_t limit = 0;             ///< 0 = all rows.
-  bool fill = false;                   ///< Windows without events appear (count 0, other aggregates absent), per group.
-  bool exact = false;                  ///< Quantiles and distinct counts without approximation.
-  bool raw_only = false;               ///< Do not use summaries (for verification: the answer is the same).
-  std::uint64_t groups_max = 1'000'000;              ///< More groups (group x window) end in kExhausted.
-  std::uint64_t memory_bytes_max = 256ull << 20;     ///< More working memory ends in kExhausted.
+  std::vector<Filter> filters;  ///< All must hold.
+  std::vector<OrderBy>
+      order_by;  ///< Ties, and no order_by: window_start, then group-by values (absent first).
+  std::uint64_t limit = 0;  ///< 0 = all rows.
+  bool fill =
+      false;  ///< Windows without events appear (count 0, other aggregates absent), per group.
+  bool exact = false;     ///< Quantiles and distinct counts without approximation.
+  bool raw_only = false;  ///< Do not use summaries (for verification: the answer is the same).
+  std::uint64_t groups_max = 1'000'000;  ///< More groups (group x window) end in kExhausted.
+  std::uint64_t memory_bytes_max = 256ull << 20;  ///< More working memory ends in kExhausted.
 };
 
 /// Builds a QuerySpec from readable pieces.

@@ -31,7 +31,7 @@ struct ResultColumn {
   std::vector<std::string> strings{};    ///< kString
   std::vector<std::int64_t> integers{};  ///< kInteger
   std::vector<Decimal> decimals{};       ///< kDecimal
-  bool exact = true;                   ///< False if any value of the column is an approximation.
+  bool exact = true;                     ///< False if any value of the column is an approximation.
 
   [[nodiscard]] bool IsPresent(std::size_t row) const { return present[row] != 0; }
   /// The value as text: times RFC 3339 in UTC, decimals in plain digits, "" if absent.
@@ -40,22 +40,24 @@ struct ResultColumn {
 
 /// Where an answer came from, for tests and the curious.
 struct QueryStats {
-  std::uint64_t segments = 0;    ///< Segments looked at.
-  std::uint64_t cells = 0;       ///< Summary cells used.
-  std::uint64_t rows = 0;        ///< Raw rows visited in segments.
-  std::uint64_t hot_rows = 0;    ///< Raw rows visited in the hot tier.
+  std::uint64_t segments = 0;  ///< Segments looked at.
+  std::uint64_t cells = 0;     ///< Summary cells used.
+  std::uint64_t rows = 0;      ///< Raw rows visited in segments.
+  std::uint64_t hot_rows = 0;  ///< Raw rows visited in the hot tier.
 };
 
 class ResultSet {
  public:
   std::vector<ResultColumn> columns;
-  std::uint64_t as_of = 0;      ///< Every commit up to this one is in the answer, none after it.
-  bool exact = true;            ///< False if any value is an approximation...
-  double relative_error = 0;    ///< ... then quantiles are within this ratio (0.004).
-  std::string zone = "UTC";     ///< The zone of window_start, for display.
+  std::uint64_t as_of = 0;    ///< Every commit up to this one is in the answer, none after it.
+  bool exact = true;          ///< False if any value is an approximation...
+  double relative_error = 0;  ///< ... then quantiles are within this ratio (0.004).
+  std::string zone = "UTC";   ///< The zone of window_start, for display.
   QueryStats stats;
 
-  [[nodiscard]] std::size_t rows() const { return columns.empty() ? 0 : columns.front().present.size(); }
+  [[nodiscard]] std::size_t rows() const {
+    return columns.empty() ? 0 : columns.front().present.size();
+  }
   /// The column of that name, or nullptr.
   [[nodiscard]] const ResultColumn* Find(std::string_view name) const;
 };

@@ -29,14 +29,15 @@ enum class StatusCode : std::uint8_t {
   kInvalidArgument = 1,  ///< The caller's input is malformed; nothing was changed.
   kNotFound = 2,         ///< The named thing does not exist.
   kAlreadyExists = 3,    ///< The thing to be created exists, or a store is already open.
-  kConflict = 4,         ///< The input contradicts what is stored (a fenced producer, a sequence gap).
-  kOutOfRange = 5,       ///< A number does not fit: too many digits, a sum beyond 128 bits.
-  kCorruption = 6,       ///< Stored bytes fail a checksum or a bound; the message names file and place.
-  kIoError = 7,          ///< The operating system refused; outcome of the call is unknown, retry with the same ids.
-  kUnsupported = 8,      ///< A newer format, or a feature this build does not have.
-  kExhausted = 9,        ///< A stated bound (memory, groups, queue, time) was reached.
-  kCancelled = 10,       ///< The store was closed, or the caller asked to stop.
-  kInternal = 11,        ///< A bug in Quipu that was noticed before it did harm.
+  kConflict = 4,    ///< The input contradicts what is stored (a fenced producer, a sequence gap).
+  kOutOfRange = 5,  ///< A number does not fit: too many digits, a sum beyond 128 bits.
+  kCorruption = 6,  ///< Stored bytes fail a checksum or a bound; the message names file and place.
+  kIoError =
+      7,  ///< The operating system refused; outcome of the call is unknown, retry with the same ids.
+  kUnsupported = 8,  ///< A newer format, or a feature this build does not have.
+  kExhausted = 9,    ///< A stated bound (memory, groups, queue, time) was reached.
+  kCancelled = 10,   ///< The store was closed, or the caller asked to stop.
+  kInternal = 11,    ///< A bug in Quipu that was noticed before it did harm.
 };
 
 /// The stable lower-case name of a code, e.g. "invalid argument".
@@ -48,7 +49,9 @@ class [[nodiscard]] Status {
   Status() noexcept = default;  ///< Success.
   Status(StatusCode code, std::string message);
 
-  static Status InvalidArgument(std::string m) { return {StatusCode::kInvalidArgument, std::move(m)}; }
+  static Status InvalidArgument(std::string m) {
+    return {StatusCode::kInvalidArgument, std::move(m)};
+  }
   static Status NotFound(std::string m) { return {StatusCode::kNotFound, std::move(m)}; }
   static Status AlreadyExists(std::string m) { return {StatusCode::kAlreadyExists, std::move(m)}; }
   static Status Conflict(std::string m) { return {StatusCode::kConflict, std::move(m)}; }
@@ -93,8 +96,10 @@ class [[nodiscard]] Result {
   static_assert(!std::is_reference_v<T>, "return a pointer instead of a reference");
 
  public:
-  Result(T value) : has_(true) { new (&value_) T(std::move(value)); }  // NOLINT(google-explicit-constructor)
-  Result(Status error) : has_(false) {                                 // NOLINT(google-explicit-constructor)
+  Result(T value) : has_(true) {
+    new (&value_) T(std::move(value));
+  }                                     // NOLINT(google-explicit-constructor)
+  Result(Status error) : has_(false) {  // NOLINT(google-explicit-constructor)
     if (error.ok()) error = Status::Internal("a Result was made from an OK status");
     new (&error_) Status(std::move(error));
   }
