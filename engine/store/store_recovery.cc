@@ -257,6 +257,10 @@ Status Store::CheckTotals(const View& view) const {
 Status Store::CheckWatermark(const View& view) const {
   QUIPU_TRY_ASSIGN(const std::uint64_t witnessed,
                    Watermark::Read(*environment_.vfs, folder_, store_id_));
+  if (witnessed == 0 && view.as_of > 0) {
+    Log(LogLevel::kWarning,
+        "store " + folder_ + " has no sound watermark: a cut log would go unnoticed this time");
+  }
   if (view.as_of >= witnessed) return {};
   return Status::Corruption("store " + folder_ + ": commits " + std::to_string(view.as_of + 1) +
                             " to " + std::to_string(witnessed) +
