@@ -66,7 +66,7 @@ class Binder {
       if (std::count(spec_.group_by.begin(), spec_.group_by.end(), name) > 1) {
         return Status::InvalidArgument("group-by names '" + name + "' twice");
       }
-      QUIPU_TRY_ASSIGN(const Field field, TextField(name));
+      QUIPU_TRY_ASSIGN(const Field field, TextField(name, "group by"));
       out_->groups_by_customer |= field.kind == FieldKind::kCustomer;
       out_->groups_by_service |= field.kind == FieldKind::kService;
       out_->group_by.push_back(field);
@@ -136,13 +136,14 @@ class Binder {
     if (out_->from >= out_->to) out_->empty = true;
   }
 
-  Result<Field> TextField(const std::string& name) {
+  /// `what` says in a refusal what the name was wanted for.
+  Result<Field> TextField(const std::string& name, const char* what) {
     if (name == "customer") return Field{FieldKind::kCustomer, 0};
     if (name == "service") return Field{FieldKind::kService, 0};
     if (name == "quantity" || name == "cost" || catalogue_.Find(NameKind::kMeasure, name)) {
       if (!catalogue_.Find(NameKind::kDimension, name)) {
-        return Status::InvalidArgument("'" + name +
-                                       "' is a measure; group by customer, service or a dimension");
+        return Status::InvalidArgument("'" + name + "' is a measure; " + what +
+                                       " customer, service or a dimension");
       }
     }
     QUIPU_TRY_ASSIGN(const auto id, FindColumn(view_, catalogue_, NameKind::kDimension, name));
@@ -179,6 +180,11 @@ class Binder {
     }
     const bool is_measure = catalogue_.Find(NameKind::kMeasure, f.column).has_value() &&
                             !catalogue_.Find(NameKind::kDimension, f.column).has_value();
+    if (compares && !catalogue_.Find(NameKind::kMeasure, f.column) &&
+        catalogue_.Find(NameKind::kDimension, f.column)) {
+      return Status::InvalidArgument("'" + f.column +
+                                     "' is a dimension; <, <=, > and >= compare measures");
+    }
     if (is_measure || compares) {
       QUIPU_TRY_ASSIGN(const auto id, FindColumn(view_, catalogue_, NameKind::kMeasure, f.column));
       if (f.op == FilterOp::kPrefix)
@@ -192,7 +198,7 @@ class Binder {
       bound.slot = MeasureSlot(bound.field.id);
       out_->measures[bound.slot].filtered = true;
     } else {
-      QUIPU_TRY_ASSIGN(bound.field, TextField(f.column));
+      QUIPU_TRY_ASSIGN(bound.field, TextField(f.column, "compare the text of"));
       bound.texts = f.values;
       if (bound.field.kind == FieldKind::kDimension) bound.slot = DimensionSlot(bound.field.id);
     }
@@ -204,7 +210,7 @@ class Binder {
     if (a.function == Function::kDistinct) {
       if (a.column.empty())
         return Status::InvalidArgument("distinct needs a name, e.g. distinct(customer)");
-      QUIPU_TRY_ASSIGN(const Field field, TextField(a.column));
+      QUIPU_TRY_ASSIGN(const Field field, TextField(a.column, "distinct counts values of"));
       auto& list = out_->distincts;
       const auto it = std::find(list.begin(), list.end(), field);
       bound->slot = static_cast<std::size_t>(it - list.begin());

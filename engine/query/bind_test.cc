@@ -48,9 +48,11 @@ TEST_F(BindTest, MistakesInTheQuestion) {
   ExpectInvalid(Query().Select("count").GroupBy("region,region"), {"'region' twice"});
   ExpectInvalid(Query().Select("count").GroupBy("m"), {"'m' is a measure"});
   ExpectInvalid(Query().Select("count").GroupBy("quantity"), {"'quantity' is a measure"});
+  ExpectInvalid(Query().Select("distinct(m)"), {"'m' is a measure", "distinct counts values of"});
   ExpectInvalid(Query().Select("change(count)"), {"compares windows"});
   ExpectInvalid(Query().Select("count").Every("day", "Mars/Base"), {"Mars/Base"});
   ExpectInvalid(Query().Select("count").Where("m^=1"), {"has no prefix"});
+  ExpectInvalid(Query().Select("count").Where("region>5"), {"'region' is a dimension"});
   ExpectInvalid(Query().Select("count").Where("m=abc"), {"filter on measure 'm'"});
   QuerySpec spec = Query().Select("count").spec();
   spec.filters = {{"region", FilterOp::kEqual, {"a", "b"}}};

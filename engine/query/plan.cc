@@ -1,6 +1,7 @@
 #include "query/plan.h"
 
 #include <algorithm>
+#include <unordered_map>
 
 #include "base/check.h"
 
@@ -174,22 +175,23 @@ class SegmentPlanner {
 
   Status PlanAllCustomers() {
     QUIPU_TRY_ASSIGN(const SummaryTable* table, segment_.summaries());
-    std::vector<std::pair<ServiceOrdinal, std::uint32_t>> raw_services;  // with first interval
-    std::vector<std::uint32_t> interval_counts;
+    struct RawService {
+      std::uint32_t first_interval = 0, intervals = 0;
+    };
+    std::unordered_map<ServiceOrdinal, RawService> raw_services;
     for (const auto& [service, name] : segment_.services()) {
       if (!query_.WantsService(service)) continue;
       Tiler tiler(query_, *table, segment_.meta(), kAllCustomers, service, &plan_.cells);
       TileWindows(&tiler);
       if (tiler.raw().empty()) continue;
-      raw_services.emplace_back(service, AddIntervals(tiler.raw()));
-      interval_counts.push_back(static_cast<std::uint32_t>(tiler.raw().size()));
+      raw_services[service] = {AddIntervals(tiler.raw()),
+                               static_cast<std::uint32_t>(tiler.raw().size())};
     }
     if (raw_services.empty()) return {};
     return ForEachRun([&](const Run& run) {
-      for (std::size_t i = 0; i < raw_services.size(); ++i) {
-        if (raw_services[i].first != run.service) continue;
-        plan_.raw.push_back({run, raw_services[i].second, interval_counts[i]});
-      }
+      const auto it = raw_services.find(run.service);
+      if (it == raw_services.end()) return;
+      plan_.raw.push_back({run, it->second.first_interval, it->second.intervals});
     });
   }
 

@@ -89,7 +89,7 @@ class Database {
 
   /// Stores a batch atomically and waits until it is durable and visible to queries.
   Result<IngestReply> Ingest(const EventBatch& batch);
-  /// The same without waiting: `done` is called once, from an engine thread, and must not block. If the call itself returns
+  /// The same without waiting: `done` is called once, from an engine thread, and must neither block nor throw. If the call itself returns
   /// an error, `done` will not be called.
   Status IngestAsync(EventBatch batch, std::function<void(Result<IngestReply>)> done);
 

@@ -21,33 +21,41 @@ struct Options {
   bool create_if_missing = false;
   bool error_if_exists = false;
   Durability durability = Durability::kSync;
-  std::uint32_t sync_interval_ms = 100;  ///< For kInterval.
-
+  /// For Durability::kInterval.
+  std::uint32_t sync_interval_ms = 100;
   /// Events dated later than now + this are `invalid`. Negative = no bound (for imports of recorded data).
   std::int64_t future_bound_us = 300'000'000;
 
   // Ingest.
-  std::uint32_t commit_bytes_max =
-      1u << 20;  ///< A group commit takes the batches that wait, up to this size.
-  std::uint64_t queue_bytes_max =
-      64ull << 20;  ///< Batches waiting for the committer; beyond it Ingest waits.
-  std::uint64_t hot_bytes_max =
-      256ull << 20;  ///< Unsealed rows in memory; beyond it Ingest waits for sealing.
-  std::uint32_t ingest_wait_ms_max = 30'000;  ///< A wait for room longer than this is kExhausted.
+
+  /// A group commit takes the batches that wait, up to this size.
+  std::uint32_t commit_bytes_max = 1u << 20;
+  /// Batches waiting for the committer; beyond it Ingest waits.
+  std::uint64_t queue_bytes_max = 64ull << 20;
+  /// Unsealed rows in memory; beyond it Ingest waits for sealing.
+  std::uint64_t hot_bytes_max = 256ull << 20;
+  /// A wait for room longer than this is kExhausted.
+  std::uint32_t ingest_wait_ms_max = 30'000;
 
   // Sealing and merging.
-  std::uint64_t seal_bytes = 64ull << 20;  ///< Hot rows of this size are sealed in the background,
-  std::uint32_t seal_after_ms = 600'000;   ///< ... or once the oldest of them is this old.
-  bool background_upkeep = true;           ///< False: sealing and merging only on request.
-  std::uint32_t merge_fan_in =
-      8;  ///< Segments of similar size in one month that are merged together.
-  std::uint64_t merged_rows_max =
-      16ull << 20;  ///< A merge never makes a segment with more rows than this.
+
+  /// Hot rows of this size are sealed in the background,
+  std::uint64_t seal_bytes = 64ull << 20;
+  /// ... or once the oldest of them is this old.
+  std::uint32_t seal_after_ms = 600'000;
+  /// False: sealing and merging only on request.
+  bool background_upkeep = true;
+  /// Segments of similar size in one month that are merged together.
+  std::uint32_t merge_fan_in = 8;
+  /// A merge never makes a segment with more rows than this.
+  std::uint64_t merged_rows_max = 16ull << 20;
 
   // Reading.
-  std::uint64_t cache_bytes = 256ull << 20;  ///< Verified pages kept in memory.
 
-  /// Receives the engine's log lines (none by default). Called from several threads; must not call back into the store.
+  /// Verified pages kept in memory.
+  std::uint64_t cache_bytes = 256ull << 20;
+
+  /// Receives the engine's log lines (none by default). Called from several threads; must not call back into the store nor throw.
   std::function<void(LogLevel, const std::string&)> log{};
 };
 

@@ -52,10 +52,10 @@ enum class Change : std::uint8_t {
 
 struct Aggregate {
   Function function = Function::kCount;
-  std::string column;              ///< Empty only for plain `count`.
+  std::string column{};            ///< Empty only for plain `count`.
   std::uint32_t quantile_ppm = 0;  ///< 1..1,000,000 for kQuantile: p99.9 is 999,000.
   Change change = Change::kNone;
-  std::string name;  ///< Column name in the answer: the text it was parsed from.
+  std::string name{};  ///< Column name in the answer: the text it was parsed from.
 
   /// `count`, `count(m)`, `sum(m)`, `avg`, `min`, `max`, `first`, `latest`, `distinct(d)`, `p50(m)`, `p99.9(m)`, `median(m)`,
   /// `quantile(m,0.999)`, each also inside `change(...)` or `change_percent(...)`.
@@ -100,21 +100,22 @@ struct OrderBy {
 
 /// The question as plain data.
 struct QuerySpec {
-  std::vector<Aggregate> select;       ///< At least one.
-  std::vector<std::string> customers;  ///< Empty = all.
-  std::vector<std::string> services;   ///< Empty = all.
-  std::optional<TimeUs> from, to;      ///< Half open; absent = from the first / to the last event.
-  Window window;
-  std::vector<std::string> group_by;
-  std::vector<Filter> filters;  ///< All must hold.
-  std::vector<OrderBy>
-      order_by;  ///< Ties, and no order_by: window_start, then group-by values (absent first).
+  std::vector<Aggregate> select{};       ///< At least one.
+  std::vector<std::string> customers{};  ///< Empty = all.
+  std::vector<std::string> services{};   ///< Empty = all.
+  /// Half open; absent = from the first / to the last event.
+  std::optional<TimeUs> from{}, to{};
+  Window window{};
+  std::vector<std::string> group_by{};
+  std::vector<Filter> filters{};  ///< All must hold.
+  /// Ties, and no order_by: window_start, then group-by values (absent first).
+  std::vector<OrderBy> order_by{};
   std::uint64_t limit = 0;  ///< 0 = all rows.
-  bool fill =
-      false;  ///< Windows without events appear (count 0, other aggregates absent), per group.
+  /// Windows without events appear, per group: count and distinct 0, the other aggregates absent.
+  bool fill = false;
   bool exact = false;     ///< Quantiles and distinct counts without approximation.
   bool raw_only = false;  ///< Do not use summaries (for verification: the answer is the same).
-  std::uint64_t groups_max = 1'000'000;  ///< More groups (group x window) end in kExhausted.
+  std::uint64_t groups_max = 1'000'000;           ///< More (group x window) end in kExhausted.
   std::uint64_t memory_bytes_max = 256ull << 20;  ///< More working memory ends in kExhausted.
 };
 
@@ -152,11 +153,11 @@ class Query {
 /// A page of raw events in (time, identity) order. The cursor is stable across seals, compactions and restarts: paging on
 /// returns every event that was there when the first page was read, once; later arrivals behind the cursor are not seen.
 struct EventQuery {
-  std::vector<std::string> customers, services;
-  std::optional<TimeUs> from, to;
-  std::vector<Filter> filters;
+  std::vector<std::string> customers{}, services{};
+  std::optional<TimeUs> from{}, to{};
+  std::vector<Filter> filters{};
   std::uint32_t limit = 100;  ///< 1..10,000.
-  std::string cursor;         ///< Empty = from the start; else EventPage::next_cursor.
+  std::string cursor{};       ///< Empty = from the start; else EventPage::next_cursor.
 };
 
 }  // namespace quipu
