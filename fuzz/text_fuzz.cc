@@ -50,10 +50,15 @@ void FuzzTime(std::string_view text) {
 
 std::string Print(const Filter& filter) {
   static constexpr const char* kOps[] = {"=", "!=", "in", "^=", "<", "<=", ">", ">="};
-  std::string text = filter.column + " " + kOps[static_cast<std::size_t>(filter.op)] + " ";
+  // Without a blank where "status in" = 5 would read as an `in`, with one where "x^" = 5 would read as a prefix.
+  const bool blank = filter.op == FilterOp::kIn ||
+                     std::string_view("=!^<>").find(filter.column.back()) != std::string_view::npos;
+  std::string text =
+      filter.column + (blank ? " " : "") + kOps[static_cast<std::size_t>(filter.op)] + " ";
+  if (filter.op != FilterOp::kIn) return text + filter.values[0];
   for (std::size_t i = 0; i < filter.values.size(); ++i)
-    text += (i > 0 ? "," : "") + filter.values[i];
-  return text;
+    text += (i > 0 ? "," : "(") + filter.values[i];
+  return text + ")";
 }
 
 void FuzzFilter(std::string_view text) {

@@ -20,8 +20,10 @@ constexpr std::string_view kAllowedFilters =
     "; allowed are name=value, name!=value, name^=prefix, name in a,b,c and, on measures, "
     "name<number, name<=number, name>number, name>=number";
 
+constexpr std::string_view kBlanks = " \t\r\n";
+bool IsBlank(char c) { return kBlanks.find(c) != std::string_view::npos; }
+
 std::string_view Trim(std::string_view s) {
-  constexpr std::string_view kBlanks = " \t\r\n";
   const std::size_t first = s.find_first_not_of(kBlanks);
   if (first == std::string_view::npos) return {};
   return s.substr(first, s.find_last_not_of(kBlanks) - first + 1);
@@ -151,11 +153,9 @@ struct FoundOperator {
 };
 
 bool IsInOperator(std::string_view text, std::size_t at) {
-  if (at == 0 || text.substr(at, 2) != "in" || (text[at - 1] != ' ' && text[at - 1] != '\t')) {
-    return false;
-  }
+  if (at == 0 || text.substr(at, 2) != "in" || !IsBlank(text[at - 1])) return false;
   const std::string_view rest = text.substr(at + 2);
-  return rest.empty() || rest[0] == ' ' || rest[0] == '\t' || rest[0] == '(';
+  return rest.empty() || IsBlank(rest[0]) || rest[0] == '(';
 }
 
 /// The leftmost operator.
