@@ -28,8 +28,9 @@ class Dedupe {
   explicit Dedupe(const View& view);
 
   /// One outcome per row: kAccepted, kDuplicate or kConflict. A row whose time was not given but taken from our clock
-  /// (`time_given[i]` = 0) is compared without its time, so that a retry of it is a duplicate; the time of such a row is overwritten. An error (a damaged segment, a failed read) means that nothing may be
-  /// committed: without the check an event could be counted twice.
+  /// (`time_given[i]` = 0) is compared without its time, so that a retry of it is a duplicate; the time of such a row is
+  /// overwritten. An error (a damaged segment, a failed read) means that nothing may be committed: without the check an event
+  /// could be counted twice.
   Result<std::vector<Outcome>> Check(const View& view, const std::vector<std::uint8_t>& time_given,
                                      RowBatch* rows) const;
   /// The rows with these identities are now hot rows first_row, first_row + 1, ... of a view.

@@ -26,7 +26,7 @@ void EncodeIdentityChunk(std::span<const IdentityEntry> entries, std::string* ou
 Result<std::vector<IdentityEntry>> DecodeIdentityChunk(Bytes in, std::size_t entries);
 
 /// Split block Bloom filter (Putze, Sanders, Singler 2007, in the form of Apache Parquet: 32-byte blocks, 8 words, one bit each): about
-/// 10.7 bits a key, below 1 % false positives, one cache line a probe.
+/// 10.7 bits a key, about 1 % false positives, one cache line a probe.
 class IdentityFilter {
  public:
   IdentityFilter() = default;
