@@ -31,6 +31,7 @@ struct IdentityTotal {
   Uint128 sum = 0;
   void Add(const Hash128& h) { sum += (static_cast<Uint128>(h.high) << 64) | h.low; }
   void Add(const IdentityTotal& t) { sum += t.sum; }
+  void Subtract(const IdentityTotal& t) { sum -= t.sum; }
   friend bool operator==(const IdentityTotal&, const IdentityTotal&) = default;
 };
 

@@ -41,6 +41,25 @@ void Totals::Add(const Totals& other) {
   }
 }
 
+bool Totals::Subtract(const Totals& other) {
+  if (other.rows > rows) return false;
+  for (const auto& [id, total] : other.measures) {
+    const auto mine = measures.find(id);
+    if (mine == measures.end() || mine->second.count < total.count) return false;
+    // Nothing is left of a sum over no values.
+    if (mine->second.count == total.count && mine->second.sum != total.sum) return false;
+  }
+  rows -= other.rows;
+  identities.Subtract(other.identities);
+  for (const auto& [id, total] : other.measures) {
+    const auto mine = measures.find(id);
+    mine->second.count -= total.count;
+    mine->second.sum.Subtract(total.sum);
+    if (mine->second.count == 0) measures.erase(mine);
+  }
+  return true;
+}
+
 std::string Totals::ToString() const {
   return std::to_string(rows) + " rows, identities " + HexText(identities.sum) + ", " +
          std::to_string(measures.size()) + " measures";

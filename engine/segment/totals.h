@@ -1,5 +1,5 @@
-// Totals: the conservation law. Whatever moves rows (commit, seal, merge) must find the same totals on both sides; they are
-// in every footer, in the manifest, and are compared in production, not only in tests.
+// Totals: the conservation law. Whatever moves rows (commit, seal, merge) must find the same totals on both sides, and what removes
+// rows (retention, erasure) must say how many, and what they add up to; they are in every footer, in the manifest, and are compared in production, not only in tests.
 #pragma once
 
 #include <cstdint>
@@ -23,6 +23,9 @@ struct Totals {
   std::map<ColumnId, MeasureTotal> measures;  ///< Only measures with count > 0.
 
   void Add(const Totals& other);
+  /// Takes rows away that leave the store; false (and unchanged) if `other` cannot be a part of this: more rows or values than
+  /// there are.
+  [[nodiscard]] bool Subtract(const Totals& other);
   friend bool operator==(const Totals&, const Totals&) = default;
   /// "10000 rows, identities 0x..., 4 measures", for messages.
   [[nodiscard]] std::string ToString() const;

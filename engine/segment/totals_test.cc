@@ -37,6 +37,21 @@ TEST(Totals, AddUpHoweverRowsAreSplit) {
   EXPECT_FALSE(TotalsOf(SomeRows(0, 99)) == whole);
 }
 
+TEST(Totals, GiveBackWhatWasAdded) {
+  const Totals whole = TotalsOf(SomeRows(0, 100));
+  for (const int cut : {0, 1, 50, 98, 99, 100}) {
+    Totals rest = whole;
+    ASSERT_TRUE(rest.Subtract(TotalsOf(SomeRows(0, cut)))) << cut;
+    EXPECT_EQ(rest, TotalsOf(SomeRows(cut, 100))) << cut;
+  }
+  Totals few = TotalsOf(SomeRows(1, 3));  // no value of measure 5
+  const Totals before = few;
+  EXPECT_FALSE(few.Subtract(whole)) << "more rows than there are";
+  EXPECT_FALSE(few.Subtract(TotalsOf(SomeRows(3, 4)))) << "a measure that is not there";
+  EXPECT_FALSE(few.Subtract(TotalsOf(SomeRows(2, 4)))) << "other values of the same rows";
+  EXPECT_EQ(few, before);
+}
+
 TEST(Totals, SurviveTheirBytes) {
   const Totals totals = TotalsOf(SomeRows(0, 100));
   std::string bytes;

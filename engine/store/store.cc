@@ -116,15 +116,12 @@ bool Store::MayTrimEmptyCommits(const View& view, const CommitRequest& request) 
 
 Result<CommitResult> Store::Commit(CommitRequest request) {
   QUIPU_TRY(write_error());
-  // Only commits change as_of and the totals, so this may be prepared before other writers are kept out.
+  // Only commits change as_of, so this may be prepared before other writers are kept out; the totals may not: rows expire.
   const ViewPtr before = view();
   const std::uint64_t seq = before->as_of + 1;
   Totals added = TotalsOf(request.rows);
-  Totals totals = before->totals;
-  totals.Add(added);
   QUIPU_TRY_ASSIGN(std::string blob, EncodeCommit(seq, request.rows));
   KvBatch batch = std::move(request.extra);
-  batch.Put(KvSpace::kMeta, std::string(kLastCommitKey), EncodeLastCommit({seq, totals}));
   for (const auto& [id, state] : request.producers) {
     batch.Put(KvSpace::kProducers, id, EncodeProducer(id, state));
   }
@@ -134,7 +131,8 @@ Result<CommitResult> Store::Commit(CommitRequest request) {
   QUIPU_CHECK(current->as_of == before->as_of);
   auto next = std::make_shared<View>(*current);
   next->as_of = seq;
-  next->totals = std::move(totals);
+  next->totals.Add(added);
+  batch.Put(KvSpace::kMeta, std::string(kLastCommitKey), EncodeLastCommit({seq, next->totals}));
   if (MayTrimEmptyCommits(*current, request)) {
     for (std::uint64_t s = current->sealed_seq + 1; s < seq; ++s) {
       batch.Delete(KvSpace::kBlobs, MakeBlobKey(s));
@@ -255,23 +253,31 @@ Status Store::CheckConservation(const SegmentEdit& edit, const View& view) const
   Totals dropped;
   if (edit.sealed_through) dropped = HotTotalsThrough(view.hot, *edit.sealed_through);
   for (const std::uint64_t id : edit.remove) dropped.Add(FindSegment(view, id)->meta().totals);
+  const std::string added_text = added.ToString();
+  added.Add(edit.expired);
   if (added == dropped) return {};
-  return Status::Internal("install: rows would be lost or counted twice; the new segments hold " +
-                          added.ToString() + ", what they replace holds " + dropped.ToString());
+  return Status::Internal(
+      "install: rows would be lost or counted twice; the new segments hold " + added_text +
+      ", what they replace holds " + dropped.ToString() +
+      (edit.expired == Totals{} ? "" : ", to expire are " + edit.expired.ToString()));
 }
 
-Status Store::WriteEdit(const SegmentEdit& edit, const View& view) {
+Status Store::WriteEdit(const SegmentEdit& edit, const View& current, const View& next) {
   KvBatch batch;
   for (const SegmentMeta& meta : edit.add) {
     batch.Put(KvSpace::kMeta, MakeSegmentKey(meta.spec.segment_id), EncodeSegment(meta));
   }
   for (const std::uint64_t id : edit.remove) batch.Delete(KvSpace::kMeta, MakeSegmentKey(id));
   if (edit.sealed_through) {
-    for (std::uint64_t seq = view.sealed_seq + 1; seq <= *edit.sealed_through; ++seq) {
+    for (std::uint64_t seq = current.sealed_seq + 1; seq <= *edit.sealed_through; ++seq) {
       batch.Delete(KvSpace::kBlobs, MakeBlobKey(seq));
     }
     batch.Put(KvSpace::kMeta, std::string(kSealedKey),
               EncodeCounter(kSealedKey, *edit.sealed_through));
+  }
+  if (!(next.totals == current.totals)) {
+    batch.Put(KvSpace::kMeta, std::string(kLastCommitKey),
+              EncodeLastCommit({next.as_of, next.totals}));
   }
   return WriteOrStop(batch, /*sync=*/true);
 }
@@ -283,6 +289,10 @@ Status Store::Install(const SegmentEdit& edit) {
   QUIPU_TRY(CheckEdit(edit, *current));
   QUIPU_TRY(CheckConservation(edit, *current));
   auto next = std::make_shared<View>(*current);
+  if (!next->totals.Subtract(edit.expired)) {
+    return Status::Internal("install: more rows would expire than the store holds: " +
+                            edit.expired.ToString() + " of " + current->totals.ToString());
+  }
   std::vector<std::string> added_paths;
   for (const SegmentMeta& meta : edit.add) {
     QUIPU_TRY_ASSIGN(SegmentPtr segment, OpenSegment(meta, /*must_be_right=*/false));
@@ -299,7 +309,7 @@ Status Store::Install(const SegmentEdit& edit) {
   }
 
   environment_.vfs->OnPublish(added_paths);
-  QUIPU_TRY(WriteEdit(edit, *current));
+  QUIPU_TRY(WriteEdit(edit, *current, *next));
   std::vector<std::string> removed_paths;
   for (const std::uint64_t id : removed) {
     const auto it = live_segments_.find(id);

@@ -15,7 +15,8 @@
 //   (1) Commit numbers (seq) are 1, 2, 3, ... without gaps; blobs are exactly those of sealed_seq + 1 .. last seq. (A commit without
 //       rows takes a number too; while the hot tier is empty it counts as sealed at once and leaves no blob.)
 //   (2) A view's segments and hot batches hold every accepted event up to as_of once.
-//   (3) totals(view) = sum over segments + sum over hot rows, checked at open and at each seal and merge.
+//   (3) totals(view) = sum over segments + sum over hot rows, checked at open and at each seal and merge. Rows that expire leave both sides
+//       in the same Write.
 //   (4) Segment ids come from a counter whose high-water mark is durable before the id is used; ids are never reused.
 //   (5) After a failed Write the outcome is unknown: the store refuses further writes (kIoError) until it is reopened.
 //
@@ -85,10 +86,12 @@ struct CommitResult {
       0;  ///< Number of its first hot row (see HotBatch); of the next commit's, if it has no rows.
 };
 
-/// Segments in, segments out: one step of sealing or merging.
+/// Segments in, segments out: one step of sealing, merging, retention or erasure.
 struct SegmentEdit {
   std::vector<SegmentMeta> add;
   std::vector<std::uint64_t> remove;  ///< Segment ids.
+  /// Rows that leave the store for good: by policy or because their customer is erased. What is removed = what is added + this.
+  Totals expired;
   /// A seal: the rows of commits up to this one are now in `add`. Any commit will do: hot batches that straddle it are cut.
   std::optional<std::uint64_t> sealed_through;
 };
@@ -121,8 +124,8 @@ class Store {
 
   /// Reserves `count` segment ids (durably) and returns the first.
   Result<std::uint64_t> ReserveSegmentIds(std::uint64_t count);
-  /// Opens the added files, checks conservation (removed or sealed rows = added rows, else kInternal), writes the manifest, publishes
-  /// the new view. Seals and merges may install concurrently; removing a segment that is gone already is kConflict, sealing commits that
+  /// Opens the added files, checks conservation (removed or sealed rows = added + expired rows, else kInternal), writes the manifest
+  /// (with the store's totals, if rows expire), publishes the new view. Seals and merges may install concurrently; removing a segment that is gone already is kConflict, sealing commits that
   /// are sealed already too. After an error other than kIoError nothing has changed, and the added files are the caller's to remove.
   Status Install(const SegmentEdit& edit);
 
@@ -160,7 +163,7 @@ class Store {
   Status CheckEdit(const SegmentEdit& edit, const View& view) const;
   Status CheckConservation(const SegmentEdit& edit, const View& view) const;
   Status WriteOrStop(const KvBatch& batch, bool sync);
-  Status WriteEdit(const SegmentEdit& edit, const View& view);
+  Status WriteEdit(const SegmentEdit& edit, const View& current, const View& next);
   void Publish(std::shared_ptr<View> next);
   void AdvanceWatermark(std::uint64_t seq);
   void Stop(Status error);

@@ -266,6 +266,33 @@ TEST_F(StoreTest, AnEditThatLosesOrRepeatsRowsIsRefused) {
   ExpectTruth();
 }
 
+TEST_F(StoreTest, ExpiredRowsLeaveTheTotalsInTheSameWrite) {
+  Open();
+  Commit(60);
+  Seal();
+  const ViewPtr before = store_->view();
+  ASSERT_GE(before->segments.size(), 2u);
+  SegmentEdit edit;
+  edit.remove = {before->segments[0]->meta().spec.segment_id};
+  EXPECT_EQ(store_->Install(edit).code(), StatusCode::kInternal) << "rows would vanish";
+  edit.expired = before->segments[1]->meta().totals;
+  EXPECT_EQ(store_->Install(edit).code(), StatusCode::kInternal) << "other rows than those";
+  edit.expired = before->segments[0]->meta().totals;
+  ASSERT_TRUE(store_->Install(edit).ok());
+  auto gone = before->segments[0]->ReadRows(0, before->segments[0]->rows());
+  ASSERT_TRUE(gone) << gone.error().ToString();
+  for (const std::string& text : RowTexts(*gone, store_->catalogue())) truth_.erase(text);
+  ExpectTruth();
+  Totals sum = store_->view()->totals;
+  EXPECT_EQ(sum.rows, truth_.size());
+  sum.Add(edit.expired);
+  EXPECT_EQ(sum, before->totals);
+  Commit(10);  // the next commit builds on the smaller totals
+  ASSERT_TRUE(store_->Close().ok());
+  Open();
+  ExpectTruth();
+}
+
 TEST_F(StoreTest, UnknownFilesAreQuarantinedNeverDeleted) {
   Open();
   Commit(10);
