@@ -5,6 +5,7 @@
 #include <chrono>
 #include <memory>
 #include <optional>
+#include <thread>
 #include <utility>
 
 #include "cli/command.h"
@@ -56,8 +57,18 @@ struct Flags {
   std::uint64_t errors_max = 20;
   std::string durability = "sync";
   std::optional<double> future_bound_s;
+  std::size_t threads = 0;  // 0 = one per processor
+  bool stats = false;
   bool json = false;
 };
+
+/// More parse no faster than the store takes the events.
+constexpr std::size_t kParsersMax = 8;
+
+std::size_t Parsers(std::size_t asked) {
+  if (asked != 0) return asked;
+  return std::clamp<std::size_t>(std::thread::hardware_concurrency(), 1, kParsersMax);
+}
 
 Result<import::ImportOptions> ToOptions(const Flags& flags) {
   import::ImportOptions options;
@@ -84,6 +95,7 @@ Result<import::ImportOptions> ToOptions(const Flags& flags) {
                                      .count()));
   options.keep_going = flags.keep_going;
   options.errors_shown_max = flags.errors_max;
+  options.parsers = Parsers(flags.threads);
   if (flags.future_bound_s) {
     options.future_bound_us = static_cast<std::int64_t>(*flags.future_bound_s * 1e6);
   }
@@ -114,13 +126,48 @@ std::optional<std::uint64_t> TotalBytes(const std::vector<std::string>& files) {
   return total;
 }
 
-std::string Summary(const import::ImportAccount& a, double seconds, bool json) {
+/// Each stage's work in per cent of the time it had, and which of them the others waited for.
+struct Stages {
+  double read = 0, parse = 0, store = 0;
+  const char* bound_by = "parse";
+};
+
+Stages Judge(const import::ImportTimes& times, std::size_t parsers, double seconds) {
+  const double all = std::max(seconds, 1e-9) / 100;
+  Stages stages;
+  stages.read = times.stages.read_s / all;
+  stages.parse = times.stages.parse_s / all / static_cast<double>(parsers);
+  stages.store = times.store_s / all;
+  if (times.store_s > times.starved_s) {
+    stages.bound_by = "store";
+  } else if (stages.read > stages.parse) {
+    stages.bound_by = "read";
+  }
+  return stages;
+}
+
+std::string StagesText(const Stages& s, std::size_t parsers, bool json) {
+  if (json) {
+    return fmt::format(
+        ",\"stages\":{{\"read_busy_percent\":{:.1f},\"parse_busy_percent\":{:.1f},\"parse_"
+        "threads\":{},"
+        "\"store_wait_percent\":{:.1f},\"bound_by\":\"{}\"}}",
+        s.read, s.parse, parsers, s.store, s.bound_by);
+  }
+  return fmt::format(
+      "read   busy {:5.1f} %\nparse  busy {:5.1f} % of {} threads\nstore  kept the others waiting "
+      "{:5.1f} %\nbound by: {}\n",
+      s.read, s.parse, parsers, s.store, s.bound_by);
+}
+
+std::string Summary(const import::ImportAccount& a, double seconds, bool json,
+                    const std::string& stages) {
   const std::uint64_t events = a.accepted + a.duplicate + a.conflict;
   const double rate = seconds > 0 ? static_cast<double>(events) / seconds : 0;
   if (!json) {
     return fmt::format(
-        "accepted {}, duplicate {}, conflict {}, invalid {} in {:.2f} s ({:.0f} events/s)\n",
-        a.accepted, a.duplicate, a.conflict, a.invalid, seconds, rate);
+        "accepted {}, duplicate {}, conflict {}, invalid {} in {:.2f} s ({:.0f} events/s)\n{}",
+        a.accepted, a.duplicate, a.conflict, a.invalid, seconds, rate, stages);
   }
   const std::string stopped = a.stopped_line == 0
                                   ? "null"
@@ -128,9 +175,9 @@ std::string Summary(const import::ImportAccount& a, double seconds, bool json) {
                                                 output::JsonString(a.stopped_file), a.stopped_line);
   return fmt::format(
       "{{\"files\":{},\"lines\":{},\"accepted\":{},\"duplicate\":{},\"conflict\":{},\"invalid\":{},"
-      "\"seconds\":{:.3f},\"events_per_second\":{:.0f},\"interrupted\":{},\"stopped_at\":{}}}\n",
+      "\"seconds\":{:.3f},\"events_per_second\":{:.0f},\"interrupted\":{},\"stopped_at\":{}{}}}\n",
       a.files, a.lines, a.accepted, a.duplicate, a.conflict, a.invalid, seconds, rate,
-      a.interrupted, stopped);
+      a.interrupted, stopped, stages);
 }
 
 void SayHowItEnded(const import::ImportAccount& a, bool keep_going, progress::Meter* meter) {
@@ -173,7 +220,8 @@ Result<Database> OpenForImport(const Flags& flags) {
 
 /// Imports the files one after the other, until one fails or a line stops the import.
 Status ImportFiles(const Flags& flags, import::ImportOptions options, Database& db,
-                   progress::Meter* meter, import::ImportAccount* account) {
+                   progress::Meter* meter, import::ImportAccount* account,
+                   import::ImportTimes* times) {
   std::uint64_t bytes_before = 0, bytes_now = 0;
   import::ImportEvents events;
   events.message = [&](const std::string& line) { meter->Say(line); };
@@ -195,6 +243,7 @@ for (const std::string& file : flags.files) {
   bytes_before += std::exchange(bytes_now, 0);
 }
 *account = importer.account();
+*times = importer.times();
 return status;
 }  // namespace
 
@@ -209,7 +258,9 @@ int RunImport(const Flags& flags) {
   progress::Meter meter("events");
   meter.Start("import", TotalBytes(flags.files));
   import::ImportAccount account;
-  const Status status = ImportFiles(flags, *std::move(options), *db, &meter, &account);
+  import::ImportTimes times;
+  const std::size_t parsers = options->parsers;
+  const Status status = ImportFiles(flags, *std::move(options), *db, &meter, &account, &times);
   const Status closed = db->Close();
   meter.Clear();
   const double seconds =
@@ -219,7 +270,9 @@ int RunImport(const Flags& flags) {
   if (account.interrupted) exit = InterruptExit();
   if (!status.ok()) exit = Fail(status);
   if (status.ok() && !closed.ok()) exit = Fail(closed);
-  return WriteOut(Summary(account, seconds, flags.json)) ? exit : kExitFailed;
+  const std::string stages =
+      flags.stats ? StagesText(Judge(times, parsers, seconds), parsers, flags.json) : "";
+  return WriteOut(Summary(account, seconds, flags.json, stages)) ? exit : kExitFailed;
 }
 
 }  // namespace quipu::cli
@@ -260,6 +313,12 @@ void AddImportCommand(CLI::App& app, int* exit) {
       ->add_option("--future-bound", flags->future_bound_s,
                    "Refuse times more than this many seconds ahead of now (default: any time)")
       ->check(CLI::Range(0.0, 1e11));
+  command
+      ->add_option("--threads", flags->threads, "Threads that parse (default: one per processor)")
+      ->check(WholeNumber())
+      ->check(CLI::Range(std::size_t{1}, kParsersMax));
+  command->add_flag("--stats", flags->stats,
+                    "Say how busy each stage was and which one set the pace");
   command->add_flag("--json", flags->json, "Print the summary as JSON");
   command->callback([=] { *exit = RunImport(*flags); });
 }

@@ -1,6 +1,7 @@
 #include "import/byte_source.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <zlib.h>
@@ -10,6 +11,7 @@
 #include <cerrno>
 #include <cstring>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "cli/try.h"
@@ -135,9 +137,11 @@ class ZstdSource final : public ByteSource {
 
 }  // namespace
 
-Result<std::unique_ptr<FileInput>> FileInput::Open(const std::string& path) {
+Result<std::unique_ptr<FileInput>> FileInput::Open(const std::string& path,
+                                                   std::function<bool()> stop) {
   if (path == "-") {
-    return std::unique_ptr<FileInput>(new FileInput(STDIN_FILENO, false, "standard input", {}));
+    return std::unique_ptr<FileInput>(
+        new FileInput(STDIN_FILENO, false, "standard input", {}, std::move(stop)));
   }
   const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
   if (fd < 0) {
@@ -152,14 +156,25 @@ Result<std::unique_ptr<FileInput>> FileInput::Open(const std::string& path) {
   }
   std::optional<std::uint64_t> size;
   if (S_ISREG(info.st_mode)) size = static_cast<std::uint64_t>(info.st_size);
-  return std::unique_ptr<FileInput>(new FileInput(fd, true, path, size));
+  return std::unique_ptr<FileInput>(new FileInput(fd, true, path, size, std::move(stop)));
 }
 
 FileInput::~FileInput() {
   if (owned_) ::close(fd_);
 }
 
+Status FileInput::WaitForBytes() const {
+  constexpr int kAskMs = 100;
+  for (;;) {
+    pollfd waiting{fd_, POLLIN, 0};
+    const int n = ::poll(&waiting, 1, kAskMs);
+    if (n > 0 || (n < 0 && errno != EINTR)) return {};  // an error shows itself when reading
+    if (stop_()) return Status::Cancelled("reading was interrupted");
+  }
+}
+
 Result<std::size_t> FileInput::Read(std::span<char> out) {
+  if (stop_ && !size_) SERVER_TRY(WaitForBytes());
   const ssize_t n = ::read(fd_, out.data(), out.size());
   if (n < 0) {
     if (errno == EINTR) return Status::Cancelled("reading was interrupted");

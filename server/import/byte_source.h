@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -23,8 +24,10 @@ class ByteSource {
 /// Where bytes come from before decompression, counting them for the progress bar.
 class FileInput : public ByteSource {
  public:
-  /// `path` "-" is standard input.
-  static Result<std::unique_ptr<FileInput>> Open(const std::string& path);
+  /// `path` "-" is standard input. `stop`, asked now and then while a pipe keeps a read waiting, ends it with kCancelled; it is called
+  /// from the reading thread.
+  static Result<std::unique_ptr<FileInput>> Open(const std::string& path,
+                                                 std::function<bool()> stop = {});
   ~FileInput() override;
   FileInput(const FileInput&) = delete;
   FileInput& operator=(const FileInput&) = delete;
@@ -35,12 +38,15 @@ class FileInput : public ByteSource {
   [[nodiscard]] std::optional<std::uint64_t> size() const noexcept { return size_; }
 
  private:
-  FileInput(int fd, bool owned, std::string path, std::optional<std::uint64_t> size)
-      : fd_(fd), owned_(owned), path_(std::move(path)), size_(size) {}
+  FileInput(int fd, bool owned, std::string path, std::optional<std::uint64_t> size,
+            std::function<bool()> stop)
+      : fd_(fd), owned_(owned), path_(std::move(path)), size_(size), stop_(std::move(stop)) {}
+  Status WaitForBytes() const;
   int fd_;
   bool owned_;
   std::string path_;
   std::optional<std::uint64_t> size_;
+  std::function<bool()> stop_;
   std::uint64_t bytes_read_ = 0;
 };
 

@@ -79,6 +79,8 @@ class CombinedParser final : public RecordParser {
     return Taken::kEvent;
   }
 
+  std::unique_ptr<RecordParser> Clone() const override { return MakeCombinedParser(); }
+
  private:
   /// Up to the next blank, which is dropped.
   std::string_view TakeWord() {

@@ -24,11 +24,12 @@ std::string Names(const std::vector<std::string>& names) {
   return text;
 }
 
-class CsvParser final : public RecordParser {
+/// Joins the lines of a record whose quoted cells hold line breaks.
+class RecordJoiner {
  public:
-  explicit CsvParser(std::vector<Assignment> map) : map_(std::move(map)) {}
-
-  Result<Taken> Take(std::string_view line, ParsedEvent* out) override {
+  /// Takes a line and splits the record if it ends here. kOpen = it goes on; an error ends it.
+  Result<CsvSplit> Add(std::string_view line, std::vector<std::string_view>* cells,
+                       std::string* scratch) {
     std::string_view record = line;
     if (open_) {
       if (pending_.size() + line.size() + 1 > kLineBytesMax) {
@@ -39,19 +40,34 @@ class CsvParser final : public RecordParser {
       pending_ += '\n';
       pending_ += line;
       // Inside a quoted cell only an odd number of quotes can close it: no need to split before that.
-      if (std::count(line.begin(), line.end(), '"') % 2 == 0) return Taken::kMore;
+      if (std::count(line.begin(), line.end(), '"') % 2 == 0) return CsvSplit::kOpen;
       record = pending_;
-    } else if (line.empty()) {
-      return Taken::kNothing;
     }
-    auto split = SplitCsv(record, &cells_, &scratch_);
-    if (split && *split == CsvSplit::kOpen) {
-      if (!open_) pending_.assign(line);
-      open_ = true;
-      return Taken::kMore;
-    }
+    auto split = SplitCsv(record, cells, scratch);
+    if (split && *split == CsvSplit::kOpen && !open_) pending_.assign(line);
+    open_ = split && *split == CsvSplit::kOpen;
+    return split;
+  }
+  [[nodiscard]] bool open() const { return open_; }
+  void Forget() {
     open_ = false;
+    pending_.clear();
+  }
+
+ private:
+  std::string pending_;
+  bool open_ = false;
+};
+
+class CsvParser final : public RecordParser {
+ public:
+  explicit CsvParser(std::vector<Assignment> map) : map_(std::move(map)) {}
+
+  Result<Taken> Take(std::string_view line, ParsedEvent* out) override {
+    if (!joiner_.open() && line.empty()) return Taken::kNothing;
+    auto split = joiner_.Add(line, &cells_, &scratch_);
     if (!split) return split.error();
+    if (*split == CsvSplit::kOpen) return Taken::kMore;
     if (!has_header_) {
       Status header = TakeHeader();
       unusable_ = !header.ok();
@@ -61,9 +77,23 @@ class CsvParser final : public RecordParser {
     return TakeRow(out);
   }
 
+  std::unique_ptr<RecordParser> Clone() const override {
+    auto other = std::make_unique<CsvParser>(map_);
+    other->names_ = names_;
+    other->uses_ = uses_;
+    other->has_header_ = has_header_;
+    return other;
+  }
+  bool ready() const override { return has_header_; }
+  bool EndsRecord(std::string_view line) override {
+    if (!joiner_.open() && line.find('"') == std::string_view::npos) return true;
+    const auto split = joiner_.Add(line, &cells_, &scratch_);
+    return !split || *split == CsvSplit::kComplete;
+  }
+
   Status Finish() override {
-    if (!open_) return {};
-    Forget();
+    if (!joiner_.open()) return {};
+    joiner_.Forget();
     return Status::InvalidArgument(
         "a quoted cell is not closed at the end of the file; add the missing double quote");
   }
@@ -76,11 +106,6 @@ class CsvParser final : public RecordParser {
     std::size_t column;
     Target target;
   };
-
-  void Forget() {
-    open_ = false;
-    pending_.clear();
-  }
 
   Status TakeHeader() {
     has_header_ = true;
@@ -141,8 +166,9 @@ class CsvParser final : public RecordParser {
   std::vector<std::string> names_;
   std::vector<Use> uses_;
   std::vector<std::string_view> cells_;
-  std::string scratch_, pending_, notice_;
-  bool has_header_ = false, open_ = false, unusable_ = false;
+  std::string scratch_, notice_;
+  RecordJoiner joiner_;
+  bool has_header_ = false, unusable_ = false;
 };
 
 }  // namespace

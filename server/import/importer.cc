@@ -15,8 +15,11 @@
 namespace quipu::import {
 namespace {
 
-constexpr std::size_t kBatchBytes = std::size_t{8} << 20;
-constexpr std::uint64_t kProgressLines = 1024;
+using SteadyClock = std::chrono::steady_clock;
+
+double SecondsSince(SteadyClock::time_point start) {
+  return std::chrono::duration<double>(SteadyClock::now() - start).count();
+}
 
 TimeUs Now() {
   return std::chrono::duration_cast<std::chrono::microseconds>(
@@ -46,12 +49,13 @@ std::optional<Format> GuessFormat(std::string_view path) {
 
 Importer::Importer(ImportOptions options, IngestFunction ingest, ImportEvents events)
     : options_(std::move(options)), events_(std::move(events)), pipeline_(std::move(ingest)) {
-  if (options_.future_bound_us) latest_ = Now() + *options_.future_bound_us;
+  if (options_.future_bound_us) rules_.latest = Now() + *options_.future_bound_us;
+  rules_.keep_going = options_.keep_going;
 }
 
 Status Importer::OpenParser(Format format) {
   const bool replace = format == Format::kCombined;
-  SERVER_TRY_ASSIGN(constants_, Constants::Make(options_.constants, replace));
+  SERVER_TRY_ASSIGN(rules_.constants, Constants::Make(options_.constants, replace));
   if (format != Format::kCsv && !options_.map.empty()) {
     return Status::InvalidArgument("--map is for csv only; this file is read as another format");
   }
@@ -78,13 +82,12 @@ Status Importer::ImportFile(const std::string& path) {
         shown_name_));
   }
   SERVER_TRY(OpenParser(*format));
-  SERVER_TRY_ASSIGN(const std::unique_ptr<FileInput> file, FileInput::Open(path));
-  running_id_ = {};
-  record_line_ = 0;
+  SERVER_TRY_ASSIGN(const std::unique_ptr<FileInput> file,
+                    FileInput::Open(path, events_.interrupted));
   Status read;
   if (auto source = Decompressed(*file); source) {
-    LineReader reader(**source);
-    read = ReadLines(reader, *file);
+    LineReader lines(**source);
+    read = ImportLines(lines, *file);
   } else {
     read = source.error().WithContext(shown_name_);
   }
@@ -93,84 +96,97 @@ Status Importer::ImportFile(const std::string& path) {
     read = {};
   }
   // What was read before a failure is good and stays: store it.
-  Status flushed = Flush();
+  const auto start = SteadyClock::now();
   Status drained = pipeline_.Drain();
+  times_.store_s += SecondsSince(start);
   Settle();
   events_.progress(file->bytes_read(), account_.accepted + account_.duplicate);
   SERVER_TRY(read);
-  SERVER_TRY(flushed);
   SERVER_TRY(drained);
   if (!stopped()) ++account_.files;
   return {};
 }
 
-Status Importer::ReadLines(LineReader& reader, FileInput& file) {
+Status Importer::ImportLines(LineReader& lines, FileInput& file) {
+  RunningId running_id;
+  SERVER_TRY_ASSIGN(const bool go_on, TakeHeader(lines, &running_id));
+  if (!go_on) return {};
+  if (!parser_->ready()) {  // the file ended first
+    if (Status s = parser_->Finish(); !s.ok()) BadLine(1, s.message());
+    return {};
+  }
+  BlockReader blocks(&lines, &file, parser_->Clone(), options_.batch_events, running_id);
+  ParallelParse parse(&blocks, &rules_, *parser_, options_.parsers);
+  Status status = TakeBlocks(parse);
+  parse.Stop();
+  times_.stages += parse.Join();
+  return status;
+}
+
+Result<bool> Importer::TakeHeader(LineReader& lines, RunningId* running_id) {
   Line line;
-  for (;;) {
-    if (events_.interrupted()) {
-      account_.interrupted = true;
-      return {};
-    }
-    if (stopped()) return {};  // an answer from the store said so
-    const Result<bool> more = reader.Next(&line);
+  ParsedEvent unused;
+  std::uint64_t first = 1;
+  while (!parser_->ready()) {
+    const Result<bool> more = lines.Next(&line);
     if (!more) return more.error().WithContext(shown_name_);
     if (!*more) break;
     ++account_.lines;
-    SERVER_TRY_ASSIGN(const bool go_on, TakeLine(line));
-    if (!go_on) return {};
-    if (line.number % kProgressLines == 0) {
-      Settle();
-      events_.progress(file.bytes_read(), account_.accepted + account_.duplicate);
+    running_id->Add(line.text, line.length);
+    if (line.too_long()) {
+      if (!BadLine(line.number, TooLong(line.length))) return false;
+      continue;
     }
-  }
-  if (Status s = parser_->Finish(); !s.ok()) BadLine(record_line_, s.message());
-  return {};
-}
-
-Result<bool> Importer::TakeLine(const Line& line) {
-  running_id_.Add(line.text, line.length);
-  if (record_line_ == 0) record_line_ = line.number;
-  if (line.too_long()) {
-    return BadLine(line.number, fmt::format("the line has {} bytes; at most {} are allowed",
-                                            line.length, kLineBytesMax));
-  }
-  parsed_.Clear();
-  const Result<Taken> taken = parser_->Take(line.text, &parsed_);
-  if (!taken) {
-    if (parser_->unusable()) {
+    const Result<Taken> taken = parser_->Take(line.text, &unused);
+    if (!taken && parser_->unusable()) {
       return Status::InvalidArgument(
           fmt::format("{}:{}: {}", shown_name_, line.number, taken.error().message()));
     }
-    return BadLine(std::exchange(record_line_, 0), taken.error().message());
+    if (!taken && !BadLine(first, taken.error().message())) return false;
+    if (!taken || *taken != Taken::kMore) first = line.number + 1;
   }
-  if (*taken == Taken::kMore) return true;
-  const std::uint64_t number = std::exchange(record_line_, 0);
-  if (*taken == Taken::kEvent) return TakeEvent(number);
   if (const std::string notice = parser_->TakeNotice(); !notice.empty()) {
     events_.message(fmt::format("{}: {}", shown_name_, notice));
   }
   return true;
 }
 
-Result<bool> Importer::TakeEvent(std::uint64_t line_number) {
-  constants_.Apply(&parsed_);
-  if (parsed_.event.id.empty()) {
-    parsed_.event.id = running_id_.Hex();
-    ++account_.running_ids;
+Status Importer::TakeBlocks(ParallelParse& parse) {
+  ParsedBlock block;
+  for (;;) {
+    if (events_.interrupted()) {
+      account_.interrupted = true;
+      return {};
+    }
+    if (stopped()) return {};  // an answer from the store said so
+    const auto start = SteadyClock::now();
+    const ParallelParse::Turn turn = parse.Take(&block);
+    times_.starved_s += SecondsSince(start);
+    if (turn == ParallelParse::Turn::kEnd) return {};
+    Settle();
+    if (turn == ParallelParse::Turn::kNotYet) continue;
+    events_.progress(block.file_bytes, account_.accepted + account_.duplicate);
+    SERVER_TRY(TakeBlock(std::exchange(block, {})));
   }
-  if (Status s = CheckEvent(parsed_, latest_); !s.ok()) return BadLine(line_number, s.message());
-  if (parsed_.time_truncated && !std::exchange(truncation_told_, true)) {
-    events_.message(fmt::format(
-        "{}:{}: times have more than 6 digits after the second; the store keeps microseconds, the "
-        "further digits are cut off (said once)",
-        shown_name_, line_number));
+}
+
+Status Importer::TakeBlock(ParsedBlock block) {
+  account_.lines += block.lines;
+  account_.running_ids += block.running_ids;
+  SERVER_TRY(Submit(&block));
+  if (block.truncated_line != 0) TellTruncation(block.truncated_line);
+  for (const LineProblem& problem : block.problems) {
+    if (!BadLine(problem.line, problem.message)) return {};
   }
-  batch_.Add(parsed_.event);
-  batch_lines_.push_back(line_number);
-  if (batch_.size() >= options_.batch_events || batch_.bytes() >= kBatchBytes) {
-    SERVER_TRY(Flush());
-  }
-  return true;
+  return block.status.ok() ? Status() : block.status.WithContext(shown_name_);
+}
+
+void Importer::TellTruncation(std::uint64_t line_number) {
+  if (std::exchange(truncation_told_, true)) return;
+  events_.message(fmt::format(
+      "{}:{}: times have more than 6 digits after the second; the store keeps microseconds, the "
+      "further digits are cut off (said once)",
+      shown_name_, line_number));
 }
 
 void Importer::ShowError(std::uint64_t line_number, std::string_view message) {
@@ -183,7 +199,6 @@ void Importer::ShowError(std::uint64_t line_number, std::string_view message) {
 }
 
 bool Importer::BadLine(std::uint64_t line_number, std::string_view message) {
-  record_line_ = 0;
   ++account_.invalid;
   ShowError(line_number, message);
   if (options_.keep_going) return true;
@@ -192,15 +207,16 @@ bool Importer::BadLine(std::uint64_t line_number, std::string_view message) {
   return false;
 }
 
-Status Importer::Flush() {
-  if (batch_.empty()) return {};
+Status Importer::Submit(ParsedBlock* block) {
+  if (block->batch.empty()) return {};
   // Events were checked already; if the store still refuses one, the others of its batch are good.
-  batch_.partial = true;
+  block->batch.partial = true;
   if (!options_.producer.empty()) {
-    batch_.producer = ProducerStamp{options_.producer, options_.producer_epoch, ++sequence_};
+    block->batch.producer = ProducerStamp{options_.producer, options_.producer_epoch, ++sequence_};
   }
-  EventBatch full = std::exchange(batch_, EventBatch());
-  Status status = pipeline_.Submit(std::move(full), std::exchange(batch_lines_, {}));
+  const auto start = SteadyClock::now();
+  Status status = pipeline_.Submit(std::move(block->batch), std::move(block->event_lines));
+  times_.store_s += SecondsSince(start);
   Settle();
   return status;
 }

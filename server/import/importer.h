@@ -1,11 +1,16 @@
-// Files into a store: bytes -> lines -> records -> events -> batches, with an account of what became of every line.
+// Files into a store: bytes -> blocks of lines -> batches of events -> commits, with an account of what became of every line.
+//
+//     read, cut (1 thread) --> parse (n threads) --> hand over in file order (caller) --> commit (the store's threads)
+//
+// All stages run at once; the slowest sets the pace and `times()` tells which it was.
 //
 // Invariants:
 //  1. Without keep_going nothing after the first bad line is stored and everything before it is. Events are therefore
-//     checked against the rules of the event model before they join a batch.
+//     checked against the rules of the event model before they join a batch, and batches are handed over in file order.
 //  2. A line's identity depends on nothing but its own id or, without one, the content of the file up to it (running_id.h):
 //     importing again after any stop is safe.
-//  3. Memory is bounded by one line, one batch and the batches under way.
+//  3. Memory is bounded by the blocks between the stages and the batches under way.
+//  4. A batch holds the same events each time the same file is imported (block.h), whatever the number of threads.
 //
 // Example: a file with lines A, bad, B. Default: A is stored, `f:2: ...` is reported, the import ends. keep_going: A and B are
 // stored, and the account says accepted 2, invalid 1.
@@ -21,6 +26,8 @@
 
 #include "import/byte_source.h"
 #include "import/line_reader.h"
+#include "import/parallel_parse.h"
+#include "import/parse_block.h"
 #include "import/pipeline.h"
 #include "import/record.h"
 #include "import/running_id.h"
@@ -44,6 +51,14 @@ struct ImportOptions {
   bool keep_going = false;
   std::uint64_t errors_shown_max = 20;
   std::optional<std::int64_t> future_bound_us;
+  std::size_t parsers = 1;  ///< Threads that parse; at least 1.
+};
+
+/// Where the time of an import went, in seconds.
+struct ImportTimes {
+  StageTimes stages;     ///< Work of the reading and parsing threads.
+  double starved_s = 0;  ///< The hand-over waited for parsed events.
+  double store_s = 0;    ///< The hand-over waited for the store.
 };
 
 struct ImportAccount {
@@ -78,29 +93,28 @@ class Importer {
     return account_.stopped_line != 0 || account_.interrupted;
   }
 
+  [[nodiscard]] const ImportTimes& times() const noexcept { return times_; }
+
  private:
   Status OpenParser(Format format);
-  Status ReadLines(LineReader& reader, FileInput& file);
-  /// One line; false = stop here.
-  Result<bool> TakeLine(const Line& line);
-  Result<bool> TakeEvent(std::uint64_t line_number);
+  Status ImportLines(LineReader& lines, FileInput& file);
+  /// Hands lines to the parser until it knows its header; false = stop here.
+  Result<bool> TakeHeader(LineReader& lines, RunningId* running_id);
+  Status TakeBlocks(ParallelParse& parse);
+  Status TakeBlock(ParsedBlock block);
   /// Reports; true if the import goes on.
   bool BadLine(std::uint64_t line_number, std::string_view message);
   void ShowError(std::uint64_t line_number, std::string_view message);
-  Status Flush();
+  Status Submit(ParsedBlock* block);
   void Settle();  ///< Counts answers that have arrived.
+  void TellTruncation(std::uint64_t line_number);
 
   ImportOptions options_;
   ImportEvents events_;
   ImportAccount account_;
+  ImportTimes times_;
+  ParseRules rules_;
   std::unique_ptr<RecordParser> parser_;
-  Constants constants_;
-  std::optional<TimeUs> latest_;
-  RunningId running_id_;
-  ParsedEvent parsed_;
-  EventBatch batch_;
-  std::vector<std::uint64_t> batch_lines_;
-  std::uint64_t record_line_ = 0;  // where the record being read began; 0 = between records
   std::uint64_t sequence_ = 0;
   std::uint64_t errors_ = 0;
   bool truncation_told_ = false;

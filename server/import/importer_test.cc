@@ -3,9 +3,12 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <atomic>
+#include <cstdlib>
 #include <fstream>
 #include <map>
 #include <mutex>
+#include <random>
 #include <thread>
 
 namespace quipu::import {
@@ -162,6 +165,80 @@ TEST_F(ImporterTest, CsvRecordIsNamedByItsFirstLine) {
   const ImportAccount account = Import(path);
   EXPECT_EQ(account.accepted, 1u);
   EXPECT_EQ(account.stopped_line, 4u);
+}
+
+/// The same file, whatever the number of threads and wherever blocks are cut: same batches, same account, same messages.
+TEST_F(ImporterTest, ThreadsDoNotChangeTheResult) {
+  const char* given = std::getenv("QUIPU_SEED");
+  const std::uint64_t seed =
+      given != nullptr ? std::strtoull(given, nullptr, 10) : std::random_device()();
+  SCOPED_TRACE("QUIPU_SEED=" + std::to_string(seed));
+  std::mt19937_64 random(seed);
+  for (int round = 0; round < 20; ++round) {
+    std::string text = "customer,service,time,dimension:t\n";
+    for (int i = 0; i < 300; ++i) {
+      const std::string day = std::to_string(1 + random() % 28);
+      const std::string when = "2026-01-" + std::string(day.size() == 1 ? "0" : "") + day;
+      switch (random() % 12) {
+        case 0:
+          text += "c,s," + when + ",\"a\n,\"\"b\n\"\n";
+          break;
+        case 1:
+          text += "c,s,never,x\n";
+          break;
+        case 2:
+          text += "c,s," + when + ",a\"b\n";  // a quote inside a bare cell
+          break;
+        case 3:
+          text += "\n";
+          break;
+        default:
+          text += "c,s," + when + ",plain\n";
+      }
+    }
+    if (random() % 2 == 0) text += "c,s,2026-01-01,\"open";
+    const std::string path = File("a.csv", text);
+    options_ = {};
+    options_.keep_going = random() % 2 == 0;
+    options_.batch_events = 1 + random() % 40;
+    options_.errors_shown_max = 1000;
+    store_.events.clear();
+    const ImportAccount one = Import(path);
+    const auto events = store_.events;
+    const auto messages = messages_;
+    for (const std::size_t parsers : {2u, 3u, 8u}) {
+      options_.parsers = parsers;
+      store_.events.clear();
+      const ImportAccount many = Import(path);
+      EXPECT_EQ(store_.events, events);
+      EXPECT_EQ(messages_, messages);
+      EXPECT_EQ(many.accepted, one.accepted);
+      EXPECT_EQ(many.invalid, one.invalid);
+      EXPECT_EQ(many.lines, one.lines);
+      EXPECT_EQ(many.stopped_line, one.stopped_line);
+      EXPECT_EQ(many.running_ids, one.running_ids);
+    }
+  }
+}
+
+TEST_F(ImporterTest, AnInterruptEndsAReadThatWaits) {
+  int ends[2];
+  ASSERT_EQ(::pipe(ends), 0);
+  const int keep = ::dup(STDIN_FILENO);
+  ::dup2(ends[0], STDIN_FILENO);
+  const std::string line = LogLine(1);
+  ASSERT_EQ(::write(ends[1], line.data(), line.size()), static_cast<ssize_t>(line.size()));
+  std::atomic<int> asked{0};
+  ImportEvents events{[](const std::string&) {}, [](std::uint64_t, std::uint64_t) {},
+                      [&] { return ++asked > 3; }};
+  options_.format = Format::kCombined;
+  Importer importer(options_, store_.Function(), events);
+  EXPECT_TRUE(importer.ImportFile("-").ok());
+  EXPECT_TRUE(importer.account().interrupted);
+  ::dup2(keep, STDIN_FILENO);
+  ::close(keep);
+  ::close(ends[0]);
+  ::close(ends[1]);
 }
 
 TEST_F(ImporterTest, RealAccessLog) {

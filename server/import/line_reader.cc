@@ -7,6 +7,11 @@
 
 namespace quipu::import {
 
+std::string TooLong(std::uint64_t line_bytes) {
+  return "the line has " + std::to_string(line_bytes) + " bytes; at most " +
+         std::to_string(kLineBytesMax) + " are allowed";
+}
+
 Result<bool> LineReader::Fill() {
   SERVER_TRY_ASSIGN(end_, source_.Read(buffer_));
   begin_ = 0;

@@ -22,6 +22,9 @@ struct Line {
   [[nodiscard]] bool too_long() const noexcept { return length != text.size(); }
 };
 
+/// Why a line that is too long is refused.
+std::string TooLong(std::uint64_t line_bytes);
+
 class LineReader {
  public:
   explicit LineReader(ByteSource& source) : source_(source), buffer_(std::size_t{256} << 10) {}

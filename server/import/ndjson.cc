@@ -100,6 +100,7 @@ class NdjsonParser final : public RecordParser {
     }
     return Taken::kEvent;
   }
+  std::unique_ptr<RecordParser> Clone() const override { return MakeNdjsonParser(); }
 
  private:
   static Status TakeObject(ondemand::object object, ParsedEvent* out) {

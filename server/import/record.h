@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -39,6 +40,14 @@ class RecordParser {
   [[nodiscard]] virtual bool unusable() const { return false; }
   /// Something worth saying once, or "".
   virtual std::string TakeNotice() { return {}; }
+
+  /// Another parser that goes on from here, for another thread. Between records and after `ready()` only.
+  [[nodiscard]] virtual std::unique_ptr<RecordParser> Clone() const = 0;
+  /// True once what stands before the first record (a header) has been taken.
+  [[nodiscard]] virtual bool ready() const { return true; }
+  /// True if a record ends with this line. For the thread that cuts a file into blocks: an object that is asked this is handed every line,
+  /// from the start of a record, and nothing else is called on it.
+  virtual bool EndsRecord(std::string_view /*line*/) { return true; }
 };
 
 /// Puts text into a field. Numbers and times are parsed; `text` must live as long as `out`'s views.

@@ -20,13 +20,14 @@ void RunningId::Add(std::string_view text, std::uint64_t length) {
   std::memcpy(hash_.data(), canonical.digest, 16);
 }
 
-std::string_view RunningId::Hex() {
+RunningId::Text RunningId::Hex(const Value& value) {
   static constexpr std::string_view kDigits = "0123456789abcdef";
-  for (std::size_t i = 0; i < hash_.size(); ++i) {
-    hex_[2 * i] = kDigits[hash_[i] >> 4];
-    hex_[2 * i + 1] = kDigits[hash_[i] & 15];
+  Text hex{};
+  for (std::size_t i = 0; i < value.size(); ++i) {
+    hex[2 * i] = kDigits[value[i] >> 4];
+    hex[2 * i + 1] = kDigits[value[i] & 15];
   }
-  return {hex_.data(), hex_.size()};
+  return hex;
 }
 
 }  // namespace quipu::import

@@ -21,15 +21,18 @@ namespace quipu::import {
 
 class RunningId {
  public:
+  using Value = std::array<unsigned char, 16>;
+  using Text = std::array<char, 32>;
+
   /// Takes in the next line. `length` is that of the whole line where `text` was cut.
   void Add(std::string_view text, std::uint64_t length);
   void Add(std::string_view text) { Add(text, text.size()); }
-  /// The id of the last line added. Valid until the next Add.
-  [[nodiscard]] std::string_view Hex();
+  /// The id of the last line added.
+  [[nodiscard]] const Value& value() const noexcept { return hash_; }
+  [[nodiscard]] static Text Hex(const Value& value);
 
  private:
-  std::array<unsigned char, 16> hash_{};
-  std::array<char, 32> hex_{};
+  Value hash_{};
 };
 
 }  // namespace quipu::import
