@@ -437,7 +437,7 @@ std::vector<Outcome> Oracle::Ingest(const std::vector<Fact>& facts, std::uint64_
     const auto [it, is_new] = facts_.emplace(Key{fact.customer, fact.source, fact.id}, fact);
     if (is_new) {
       it->second.seq = seq;
-      it->second.identity = IdentityHash(fact.customer, fact.source, fact.id);
+      it->second.identity = MakeIdentity(fact.customer, fact.source, fact.id).key;
       outcomes.push_back(Outcome::kAccepted);
     } else {
       outcomes.push_back(it->second.SameContent(fact, fact.time_given) ? Outcome::kDuplicate

@@ -48,15 +48,41 @@ std::vector<T> GatherValues(Batches batches, const Runs& runs, std::size_t rows,
   return out;
 }
 
-StringList GatherIds(Batches batches, const Runs& runs, std::size_t rows) {
+// Empty if no gathered row has a text.
+StringList GatherIdTexts(Batches batches, const Runs& runs, std::size_t rows) {
   std::size_t text_bytes = 0;
   for (const Run& run : runs) {
-    const std::vector<std::uint32_t>& offsets = batches[run.batch]->ids.offsets();
+    if (batches[run.batch]->id_texts.size() == 0) continue;
+    const std::vector<std::uint32_t>& offsets = batches[run.batch]->id_texts.offsets();
     text_bytes += offsets[run.row + run.count] - offsets[run.row];
   }
   StringList out;
+  if (text_bytes == 0) return out;  // no text is empty
   out.Reserve(rows, text_bytes);
-  for (const Run& run : runs) out.AddRange(batches[run.batch]->ids, run.row, run.count);
+  for (const Run& run : runs) {
+    const StringList& from = batches[run.batch]->id_texts;
+    if (from.size() != 0) {
+      out.AddRange(from, run.row, run.count);
+    } else {
+      for (std::uint32_t i = 0; i < run.count; ++i) out.Add({});
+    }
+  }
+  return out;
+}
+
+// Empty if no gathered row has them.
+std::vector<std::int64_t> GatherIdMillis(Batches batches, const Runs& runs, std::size_t rows) {
+  std::vector<std::int64_t> out;
+  std::size_t at = 0;
+  for (const Run& run : runs) {
+    const RowBatch& from = *batches[run.batch];
+    for (std::uint32_t i = run.row; !from.id_millis.empty() && i < run.row + run.count; ++i) {
+      if (!HasMillis(from.id_forms[i])) continue;
+      if (out.empty()) out.resize(rows, 0);
+      out[at + i - run.row] = from.id_millis[i];
+    }
+    at += run.count;
+  }
   return out;
 }
 
@@ -252,7 +278,9 @@ RowBatch Gather(Batches batches, std::span<const RowRef> rows) {
   out.services = GatherValues(batches, runs, rows.size(), &RowBatch::services);
   out.times = GatherValues(batches, runs, rows.size(), &RowBatch::times);
   out.identities = GatherValues(batches, runs, rows.size(), &RowBatch::identities);
-  out.ids = GatherIds(batches, runs, rows.size());
+  out.id_forms = GatherValues(batches, runs, rows.size(), &RowBatch::id_forms);
+  out.id_texts = GatherIdTexts(batches, runs, rows.size());
+  out.id_millis = GatherIdMillis(batches, runs, rows.size());
 
   Sources<CodedColumn> event_sources(batches.size(), nullptr);
   for (std::size_t b = 0; b < batches.size(); ++b) {

@@ -72,11 +72,24 @@ const CodedColumn* RowBatch::FindDimension(ColumnId id) const { return FindById(
 
 std::size_t RowBatch::bytes() const {
   std::size_t total = sizeof *this + HeapBytes(customers) + HeapBytes(services) + HeapBytes(times) +
-                      HeapBytes(identities) + ids.bytes() + HeapBytes(sources) +
-                      HeapBytes(measures) + HeapBytes(dimensions);
+                      HeapBytes(identities) + HeapBytes(id_forms) + id_texts.bytes() +
+                      HeapBytes(id_millis) + HeapBytes(sources) + HeapBytes(measures) +
+                      HeapBytes(dimensions);
   for (const DecimalColumn& c : measures) total += HeapBytes(c);
   for (const CodedColumn& c : dimensions) total += HeapBytes(c);
   return total;
+}
+
+std::string RowBatch::IdText(std::size_t row, std::string_view customer) const {
+  if (id_forms[row] == IdForm::kText) return std::string(TextOf(row));
+  std::string text;
+  SpellId(IdentityScope(customer, sources.Text(row)), IdentityOf(row), &text);
+  return text;
+}
+
+bool SameIdentity(const RowBatch& a, std::size_t row_a, const RowBatch& b, std::size_t row_b) {
+  return a.IdentityOf(row_a) == b.IdentityOf(row_b) && a.customers[row_a] == b.customers[row_b] &&
+         a.TextOf(row_a) == b.TextOf(row_b) && a.sources.Text(row_a) == b.sources.Text(row_b);
 }
 
 bool SameContent(const RowBatch& a, std::size_t row_a, const RowBatch& b, std::size_t row_b) {

@@ -12,7 +12,8 @@
 //   (2) Column lists are sorted by column id and have no repeats.
 //   (3) A dictionary has no repeats; its order is free (segments sort theirs).
 //   (4) Mantissas in `narrow` or `wide` at absent rows are 0.
-//   (5) Identity hashes are those of (customer name, source, id).
+//   (5) (identities, id_forms, id_millis) of a row are MakeIdentity of its (customer name, source, id): the id itself, unless its
+//       form is text, when the text stands in id_texts.
 #pragma once
 
 #include <cstdint>
@@ -23,7 +24,7 @@
 #include <vector>
 
 #include "base/bytes.h"
-#include "base/hash.h"
+#include "base/identity.h"
 #include "batch/dictionary_index.h"
 #include "batch/string_list.h"
 #include "quipu/decimal.h"
@@ -78,8 +79,10 @@ struct RowBatch {
   std::vector<CustomerOrdinal> customers;
   std::vector<ServiceOrdinal> services;
   std::vector<TimeUs> times;
-  std::vector<Hash128> identities;
-  StringList ids;
+  std::vector<Hash128> identities;  ///< Keys, see base/identity.h.
+  std::vector<IdForm> id_forms;
+  StringList id_texts;  ///< Empty if no row's form is text; else one a row, "" where it is not.
+  std::vector<std::int64_t> id_millis;  ///< Empty if no row's form has them; else 0 where not.
   CodedColumn
       sources;  ///< Never absent (code 0 is not used); "" is the usual value. Its `id` field is unused.
   std::vector<DecimalColumn> measures;  ///< By id; quantity is always there.
@@ -87,6 +90,15 @@ struct RowBatch {
 
   [[nodiscard]] std::size_t size() const { return times.size(); }
   [[nodiscard]] bool empty() const { return times.empty(); }
+  [[nodiscard]] Identity IdentityOf(std::size_t row) const {
+    return {identities[row], id_millis.empty() ? 0 : id_millis[row], id_forms[row]};
+  }
+  /// The id of a row, whose customer has this name.
+  [[nodiscard]] std::string IdText(std::size_t row, std::string_view customer) const;
+  /// The text of an id whose form is text; else "".
+  [[nodiscard]] std::string_view TextOf(std::size_t row) const {
+    return id_texts.size() == 0 ? std::string_view() : id_texts[row];
+  }
   [[nodiscard]] const DecimalColumn* FindMeasure(ColumnId id) const;
   [[nodiscard]] const CodedColumn* FindDimension(ColumnId id) const;
   /// Memory held, about.
@@ -100,17 +112,20 @@ RowBatch Gather(std::span<const RowBatch* const> batches, std::span<const RowRef
 /// 1.50 = 1.5). Identity and customer are the caller's business.
 bool SameContent(const RowBatch& a, std::size_t row_a, const RowBatch& b, std::size_t row_b);
 
-/// The order of rows in a segment: (customer, service, time, identity). Total, since identities are unique.
+/// True if the two rows are the same event: customer, source and id are equal. Content is the caller's business.
+bool SameIdentity(const RowBatch& a, std::size_t row_a, const RowBatch& b, std::size_t row_b);
+
+/// The order of rows in a segment: (customer, service, time). Rows that are equal in all three stay in the order in which they came.
 bool SegmentOrderLess(const RowBatch& a, std::size_t row_a, const RowBatch& b, std::size_t row_b);
-/// Row numbers of the batch in segment order.
+/// Row numbers of the batch in segment order; a stable sort.
 std::vector<std::uint32_t> SegmentOrder(const RowBatch& batch);
 
 /// Collects rows value by value into a RowBatch; the way in from validation and from decoders of row-shaped input.
 class RowBatchBuilder {
  public:
-  /// Starts a row; the Add calls after it belong to it.
+  /// Starts a row; the Add calls after it belong to it. `identity` is MakeIdentity of the customer's name, source and id.
   void BeginRow(CustomerOrdinal customer, ServiceOrdinal service, TimeUs time,
-                const Hash128& identity, std::string_view id, std::string_view source);
+                const Identity& identity, std::string_view id, std::string_view source);
   /// At most once per row and column (checked), as the Adds below.
   void AddMeasure(ColumnId id, const Decimal& value);
   void AddDimension(ColumnId id, std::string_view value);
@@ -130,6 +145,7 @@ class RowBatchBuilder {
     DictionaryIndex index;
     CodedColumn column;
   };
+  void AddIdentity(const Identity& identity, std::string_view id);
   static DecimalColumn FinishMeasure(const PendingMeasure& pending, std::size_t rows);
   RowBatch batch_;
   std::vector<PendingMeasure> measures_;      // by id

@@ -25,8 +25,8 @@ struct PlainRow {
   CustomerOrdinal customer = 0;
   ServiceOrdinal service = 0;
   TimeUs time = 0;
-  Hash128 identity;
   std::string id, source;
+  std::string customer_name() const { return "customer-" + std::to_string(customer); }
   std::map<ColumnId, Decimal> measures;
   std::map<ColumnId, std::string> dimensions;
   bool operator==(const PlainRow&) const = default;
@@ -37,6 +37,7 @@ struct Shape {
   int scale_max = 6;
   std::uint64_t columns = 4;   // of either kind
   std::uint64_t strings = 20;  // different values per dimension
+  bool machine_ids = false;    // no id is text
 };
 
 PlainRow RandomRow(Random& random, const Shape& shape) {
@@ -44,9 +45,15 @@ PlainRow RandomRow(Random& random, const Shape& shape) {
   row.customer = static_cast<CustomerOrdinal>(random.Below(5));
   row.service = static_cast<ServiceOrdinal>(random.Below(3));
   row.time = static_cast<TimeUs>(random.Below(100)) - 50;
-  row.identity = {random.Next(), random.Next()};
-  row.id = std::string(random.Below(12), 'i') + std::to_string(random.Below(1000));
   row.source = random.Below(3) == 0 ? "mobile" : "";
+  row.id = std::string(random.Below(12), 'i') + std::to_string(random.Below(1000));
+  if (shape.machine_ids || random.Below(4) == 0) {
+    constexpr IdForm kForms[] = {IdForm::kUuidV4, IdForm::kUuidV7, IdForm::kHex16, IdForm::kUlid};
+    Identity identity{{random.Next(), random.Next()}, 0, kForms[random.Below(std::size(kForms))]};
+    if (HasMillis(identity.form)) identity.millis = static_cast<std::int64_t>(random.Below(1000));
+    row.id.clear();
+    SpellId(IdentityScope(row.customer_name(), row.source), identity, &row.id);
+  }
   const auto value = [&] {
     const auto mantissa = static_cast<Int128>(random.Below(2'000'000)) - 1'000'000;
     const Int128 big = shape.wide && random.Below(20) == 0
@@ -67,7 +74,8 @@ PlainRow RandomRow(Random& random, const Shape& shape) {
 RowBatch Build(const std::vector<PlainRow>& rows) {
   RowBatchBuilder builder;
   for (const PlainRow& r : rows) {
-    builder.BeginRow(r.customer, r.service, r.time, r.identity, r.id, r.source);
+    builder.BeginRow(r.customer, r.service, r.time,
+                     MakeIdentity(r.customer_name(), r.source, r.id), r.id, r.source);
     for (auto m = r.measures.rbegin(); m != r.measures.rend(); ++m)
       builder.AddMeasure(m->first, m->second);
     for (const auto& [id, text] : r.dimensions) builder.AddDimension(id, text);
@@ -81,11 +89,11 @@ PlainRow RowOf(const RowBatch& batch, std::size_t i) {
   PlainRow row{batch.customers[i],
                batch.services[i],
                batch.times[i],
-               batch.identities[i],
-               std::string(batch.ids[i]),
+               {},
                std::string(batch.sources.Text(i)),
                {},
                {}};
+  row.id = batch.IdText(i, row.customer_name());
   for (const auto& c : batch.measures) {
     if (c.IsPresent(i)) row.measures[c.id] = c.Value(i);
   }
@@ -108,7 +116,15 @@ void CheckInvariants(const RowBatch& batch) {
   ASSERT_EQ(batch.customers.size(), n);
   ASSERT_EQ(batch.services.size(), n);
   ASSERT_EQ(batch.identities.size(), n);
-  ASSERT_EQ(batch.ids.size(), n);
+  ASSERT_EQ(batch.id_forms.size(), n);
+  const bool any_text = std::count(batch.id_forms.begin(), batch.id_forms.end(), IdForm::kText) > 0;
+  const bool any_millis = std::any_of(batch.id_forms.begin(), batch.id_forms.end(), HasMillis);
+  ASSERT_EQ(batch.id_texts.size(), any_text ? n : 0);
+  ASSERT_EQ(batch.id_millis.size(), any_millis ? n : 0);
+  for (std::size_t i = 0; i < n; ++i) {
+    ASSERT_EQ(batch.TextOf(i).empty(), batch.id_forms[i] != IdForm::kText);
+    ASSERT_TRUE(HasMillis(batch.id_forms[i]) || batch.IdentityOf(i).millis == 0);
+  }
   CheckDictionary(batch.sources, n);
   for (std::size_t k = 0; k < batch.measures.size(); ++k) {
     const DecimalColumn& c = batch.measures[k];
@@ -141,7 +157,7 @@ void CheckInvariants(const RowBatch& batch) {
   EXPECT_EQ(batch.measures[0].id, kQuantityColumn);
 }
 
-const Shape kShapes[] = {{}, {true, 6, 4, 20}, {true, 18, 2, 500}, {false, 0, 0, 1}};
+const Shape kShapes[] = {{}, {true, 6, 4, 20}, {true, 18, 2, 500}, {false, 0, 0, 1, true}};
 
 TEST(RowBatchBuilder, GivesBackWhatItWasTold) {
   const std::uint64_t seed = Seed();
@@ -168,7 +184,7 @@ TEST(RowBatchBuilder, AnEmptyBatchStillHasItsQuantity) {
 TEST(RowBatchBuilder, WorksAgainAfterFinish) {
   RowBatchBuilder builder;
   for (int round = 0; round < 2; ++round) {
-    builder.BeginRow(1, 2, 3, {4, 5}, "id", "");
+    builder.BeginRow(1, 2, 3, MakeIdentity("c", "", "id"), "id", "");
     builder.AddMeasure(kQuantityColumn, Decimal(1));
     builder.AddDimension(7, "eu");
     const RowBatch batch = builder.Finish();
@@ -216,10 +232,10 @@ TEST(Gather, AgreesWithCopyingRowByRow) {
 TEST(Gather, ColumnGoesWideOnlyWhenItMustAndDropsUnusedOnes) {
   const auto one = [](const Decimal& quantity, std::optional<ColumnId> dimension) {
     RowBatchBuilder builder;
-    builder.BeginRow(0, 0, 0, {0, 0}, "a", "");
+    builder.BeginRow(0, 0, 0, MakeIdentity("c", "", "a"), "a", "");
     builder.AddMeasure(kQuantityColumn, quantity);
     if (dimension) builder.AddDimension(*dimension, "x");
-    builder.BeginRow(0, 0, 0, {0, 1}, "b", "");
+    builder.BeginRow(0, 0, 0, MakeIdentity("c", "", "b"), "b", "");
     builder.AddMeasure(kQuantityColumn, Decimal(1));
     return builder.Finish();
   };
@@ -247,7 +263,7 @@ TEST(SameContent, ComparesValuesAcrossScalesAndDictionaries) {
   for (int round = 0; round < 300; ++round) {
     std::vector<PlainRow> a{RandomRow(random, kShapes[0]), RandomRow(random, kShapes[2])};
     std::vector<PlainRow> b{RandomRow(random, kShapes[1]), a[0]};
-    b[1].identity = {1, 1};  // identity and customer do not count
+    b[1].id = "another";  // identity and customer do not count
     b[1].customer += 1;
     switch (random.Below(7)) {
       case 0:
@@ -280,7 +296,31 @@ TEST(SameContent, ComparesValuesAcrossScalesAndDictionaries) {
   }
 }
 
-TEST(SegmentOrder, SortsByCustomerServiceTimeIdentity) {
+TEST(SameIdentity, IsEqualityOfCustomerSourceAndId) {
+  const std::uint64_t seed = Seed();
+  SCOPED_TRACE("QUIPU_SEED=" + std::to_string(seed));
+  Random random(seed);
+  std::vector<PlainRow> rows(60);
+  for (PlainRow& r : rows) r = RandomRow(random, kShapes[0]);
+  for (std::size_t i = 0; i + 1 < rows.size(); i += 2) {
+    if (random.Below(2) == 0) rows[i + 1].id = rows[i].id;
+    if (random.Below(2) == 0) rows[i + 1].source = rows[i].source;
+    if (random.Below(2) == 0) rows[i + 1].customer = rows[i].customer;
+  }
+  rows[3].id = "018f3e5c-7a10-7c3b-9f2e-1a2b3c4d5e6f";  // differ in milliseconds alone
+  rows[4] = rows[3];
+  rows[4].id = "018f3e5c-7a11-7c3b-9f2e-1a2b3c4d5e6f";
+  const RowBatch batch = Build(rows);
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    for (std::size_t k = 0; k < rows.size(); ++k) {
+      ASSERT_EQ(SameIdentity(batch, i, batch, k), rows[i].customer == rows[k].customer &&
+                                                      rows[i].source == rows[k].source &&
+                                                      rows[i].id == rows[k].id);
+    }
+  }
+}
+
+TEST(SegmentOrder, SortsByCustomerServiceTimeAndIsStable) {
   const std::uint64_t seed = Seed();
   SCOPED_TRACE("QUIPU_SEED=" + std::to_string(seed));
   Random random(seed);
@@ -297,13 +337,14 @@ TEST(SegmentOrder, SortsByCustomerServiceTimeIdentity) {
         const auto time = static_cast<TimeUs>(
             span == 1 ? random.Next() : random.Below(span == 0 ? 3'000'000'000 : 20));
         batch.times.push_back(one ? -3 : time);
-        batch.identities.push_back({random.Below(50), random.Next()});
       }
       const auto order = SegmentOrder(batch);
       ASSERT_EQ(order.size(), n);
       EXPECT_EQ(std::set<std::uint32_t>(order.begin(), order.end()).size(), n);
       for (std::size_t i = 1; i < n; ++i)
-        ASSERT_TRUE(SegmentOrderLess(batch, order[i - 1], batch, order[i]));
+        ASSERT_TRUE(SegmentOrderLess(batch, order[i - 1], batch, order[i]) ||
+                    (!SegmentOrderLess(batch, order[i], batch, order[i - 1]) &&
+                     order[i - 1] < order[i]));
     }
   }
   EXPECT_TRUE(SegmentOrder(RowBatch{}).empty());

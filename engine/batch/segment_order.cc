@@ -1,6 +1,6 @@
 // Sorting rows into segment order. The (customer, service, time) of a batch usually span few bits once each field's minimum is taken
-// off (a month of microseconds is 42 bits), so the key mostly fits 64 bits and is sorted by radix; identities decide only among
-// rows of equal key.
+// off (a month of microseconds is 42 bits), so the key mostly fits 64 bits and is sorted by radix; rows of equal key stay in
+// the order in which they came.
 #include <algorithm>
 #include <array>
 #include <bit>
@@ -77,23 +77,12 @@ void SortByKey(std::vector<Entry<Key>>* entries, int bits) {
       return;
     }
   }
-  std::sort(entries->begin(), entries->end(), less);
+  std::stable_sort(entries->begin(), entries->end(), less);
 }
 
 template <class Key>
-std::vector<std::uint32_t> OrderBy(const RowBatch& batch, std::vector<Entry<Key>> entries,
-                                   int bits) {
+std::vector<std::uint32_t> OrderBy(std::vector<Entry<Key>> entries, int bits) {
   SortByKey(&entries, bits);
-  const auto by_identity = [&batch](const Entry<Key>& a, const Entry<Key>& b) {
-    return std::pair(batch.identities[a.row], a.row) < std::pair(batch.identities[b.row], b.row);
-  };
-  for (std::size_t i = 0, end = 0; i < entries.size(); i = end) {
-    for (end = i + 1; end < entries.size() && entries[end].key == entries[i].key;) ++end;
-    if (end - i > 1) {
-      std::sort(entries.begin() + static_cast<std::ptrdiff_t>(i),
-                entries.begin() + static_cast<std::ptrdiff_t>(end), by_identity);
-    }
-  }
   std::vector<std::uint32_t> order(entries.size());
   for (std::size_t i = 0; i < entries.size(); ++i) order[i] = entries[i].row;
   return order;
@@ -104,8 +93,7 @@ std::vector<std::uint32_t> OrderBy(const RowBatch& batch, std::vector<Entry<Key>
 bool SegmentOrderLess(const RowBatch& a, std::size_t row_a, const RowBatch& b, std::size_t row_b) {
   if (a.customers[row_a] != b.customers[row_b]) return a.customers[row_a] < b.customers[row_b];
   if (a.services[row_a] != b.services[row_b]) return a.services[row_a] < b.services[row_b];
-  if (a.times[row_a] != b.times[row_b]) return a.times[row_a] < b.times[row_b];
-  return a.identities[row_a] < b.identities[row_b];
+  return a.times[row_a] < b.times[row_b];
 }
 
 std::vector<std::uint32_t> SegmentOrder(const RowBatch& batch) {
@@ -115,8 +103,8 @@ std::vector<std::uint32_t> SegmentOrder(const RowBatch& batch) {
   const auto times = SpanOf(batch.times);
   const int bits = customers.bits + services.bits + times.bits;
   if (bits <= 64)
-    return OrderBy(batch, MakeEntries<std::uint64_t>(batch, customers, services, times), bits);
-  return OrderBy(batch, MakeEntries<Uint128>(batch, customers, services, times), bits);
+    return OrderBy(MakeEntries<std::uint64_t>(batch, customers, services, times), bits);
+  return OrderBy(MakeEntries<Uint128>(batch, customers, services, times), bits);
 }
 
 }  // namespace quipu

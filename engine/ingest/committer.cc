@@ -439,7 +439,7 @@ Status Committer::AddRow(Group* group, std::size_t request, std::size_t i, TimeU
   QUIPU_TRY_ASSIGN(const std::uint32_t service,
                    catalogue.Intern(NameKind::kService, batch.service(i), extra));
   group->builder.BeginRow(customer, service, batch.has_time(i) ? batch.time(i) : now,
-                          IdentityHash(batch.customer(i), batch.source(i), id), id,
+                          MakeIdentity(batch.customer(i), batch.source(i), id), id,
                           batch.source(i));
   group->time_given.push_back(batch.has_time(i) ? 1 : 0);
   group->builder.AddMeasure(kQuantityColumn, batch.quantity(i));

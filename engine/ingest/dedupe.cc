@@ -7,11 +7,6 @@
 namespace quipu {
 namespace {
 
-bool SameIdentity(const RowBatch& a, std::size_t i, const RowBatch& b, std::size_t j) {
-  return a.identities[i] == b.identities[j] && a.customers[i] == b.customers[j] &&
-         a.ids[i] == b.ids[j] && a.sources.Text(i) == b.sources.Text(j);
-}
-
 /// Suspected rows of one segment for one incoming row.
 struct Suspect {
   std::uint32_t stored_row = 0;

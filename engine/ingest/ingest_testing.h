@@ -152,9 +152,10 @@ class IngestTest : public testing::Test {
     const ViewPtr view = store_->view();
     const auto add = [&](const RowBatch& rows) {
       for (std::size_t i = 0; i < rows.size(); ++i) {
-        if (rows.ids[i].starts_with("plug-")) continue;
-        ids.insert(std::string(store_->catalogue().Customer(rows.customers[i])) + "/" +
-                   std::string(rows.sources.Text(i)) + "/" + std::string(rows.ids[i]));
+        const std::string customer(store_->catalogue().Customer(rows.customers[i]));
+        const std::string id = rows.IdText(i, customer);
+        if (id.starts_with("plug-")) continue;
+        ids.insert(customer + "/" + std::string(rows.sources.Text(i)) + "/" + id);
       }
     };
     for (const SegmentPtr& s : view->segments) {

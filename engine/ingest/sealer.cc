@@ -47,7 +47,6 @@ Result<SegmentMeta> WriteMonth(Store* store, const SegmentSpec& spec,
     keys.customers.push_back(rows.customers[ref.row]);
     keys.services.push_back(rows.services[ref.row]);
     keys.times.push_back(rows.times[ref.row]);
-    keys.identities.push_back(rows.identities[ref.row]);
   }
   const std::vector<std::uint32_t> order = SegmentOrder(keys);
   std::vector<RowRef> chunk;

@@ -98,10 +98,10 @@ class PageSearch final : public RowSink {
 
 StoredEvent ToEvent(const RowBatch& rows, std::size_t i, const Catalogue& catalogue) {
   StoredEvent e;
-  e.id = rows.ids[i];
+  e.customer = catalogue.Customer(rows.customers[i]);
+  e.id = rows.IdText(i, e.customer);
   e.source = rows.sources.Text(i);
   e.time = rows.times[i];
-  e.customer = catalogue.Customer(rows.customers[i]);
   e.service = catalogue.Service(rows.services[i]);
   for (const DecimalColumn& m : rows.measures) {
     if (!m.IsPresent(i)) continue;

@@ -113,7 +113,7 @@ TEST_F(EventsTest, PagingIsStableAcrossSealsAndMerges) {
     // Many at the same instant, over three months.
     const TimeUs time = At("2026-03-10") + static_cast<TimeUs>(random.Below(60)) * kDayUs;
     PutId(id, time);
-    truth.push_back({{time, IdentityHash("c", "", id)}, id});
+    truth.push_back({{time, MakeIdentity("c", "", id).key}, id});
     if (i % 50 == 49) Commit();
     if (i == 300) Seal();
   }

@@ -245,7 +245,7 @@ TEST_F(FinishTest, FirstAndLatestAtTheSameTimeGoByIdentity) {
     e.service = "s";
     e.time = At("2026-03-11");
     e.measures = {{"m", i}};
-    by_identity[IdentityHash("c", "", id)] = i;
+    by_identity[MakeIdentity("c", "", id).key] = i;
     Put(e);
     if (i % 4 == 3) Commit();
     if (i == 3) Seal();

@@ -42,7 +42,7 @@ class QueryTest : public testing::Test {
     const std::string id = e.id.empty() ? "e" + std::to_string(++made_) : std::string(e.id);
     builder_.BeginRow(Intern(NameKind::kCustomer, e.customer),
                       Intern(NameKind::kService, e.service), *e.time,
-                      IdentityHash(e.customer, e.source, id), id, e.source);
+                      MakeIdentity(e.customer, e.source, id), id, e.source);
     builder_.AddMeasure(kQuantityColumn, e.quantity);
     if (e.cost) builder_.AddMeasure(kCostColumn, *e.cost);
     for (const Measure& m : e.measures)

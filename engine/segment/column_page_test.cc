@@ -214,7 +214,10 @@ TEST_F(MutatedPages, NeverBringDownADecoder) {
     (void)DecodeStringPage(in, {.count_max = rows, .string_bytes_max = 4096, .sorted = true});
   });
   page.clear();
-  QUIPU_ASSERT_OK(EncodeIdPage(rows_.ids, rows_.sources, &page));
+  StringList ids;
+  for (std::size_t i = 0; i < rows_.size(); ++i)
+    ids.Add(rows_.IdText(i, names_.Customer(rows_.customers[i])));
+  QUIPU_ASSERT_OK(EncodeIdPage(ids, rows_.sources, &page));
   ForManyMutations(page, [&](Bytes in) {
     const Result<StringList> sources = DecodeSources(in, rows);
     IdVector out;

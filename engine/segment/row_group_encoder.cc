@@ -30,7 +30,8 @@ bool IsEverywhere(const DecimalColumn* column) {
 
 }  // namespace
 
-Result<RowGroupFooter> EncodeRowGroup(const RowBatch& rows, const PageSink& sink) {
+Result<RowGroupFooter> EncodeRowGroup(const RowBatch& rows, const Names& names,
+                                      const PageSink& sink) {
   QUIPU_CHECK(!rows.empty() && rows.size() <= kRowGroupRows);
   if (!IsEverywhere(rows.FindMeasure(kQuantityColumn))) {
     return Status::Internal("segment writer: a row without quantity");
@@ -73,7 +74,10 @@ Result<RowGroupFooter> EncodeRowGroup(const RowBatch& rows, const PageSink& sink
     group.dictionaries.push_back(dictionary);
   }
   payload.clear();
-  QUIPU_TRY(EncodeIdPage(rows.ids, rows.sources, &payload));
+  StringList ids;
+  for (std::size_t i = 0; i < rows.size(); ++i)
+    ids.Add(rows.IdText(i, names.Customer(rows.customers[i])));
+  QUIPU_TRY(EncodeIdPage(ids, rows.sources, &payload));
   QUIPU_TRY_ASSIGN(group.ids, sink(PageKind::kIds, 0, payload));
   return group;
 }

@@ -5,7 +5,7 @@
 //     +---------+-------------+-----+-------------+-----------+-------+-----------+----------------+--------+--------+---------+
 //                  row group = times page, a page per measure, per dimension a codes page and a dictionary page, ids page
 //
-// Rows are sorted by (customer, service, time, identity). A row group is 65,536 rows (the last one fewer), cut into vectors of 1,024
+// Rows are sorted by (customer, service, time). A row group is 65,536 rows (the last one fewer), cut into vectors of 1,024
 // rows; the vector is the unit that is decoded. formats/segment.md specifies every byte.
 //
 // Invariants:

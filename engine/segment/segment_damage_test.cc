@@ -139,7 +139,7 @@ TEST_F(SegmentDamageTest, SwappedPagesAreNoticed) {
   RowBatchBuilder builder;  // two measures and two dimensions that are equal
   for (std::uint32_t row = 0; row < 50; ++row) {
     const std::string id = std::to_string(row);
-    builder.BeginRow(1, 0, MonthStart(kTestMonth) + row, IdentityHash(names_.Customer(1), "", id),
+    builder.BeginRow(1, 0, MonthStart(kTestMonth) + row, MakeIdentity(names_.Customer(1), "", id),
                      id, "");
     for (ColumnId m = 0; m < 3; ++m) builder.AddMeasure(m, Decimal(row));
     for (ColumnId d = 0; d < 2; ++d) builder.AddDimension(d, id);
@@ -261,7 +261,7 @@ TEST_F(SegmentDamageTest, AFooterThatLiesDoesNoHarm) {
     if (!report.problems.empty()) continue;
     const Result<RowBatch> rows = (*reader)->ReadRows(0, (*reader)->rows());
     ASSERT_TRUE(rows);
-    for (std::size_t i = 0; i < rows->size(); ++i) ASSERT_EQ(rows_.ids[i], rows->ids[i]) << byte;
+    for (std::size_t i = 0; i < rows->size(); ++i) ASSERT_TRUE(SameIdentity(rows_, i, *rows, i)) << byte;
   }
 }
 

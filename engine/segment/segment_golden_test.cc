@@ -24,7 +24,7 @@ RowBatch GoldenRows(const Names& names) {
   const auto add = [&](CustomerOrdinal customer, ServiceOrdinal service, TimeUs time,
                        const std::string& id, const std::string& source) {
     builder.BeginRow(customer, service, from + time,
-                     IdentityHash(names.Customer(customer), source, id), id, source);
+                     MakeIdentity(names.Customer(customer), source, id), id, source);
     builder.AddMeasure(kQuantityColumn, Decimal(1));
   };
   const auto value = [](const char* text) { return *Decimal::Parse(text); };
@@ -49,7 +49,7 @@ RowBatch GoldenRows(const Names& names) {
 std::string RowText(const RowBatch& rows, std::size_t i, const Names& names) {
   std::string text = std::string(names.Customer(rows.customers[i])) + " " +
                      std::string(names.Service(rows.services[i])) + " " +
-                     FormatTime(rows.times[i]) + " id='" + std::string(rows.ids[i]) + "' source='" +
+                     FormatTime(rows.times[i]) + " id='" + rows.IdText(i, names.Customer(rows.customers[i])) + "' source='" +
                      std::string(rows.sources.Text(i)) + "'";
   for (const DecimalColumn& m : rows.measures) {
     if (m.IsPresent(i))

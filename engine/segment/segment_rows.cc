@@ -270,14 +270,23 @@ class RowAssembler {
       for (const std::uint16_t i : pick.positions) {
         const std::string_view customer = names_->names[ranks_[batch_.identities.size()]];
         const std::string_view source = (*sources)[ids.source_codes[i] - 1];
-        batch_.identities.push_back(IdentityHash(customer, source, ids.Id(i)));
-        batch_.ids.Add(ids.Id(i));
+        const Identity identity = MakeIdentity(customer, source, ids.Id(i));
+        const bool is_text = identity.form == IdForm::kText;
+        batch_.identities.push_back(identity.key);
+        batch_.id_forms.push_back(identity.form);
+        batch_.id_texts.Add(is_text ? ids.Id(i) : std::string_view());
+        batch_.id_millis.push_back(identity.millis);
+        has_text_ = has_text_ || is_text;
+        has_millis_ = has_millis_ || HasMillis(identity.form);
         batch_.sources.codes.push_back(unite(ids.source_codes[i], &batch_.sources.dictionary));
       }
     }
+    if (!has_text_) batch_.id_texts = {};
+    if (!has_millis_) batch_.id_millis = {};
     return Status();
   }
 
+  bool has_text_ = false, has_millis_ = false;
   const SegmentReader& reader_;
   SegmentReader::State* state_;
   Picks picks_;
@@ -321,7 +330,8 @@ Status SegmentReader::ReadIdentities(std::uint32_t v, std::vector<Hash128>* out)
       run = &directory->RunOf(row);
       rank = IndexOf(names->ordinals, run->customer);
     }
-    (*out)[i] = IdentityHash(names->names[rank], (*sources)[ids.source_codes[i] - 1], ids.Id(i));
+    (*out)[i] =
+        MakeIdentity(names->names[rank], (*sources)[ids.source_codes[i] - 1], ids.Id(i)).key;
   }
   return Status();
 }

@@ -113,7 +113,7 @@ inline RowBatch RandomRows(Random& random, const Names& names, const RandomRowsO
         internal::RandomId(random, id_kind == 4 ? random.Below(4) : id_kind, row);
     const std::string source =
         random.Below(8) == 0 ? "source-" + std::to_string(random.Below(5)) : "";
-    builder.BeginRow(customer, service, time, IdentityHash(names.Customer(customer), source, id),
+    builder.BeginRow(customer, service, time, MakeIdentity(names.Customer(customer), source, id),
                      id, source);
     builder.AddMeasure(kQuantityColumn, Decimal(static_cast<std::int64_t>(1 + random.Below(3))));
     for (std::uint32_t m = 1; m <= options.measures; ++m) {
@@ -145,8 +145,7 @@ inline RowBatch SliceOf(const RowBatch& rows, std::size_t first, std::size_t cou
 
 /// True if row a of `x` and row b of `y` are the same in everything.
 inline bool SameRow(const RowBatch& x, std::size_t a, const RowBatch& y, std::size_t b) {
-  return x.customers[a] == y.customers[b] && x.identities[a] == y.identities[b] &&
-         x.ids[a] == y.ids[b] && x.sources.Text(a) == y.sources.Text(b) && SameContent(x, a, y, b);
+  return x.customers[a] == y.customers[b] && SameIdentity(x, a, y, b) && SameContent(x, a, y, b);
 }
 
 /// Writes rows as one segment in pieces of `piece` rows (0 = all at once).

@@ -104,9 +104,9 @@ class Verifier {
   Status CheckOrder(const RowBatch& previous, const RowBatch& rows, std::uint32_t first) {
     for (std::size_t i = 0; i < rows.size(); ++i) {
       const auto row = first + static_cast<std::uint32_t>(i);
-      const bool ascends = i > 0 ? SegmentOrderLess(rows, i - 1, rows, i)
-                                 : previous.empty() || SegmentOrderLess(previous, 0, rows, 0);
-      if (!ascends) QUIPU_TRY(Wrong("row " + std::to_string(row) + " is out of order"));
+      const bool descends = i > 0 ? SegmentOrderLess(rows, i, rows, i - 1)
+                                  : !previous.empty() && SegmentOrderLess(rows, 0, previous, 0);
+      if (descends) QUIPU_TRY(Wrong("row " + std::to_string(row) + " is out of order"));
       if (MonthOf(rows.times[i]) != footer_.spec.month) {
         QUIPU_TRY(Wrong("row " + std::to_string(row) + " is of another month"));
       }

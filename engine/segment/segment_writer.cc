@@ -38,9 +38,9 @@ RowBatch Join(std::span<const RowBatch> pieces) {
   return Gather(batches, refs);
 }
 
-using OrderKey = std::tuple<CustomerOrdinal, ServiceOrdinal, TimeUs, Hash128>;
+using OrderKey = std::tuple<CustomerOrdinal, ServiceOrdinal, TimeUs>;
 OrderKey KeyOf(const RowBatch& rows, std::size_t i) {
-  return {rows.customers[i], rows.services[i], rows.times[i], rows.identities[i]};
+  return {rows.customers[i], rows.services[i], rows.times[i]};
 }
 
 }  // namespace
@@ -136,9 +136,9 @@ Status SegmentWriter::State::CheckRows(const RowBatch& rows) {
     }
     const bool first = i == 0;
     if (first && !has_last) continue;
-    if (first ? last >= KeyOf(rows, 0) : !SegmentOrderLess(rows, i - 1, rows, i)) {
+    if (first ? last > KeyOf(rows, 0) : SegmentOrderLess(rows, i, rows, i - 1)) {
       return Status::Internal("segment writer: row " + std::to_string(identities.size() + i) +
-                              " is out of order or twice there");
+                              " is out of order");
     }
   }
   if (!rows.empty()) {
@@ -186,7 +186,7 @@ Status SegmentWriter::State::WriteRowGroup(const RowBatch& rows) {
   const auto sink = [&](PageKind kind, std::uint32_t column, const std::string& payload) {
     return WritePage(kind, column, ordinal, payload);
   };
-  QUIPU_TRY_ASSIGN(RowGroupFooter group, EncodeRowGroup(rows, sink));
+  QUIPU_TRY_ASSIGN(RowGroupFooter group, EncodeRowGroup(rows, *names, sink));
   QUIPU_TRY(summaries.Add(rows));
   std::size_t run = 0;
   for (std::size_t i = 1; i <= rows.size(); ++i) {

@@ -94,7 +94,8 @@ class RowMaker {
 RowBatch BatchOf(const std::vector<Row>& rows, std::size_t first, std::size_t last) {
   RowBatchBuilder builder;
   for (std::size_t i = first; i < last; ++i) {
-    builder.BeginRow(rows[i].customer, rows[i].service, rows[i].time, Hash128{0, i}, "id", "");
+    builder.BeginRow(rows[i].customer, rows[i].service, rows[i].time,
+                     Identity{{i, i}, 0, IdForm::kHex32}, "", "");
     for (const auto& [id, value] : rows[i].measures) builder.AddMeasure(id, value);
   }
   return builder.Finish();

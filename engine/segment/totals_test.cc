@@ -9,7 +9,7 @@ RowBatch SomeRows(int from, int to) {
   RowBatchBuilder builder;
   for (int i = from; i < to; ++i) {
     const std::string id = "event-" + std::to_string(i);
-    builder.BeginRow(1, 2, i, IdentityHash("c", "", id), id, "");
+    builder.BeginRow(1, 2, i, MakeIdentity("c", "", id), id, "");
     builder.AddMeasure(kQuantityColumn, Decimal(i * 25, 2));
     if (i % 3 == 0) builder.AddMeasure(5, Decimal(-Int128{i} * 1'000'000'000'000'000'000 * 7, 0));
   }

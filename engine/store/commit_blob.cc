@@ -3,6 +3,7 @@
 #include <flatbuffers/flatbuffers.h>
 
 #include <algorithm>
+#include <functional>
 #include <limits>
 
 #include "base/check.h"
@@ -90,9 +91,8 @@ class Decoder {
     QUIPU_TRY(CopyColumn(commit_.customers(), "customers", &out_.customers));
     QUIPU_TRY(CopyColumn(commit_.services(), "services", &out_.services));
     QUIPU_TRY(CopyColumn(commit_.times(), "times", &out_.times));
-    QUIPU_TRY(DecodeStrings(commit_.ids(), "ids", &out_.ids));
-    if (out_.ids.size() != rows_) return Bad("ids", "wrong number of strings");
     QUIPU_TRY(DecodeCoded(commit_.sources(), "sources", &out_.sources));
+    QUIPU_TRY(DecodeIds());
     QUIPU_TRY(DecodeMeasures());
     QUIPU_TRY(DecodeDimensions());
     QUIPU_TRY(CheckRows());
@@ -155,6 +155,50 @@ class Decoder {
     if (from->codes8() != nullptr) return WidenCodes(from->codes8(), what, to);
     if (from->codes16() != nullptr) return WidenCodes(from->codes16(), what, to);
     return WidenCodes(from->codes32(), what, to);
+  }
+
+  Status DecodeIds() {
+    static_assert(sizeof(fb::IdKey) == sizeof(Hash128));
+    if (commit_.id_keys() == nullptr || commit_.id_keys()->size() != rows_)
+      return Bad("ids", "wrong number of rows");
+    out_.identities.resize(rows_);
+    if (rows_ > 0)
+      std::memcpy(out_.identities.data(), commit_.id_keys()->Data(), rows_ * sizeof(Hash128));
+    const auto* forms = commit_.id_forms();
+    if (forms == nullptr || (forms->size() != rows_ && forms->size() != 1))
+      return Bad("id forms", "wrong number of rows");
+    for (const std::uint8_t form : *forms) {
+      if (form >= kIdForms) return Bad("id forms", "an unknown form");
+    }
+    out_.id_forms.resize(rows_);
+    for (std::size_t i = 0; i < rows_; ++i)
+      out_.id_forms[i] = static_cast<IdForm>(forms->Get(forms->size() == 1 ? 0 : i));
+    if (commit_.id_texts() != nullptr) {
+      QUIPU_TRY(DecodeStrings(commit_.id_texts(), "id texts", &out_.id_texts));
+      if (out_.id_texts.size() != rows_) return Bad("id texts", "wrong number of strings");
+    }
+    if (commit_.id_millis() != nullptr)
+      QUIPU_TRY(CopyColumn(commit_.id_millis(), "id millis", &out_.id_millis));
+    return {};
+  }
+
+  /// Is the row's identity one that MakeIdentity could have made?
+  Status CheckIdentity(std::size_t i, std::string_view customer) const {
+    const Identity identity = out_.IdentityOf(i);
+    const std::string_view text = out_.TextOf(i);
+    if (identity.form == IdForm::kText) {
+      if (text.empty() ||
+          MakeIdentity(customer, out_.sources.Text(i), text) != identity)
+        return Bad("ids", "a key is not that of its text");
+      return {};
+    }
+    const int bits = LowBitsOf(identity.form);
+    if (!text.empty()) return Bad("ids", "a text that is not needed");
+    if (bits < 64 && identity.key.low >> bits != 0) return Bad("ids", "a key is too large");
+    if (identity.millis != 0 &&
+        (!HasMillis(identity.form) || identity.millis >> kIdMillisBits != 0))
+      return Bad("ids", "milliseconds are out of range");
+    return {};
   }
 
   Status DecodeDimensions() {
@@ -228,9 +272,8 @@ class Decoder {
     return {};
   }
 
-  /// Ordinals, times, sources; and the identities, which are not stored.
+  /// Ordinals, times, sources, identities.
   Status CheckRows() {
-    out_.identities.resize(rows_);
     std::string_view customer;
     for (std::size_t i = 0; i < rows_; ++i) {
       if (i == 0 || out_.customers[i] != out_.customers[i - 1]) {
@@ -245,7 +288,7 @@ class Decoder {
         return Bad("times", "a time is outside the years 1 to 9999");
       }
       if (out_.sources.codes[i] == 0) return Bad("sources", "a row has none");
-      out_.identities[i] = IdentityHash(customer, out_.sources.Text(i), out_.ids[i]);
+      QUIPU_TRY(CheckIdentity(i, customer));
     }
     return {};
   }
@@ -273,13 +316,20 @@ Result<std::string> EncodeCommit(std::uint64_t seq, const RowBatch& rows) {
   const auto customers = b.CreateVector(rows.customers);
   const auto services = b.CreateVector(rows.services);
   const auto times = b.CreateVector(rows.times);
-  const auto ids = EncodeStrings(rows.ids, &b);
+  const auto keys = b.CreateVectorOfStructs(
+      reinterpret_cast<const fb::IdKey*>(rows.identities.data()), rows.size());
+  const bool one_form = std::adjacent_find(rows.id_forms.begin(), rows.id_forms.end(),
+                                           std::not_equal_to<>()) == rows.id_forms.end();
+  const auto forms = b.CreateVector(reinterpret_cast<const std::uint8_t*>(rows.id_forms.data()),
+                                    one_form ? std::min<std::size_t>(1, rows.size()) : rows.size());
+  const auto texts = rows.id_texts.size() == 0 ? 0 : EncodeStrings(rows.id_texts, &b);
+  const auto millis = rows.id_millis.empty() ? 0 : b.CreateVector(rows.id_millis);
   const auto sources = EncodeCoded(rows.sources, &b);
   const auto measure_list = b.CreateVector(measures);
   const auto dimension_list = b.CreateVector(dimensions);
   fb::FinishCommitBuffer(
       b, fb::CreateCommit(b, kCommitFormatVersion, seq, static_cast<std::uint32_t>(rows.size()),
-                          customers, services, times, ids, sources, measure_list, dimension_list));
+                          customers, services, times, keys, forms, texts, millis, sources, measure_list, dimension_list));
   const std::string_view payload(reinterpret_cast<const char*>(b.GetBufferPointer()), b.GetSize());
   std::string out;
   out.reserve(kChecksumBytes + payload.size());

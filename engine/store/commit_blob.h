@@ -21,7 +21,7 @@ struct DecodedCommit {
   RowBatch rows;
 };
 /// Untrusted bytes: an XXH3 over the blob and the FlatBuffers verifier come first, then every length and code; kCorruption.
-/// `names` gives customer names for the identity hashes.
+/// `names` gives customer names, which identities are checked against.
 Result<DecodedCommit> DecodeCommit(std::string_view blob, const Names& names);
 
 }  // namespace quipu

@@ -50,7 +50,7 @@ class RowMaker {
         1'767'225'600 * kSecondUs + month_us + static_cast<TimeUs>(random_.Below(28 * kDayUs));
     builder->BeginRow(Intern(NameKind::kCustomer, customer),
                       Intern(NameKind::kService, Numbered("service-", 3)), time,
-                      IdentityHash(customer, source, id), id, source);
+                      MakeIdentity(customer, source, id), id, source);
     builder->AddMeasure(kQuantityColumn, Decimal(static_cast<Int128>(random_.Below(1000)),
                                                  static_cast<int>(random_.Below(3))));
     if (random_.Below(2) == 0) {
@@ -77,7 +77,7 @@ class RowMaker {
 inline std::string RowText(const RowBatch& rows, std::size_t i, const Names& names) {
   std::string text(names.Customer(rows.customers[i]));
   text += "|" + std::string(names.Service(rows.services[i])) + "|" + std::to_string(rows.times[i]) +
-          "|" + std::string(rows.ids[i]) + "|" + std::string(rows.sources.Text(i)) + "|" +
+          "|" + rows.IdText(i, names.Customer(rows.customers[i])) + "|" + std::string(rows.sources.Text(i)) + "|" +
           std::to_string(rows.identities[i].high) + ":" + std::to_string(rows.identities[i].low);
   for (const DecimalColumn& c : rows.measures) {
     if (c.IsPresent(i))

@@ -108,25 +108,26 @@ class KWayMerge {
  private:
   struct RowAfter {
     const KWayMerge* merge;
-    bool operator()(std::uint32_t a, std::uint32_t b) const {
-      const Input& x = merge->inputs_[a];
-      const Input& y = merge->inputs_[b];
-      return SegmentOrderLess(y.block(), y.at(), x.block(), x.at());
-    }
+    bool operator()(std::uint32_t a, std::uint32_t b) const { return merge->Before(b, a); }
   };
   [[nodiscard]] RowAfter After() const { return RowAfter{this}; }
+  /// Does input a's next row come before input b's? Of equal rows that of the older segment does.
+  [[nodiscard]] bool Before(std::uint32_t a, std::uint32_t b) const {
+    const Input& x = inputs_[a];
+    const Input& y = inputs_[b];
+    if (SegmentOrderLess(x.block(), x.at(), y.block(), y.at())) return true;
+    return a < b && !SegmentOrderLess(y.block(), y.at(), x.block(), x.at());
+  }
 
   /// Takes rows of input i as long as they come before every other input's next row: whole runs of a
   /// customer cost one comparison each.
   void TakeRun(std::uint32_t i) {
     Input& input = inputs_[i];
-    const Input* other = heap_.empty() ? nullptr : &inputs_[heap_.front()];
     do {
       pending_.push_back({i, input.at()});
       input.Step();
     } while (!input.done() && pending_.size() < kRowGroupRows &&
-             (other == nullptr ||
-              SegmentOrderLess(input.block(), input.at(), other->block(), other->at())));
+             (heap_.empty() || Before(i, heap_.front())));
   }
 
   Status Flush() {
@@ -186,6 +187,10 @@ Status MergeSegments(Store* store, const std::vector<std::uint64_t>& ids,
     spec.seq_last = std::max(spec.seq_last, in.seq_last);
     inputs.push_back(segment);
   }
+  std::sort(inputs.begin(), inputs.end(), [](const SegmentPtr& a, const SegmentPtr& b) {
+    const SegmentSpec &x = a->meta().spec, &y = b->meta().spec;
+    return std::pair(x.seq_first, x.segment_id) < std::pair(y.seq_first, y.segment_id);
+  });
   if (inputs.size() != ids.size() || inputs.size() < 2) {
     return Status::Conflict("segments to merge are no longer there; nothing has changed");
   }
