@@ -91,8 +91,8 @@ Payload ParseUuid(const char* p) {
 Payload ParseHex(const char* p, std::size_t digits) {
   std::uint64_t bad = 0;
   Payload payload;
-  payload.high = (ReadHex8(Load<std::uint64_t>(p), &bad) << 32) |
-                 ReadHex8(Load<std::uint64_t>(p + 8), &bad);
+  payload.high =
+      (ReadHex8(Load<std::uint64_t>(p), &bad) << 32) | ReadHex8(Load<std::uint64_t>(p + 8), &bad);
   payload.form = IdForm::kHex16;
   if (digits == kHex32Text) {
     payload.low = (ReadHex8(Load<std::uint64_t>(p + 16), &bad) << 32) |
@@ -186,9 +186,8 @@ void Spell(const Payload& payload, std::string* out) {
       return SpellUuid((high >> 16 << 16) | 0x4000u | ((high >> 4) & 0xfff),
                        (std::uint64_t{2} << 62) | ((high & 0xf) << 58) | low, out);
     case IdForm::kUuidV7:
-      return SpellUuid(
-          (static_cast<std::uint64_t>(payload.millis) << 16) | 0x7000u | (high >> 52),
-          (std::uint64_t{2} << 62) | ((high & LowMask(52)) << 10) | low, out);
+      return SpellUuid((static_cast<std::uint64_t>(payload.millis) << 16) | 0x7000u | (high >> 52),
+                       (std::uint64_t{2} << 62) | ((high & LowMask(52)) << 10) | low, out);
     case IdForm::kHex32:
     case IdForm::kHex16:
       return SpellHex(payload, out);

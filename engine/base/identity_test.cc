@@ -92,7 +92,8 @@ TEST(Identity, WhatTheTextsLookLike) {
   const Identity v7 = MakeIdentity("c", "", "018f3e5c-7a10-7c3b-9f2e-1a2b3c4d5e6f");
   EXPECT_EQ(v7.form, IdForm::kUuidV7);
   EXPECT_EQ(v7.millis, 0x018f3e5c7a10);
-  const Identity ulid = MakeIdentity("c", "", "01ARZ3NDEKTSV4RRFFQ69G5FAV");  // the ULID spec's example
+  const Identity ulid =
+      MakeIdentity("c", "", "01ARZ3NDEKTSV4RRFFQ69G5FAV");  // the ULID spec's example
   EXPECT_EQ(ulid.form, IdForm::kUlid);
   EXPECT_EQ(ulid.millis, 1'469'922'850'259);
 }
@@ -112,12 +113,12 @@ TEST(Identity, NearMissesStayText) {
         if (identity.form != IdForm::kText) {
           ASSERT_EQ(Spelled("acme", "eu", identity), changed);
         }
-        const bool is_digit = base.size() == 26
-                                  ? std::string("0123456789ABCDEFGHJKMNPQRSTVWXYZ").find(changed[i]) !=
-                                            std::string::npos &&
-                                        (i > 0 || changed[i] <= '7')
-                                  : std::string("0123456789abcdef").find(changed[i]) !=
-                                        std::string::npos;
+        const bool is_digit =
+            base.size() == 26
+                ? std::string("0123456789ABCDEFGHJKMNPQRSTVWXYZ").find(changed[i]) !=
+                          std::string::npos &&
+                      (i > 0 || changed[i] <= '7')
+                : std::string("0123456789abcdef").find(changed[i]) != std::string::npos;
         const bool is_dash = base[i] == '-';
         ASSERT_EQ(identity.form != IdForm::kText, is_dash ? c == '-' : is_digit) << changed;
       }

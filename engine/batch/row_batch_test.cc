@@ -74,8 +74,8 @@ PlainRow RandomRow(Random& random, const Shape& shape) {
 RowBatch Build(const std::vector<PlainRow>& rows) {
   RowBatchBuilder builder;
   for (const PlainRow& r : rows) {
-    builder.BeginRow(r.customer, r.service, r.time,
-                     MakeIdentity(r.customer_name(), r.source, r.id), r.id, r.source);
+    builder.BeginRow(r.customer, r.service, r.time, MakeIdentity(r.customer_name(), r.source, r.id),
+                     r.id, r.source);
     for (auto m = r.measures.rbegin(); m != r.measures.rend(); ++m)
       builder.AddMeasure(m->first, m->second);
     for (const auto& [id, text] : r.dimensions) builder.AddDimension(id, text);
@@ -342,9 +342,9 @@ TEST(SegmentOrder, SortsByCustomerServiceTimeAndIsStable) {
       ASSERT_EQ(order.size(), n);
       EXPECT_EQ(std::set<std::uint32_t>(order.begin(), order.end()).size(), n);
       for (std::size_t i = 1; i < n; ++i)
-        ASSERT_TRUE(SegmentOrderLess(batch, order[i - 1], batch, order[i]) ||
-                    (!SegmentOrderLess(batch, order[i], batch, order[i - 1]) &&
-                     order[i - 1] < order[i]));
+        ASSERT_TRUE(
+            SegmentOrderLess(batch, order[i - 1], batch, order[i]) ||
+            (!SegmentOrderLess(batch, order[i], batch, order[i - 1]) && order[i - 1] < order[i]));
     }
   }
   EXPECT_TRUE(SegmentOrder(RowBatch{}).empty());

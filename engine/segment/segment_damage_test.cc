@@ -261,7 +261,8 @@ TEST_F(SegmentDamageTest, AFooterThatLiesDoesNoHarm) {
     if (!report.problems.empty()) continue;
     const Result<RowBatch> rows = (*reader)->ReadRows(0, (*reader)->rows());
     ASSERT_TRUE(rows);
-    for (std::size_t i = 0; i < rows->size(); ++i) ASSERT_TRUE(SameIdentity(rows_, i, *rows, i)) << byte;
+    for (std::size_t i = 0; i < rows->size(); ++i)
+      ASSERT_TRUE(SameIdentity(rows_, i, *rows, i)) << byte;
   }
 }
 

@@ -49,7 +49,8 @@ RowBatch GoldenRows(const Names& names) {
 std::string RowText(const RowBatch& rows, std::size_t i, const Names& names) {
   std::string text = std::string(names.Customer(rows.customers[i])) + " " +
                      std::string(names.Service(rows.services[i])) + " " +
-                     FormatTime(rows.times[i]) + " id='" + rows.IdText(i, names.Customer(rows.customers[i])) + "' source='" +
+                     FormatTime(rows.times[i]) + " id='" +
+                     rows.IdText(i, names.Customer(rows.customers[i])) + "' source='" +
                      std::string(rows.sources.Text(i)) + "'";
   for (const DecimalColumn& m : rows.measures) {
     if (m.IsPresent(i))

@@ -172,7 +172,7 @@ class Decoder {
     }
     out_.id_forms.resize(rows_);
     for (std::size_t i = 0; i < rows_; ++i)
-      out_.id_forms[i] = static_cast<IdForm>(forms->Get(forms->size() == 1 ? 0 : i));
+      out_.id_forms[i] = static_cast<IdForm>(forms->data()[forms->size() == 1 ? 0 : i]);
     if (commit_.id_texts() != nullptr) {
       QUIPU_TRY(DecodeStrings(commit_.id_texts(), "id texts", &out_.id_texts));
       if (out_.id_texts.size() != rows_) return Bad("id texts", "wrong number of strings");
@@ -187,8 +187,7 @@ class Decoder {
     const Identity identity = out_.IdentityOf(i);
     const std::string_view text = out_.TextOf(i);
     if (identity.form == IdForm::kText) {
-      if (text.empty() ||
-          MakeIdentity(customer, out_.sources.Text(i), text) != identity)
+      if (text.empty() || MakeIdentity(customer, out_.sources.Text(i), text) != identity)
         return Bad("ids", "a key is not that of its text");
       return {};
     }
@@ -329,7 +328,8 @@ Result<std::string> EncodeCommit(std::uint64_t seq, const RowBatch& rows) {
   const auto dimension_list = b.CreateVector(dimensions);
   fb::FinishCommitBuffer(
       b, fb::CreateCommit(b, kCommitFormatVersion, seq, static_cast<std::uint32_t>(rows.size()),
-                          customers, services, times, keys, forms, texts, millis, sources, measure_list, dimension_list));
+                          customers, services, times, keys, forms, texts, millis, sources,
+                          measure_list, dimension_list));
   const std::string_view payload(reinterpret_cast<const char*>(b.GetBufferPointer()), b.GetSize());
   std::string out;
   out.reserve(kChecksumBytes + payload.size());

@@ -77,8 +77,9 @@ class RowMaker {
 inline std::string RowText(const RowBatch& rows, std::size_t i, const Names& names) {
   std::string text(names.Customer(rows.customers[i]));
   text += "|" + std::string(names.Service(rows.services[i])) + "|" + std::to_string(rows.times[i]) +
-          "|" + rows.IdText(i, names.Customer(rows.customers[i])) + "|" + std::string(rows.sources.Text(i)) + "|" +
-          std::to_string(rows.identities[i].high) + ":" + std::to_string(rows.identities[i].low);
+          "|" + rows.IdText(i, names.Customer(rows.customers[i])) + "|" +
+          std::string(rows.sources.Text(i)) + "|" + std::to_string(rows.identities[i].high) + ":" +
+          std::to_string(rows.identities[i].low);
   for (const DecimalColumn& c : rows.measures) {
     if (c.IsPresent(i))
       text += "|" + std::string(names.Measure(c.id)) + "=" + c.Value(i).ToString();
