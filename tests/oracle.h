@@ -15,7 +15,7 @@
 #include <tuple>
 #include <vector>
 
-#include "base/hash.h"
+#include "base/identity.h"
 #include "quipu/database.h"
 
 namespace quipu {
