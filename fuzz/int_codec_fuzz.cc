@@ -42,9 +42,8 @@ void RoundTripInts(const Ints& values) {
   std::string best;
   const IntEncoding chosen = quipu::EncodeInts(values, &best);
   QUIPU_CHECK(best.size() == quipu::MeasureInts(chosen, values));
-  for (const auto encoding :
-       {IntEncoding::kConstant, IntEncoding::kRunLength, IntEncoding::kFrameOfReference,
-        IntEncoding::kDictionary, IntEncoding::kDelta}) {
+  for (std::size_t number = 0; number < quipu::kIntEncodings; ++number) {
+    const auto encoding = static_cast<IntEncoding>(number);
     std::string block;
     const std::size_t size = quipu::MeasureInts(encoding, values);
     if (!quipu::EncodeIntsAs(encoding, values, &block)) {

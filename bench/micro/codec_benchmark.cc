@@ -16,22 +16,33 @@ std::vector<std::int64_t> ValuesFor(IntEncoding encoding) {
   Random random(42);
   std::vector<std::int64_t> v(kVectorValuesMax);
   std::int64_t time = 1'700'000'000'000'000;
+  const auto below = [&](std::uint64_t n) { return static_cast<std::int64_t>(random.Below(n)); };
   for (std::size_t i = 0; i < v.size(); ++i) {
+    const auto index = static_cast<std::int64_t>(i);
     switch (encoding) {
       case IntEncoding::kConstant:
         v[i] = 1000;
         break;
+      case IntEncoding::kConstantDelta:
+        v[i] = 1000 + 60 * index;
+        break;
       case IntEncoding::kRunLength:
-        v[i] = static_cast<std::int64_t>(i / 40 * 1'000'003);
+        v[i] = index / 256 + (i < 256 ? 0 : 1'000'000'000'000'000);
         break;
       case IntEncoding::kFrameOfReference:
-        v[i] = static_cast<std::int64_t>(random.Below(5000));
+        v[i] = below(5000);
+        break;
+      case IntEncoding::kPatched:  // counts with a long tail
+        v[i] = below(50) == 0 ? below(1'000'000) : below(1000);
         break;
       case IntEncoding::kDictionary:
-        v[i] = static_cast<std::int64_t>(random.Below(30) * 1'000'000'007);
+        v[i] = below(30) * 1'000'000'007;
         break;
       case IntEncoding::kDelta:
-        v[i] = time += static_cast<std::int64_t>(random.Below(2'000'000));
+        v[i] = time += below(2'000'000);
+        break;
+      case IntEncoding::kPatchedDelta:  // a customer after the other, 100 events each
+        v[i] = time += below(2'000'000) - (i % 100 == 99 ? 90'000'000'000 : 0);
         break;
     }
   }
@@ -60,7 +71,7 @@ void BM_EncodeChoose(benchmark::State& state) {
   state.SetLabel(std::string(IntEncodingName(encoding)));
   state.counters["bytes"] = static_cast<double>(out.size());
 }
-BENCHMARK(BM_EncodeChoose)->DenseRange(0, 4);
+BENCHMARK(BM_EncodeChoose)->DenseRange(0, kIntEncodings - 1);
 
 void BM_EncodeAs(benchmark::State& state) {
   const auto encoding = static_cast<IntEncoding>(state.range(0));
@@ -73,7 +84,7 @@ void BM_EncodeAs(benchmark::State& state) {
   SetItems(state, values.size());
   state.SetLabel(std::string(IntEncodingName(encoding)));
 }
-BENCHMARK(BM_EncodeAs)->DenseRange(0, 4);
+BENCHMARK(BM_EncodeAs)->DenseRange(0, kIntEncodings - 1);
 
 void BM_Decode(benchmark::State& state) {
   const auto encoding = static_cast<IntEncoding>(state.range(0));
@@ -92,7 +103,7 @@ void BM_Decode(benchmark::State& state) {
   SetItems(state, values.size());
   state.SetLabel(std::string(IntEncodingName(encoding)));
 }
-BENCHMARK(BM_Decode)->DenseRange(0, 4);
+BENCHMARK(BM_Decode)->DenseRange(0, kIntEncodings - 1);
 
 void BM_Unpack(benchmark::State& state) {
   const int width = static_cast<int>(state.range(0));

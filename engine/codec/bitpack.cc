@@ -113,19 +113,8 @@ constexpr std::array<PackFunction, 65> MakePackTable(std::index_sequence<kWidth.
 constexpr auto kUnpackTable = MakeUnpackTable(std::make_index_sequence<65>());
 constexpr auto kPackTable = MakePackTable(std::make_index_sequence<65>());
 
-}  // namespace
-
-void PackBits(std::span<const std::uint64_t> values, int width, std::string* out,
-              std::uint64_t base) {
-  QUIPU_CHECK(width >= 0 && width <= 64);
-  for (const std::uint64_t v : values) {
-    QUIPU_DCHECK(BitsFor(v - base) <= width);
-    static_cast<void>(v);
-  }
-  const std::size_t bytes = PackedBytes(values.size(), width), start = out->size();
-  if (bytes == 0) return;
-  out->resize(start + bytes);
-  auto* to = reinterpret_cast<std::uint8_t*>(out->data() + start);
+void PackInOrder(std::span<const std::uint64_t> values, int width, std::uint64_t base,
+                 std::uint8_t* to) {
   const std::size_t block_bytes = 8 * static_cast<std::size_t>(width);
   const PackFunction pack = kPackTable[static_cast<std::size_t>(width)];
   const std::uint64_t* from = values.data();
@@ -139,8 +128,31 @@ void PackBits(std::span<const std::uint64_t> values, int width, std::string* out
   std::memcpy(to, packed, PackedBytes(left, width));
 }
 
-void UnpackBits(Bytes in, int width, std::span<std::uint64_t> out, std::uint64_t base) {
-  QUIPU_CHECK(width >= 0 && width <= 64 && in.size() >= PackedBytes(out.size(), width));
+void PackInterleaved(std::span<const std::uint64_t> values, int width, std::uint64_t base,
+                     std::uint8_t* to) {
+  const auto pack = Kernels().pack[width];
+  if (values.size() == kInterleavedValues) {
+    pack(values.data(), base, to);
+    return;
+  }
+  std::uint64_t padded[kInterleavedValues];
+  std::fill(std::copy_n(values.data(), values.size(), padded), padded + kInterleavedValues, base);
+  pack(padded, base, to);
+}
+
+std::uint64_t InterleavedValue(const std::uint8_t* in, std::size_t i, int width) {
+  const std::size_t lane = i % kInterleavedLanes;
+  const std::size_t bit = i / kInterleavedLanes * static_cast<std::size_t>(width);
+  const auto word = [&](std::size_t k) {
+    return LoadLe<std::uint64_t>(in + 8 * (k * kInterleavedLanes + lane));
+  };
+  const std::size_t shift = bit % 64;
+  std::uint64_t v = word(bit / 64) >> shift;
+  if (shift + static_cast<std::size_t>(width) > 64) v |= word(bit / 64 + 1) << (64 - shift);
+  return width == 64 ? v : v & ((std::uint64_t{1} << width) - 1);
+}
+
+void UnpackInOrder(Bytes in, int width, std::span<std::uint64_t> out, std::uint64_t base) {
   const std::size_t block_bytes = 8 * static_cast<std::size_t>(width);
   const UnpackFunction unpack = kUnpackTable[static_cast<std::size_t>(width)];
   const std::uint8_t* from = in.data();
@@ -161,9 +173,72 @@ void UnpackBits(Bytes in, int width, std::span<std::uint64_t> out, std::uint64_t
   std::copy_n(values, left, to);
 }
 
+}  // namespace
+
+void PackBits(std::span<const std::uint64_t> values, int width, std::string* out,
+              std::uint64_t base) {
+  QUIPU_CHECK(width >= 0 && width <= 64 && values.size() <= kInterleavedValues);
+  for (const std::uint64_t v : values) {
+    QUIPU_DCHECK(BitsFor(v - base) <= width);
+    static_cast<void>(v);
+  }
+  const std::size_t bytes = PackedBytes(values.size(), width), start = out->size();
+  if (bytes == 0) return;
+  out->resize(start + bytes);
+  auto* to = reinterpret_cast<std::uint8_t*>(out->data() + start);
+  if (IsInterleaved(values.size())) {
+    PackInterleaved(values, width, base, to);
+  } else {
+    PackInOrder(values, width, base, to);
+  }
+}
+
+void UnpackBits(Bytes in, int width, std::span<std::uint64_t> out, std::uint64_t base) {
+  QUIPU_CHECK(width >= 0 && width <= 64 && out.size() <= kInterleavedValues &&
+              in.size() >= PackedBytes(out.size(), width));
+  if (!IsInterleaved(out.size())) {
+    UnpackInOrder(in, width, out, base);
+    return;
+  }
+  if (out.size() == kInterleavedValues) {
+    Kernels().unpack[width](in.data(), base, out.data());
+    return;
+  }
+  VectorScratch all;
+  UnpackBits(in, width, out.size(), base, &all);
+  std::copy_n(all.data(), out.size(), out.data());
+}
+
+void UnpackBits(Bytes in, int width, std::size_t n, std::uint64_t base, VectorScratch* out) {
+  if (!IsInterleaved(n)) {
+    UnpackBits(in, width, std::span(*out).first(n), base);
+    return;
+  }
+  QUIPU_CHECK(width >= 0 && width <= 64 && n <= out->size() && in.size() >= PackedBytes(n, width));
+  Kernels().unpack[width](in.data(), base, out->data());
+}
+
 bool PaddingIsZero(Bytes in, std::size_t n, int width) {
-  const std::size_t used_in_last = n * static_cast<std::size_t>(width) % 8;
-  return used_in_last == 0 || in[PackedBytes(n, width) - 1] >> used_in_last == 0;
+  if (!IsInterleaved(n)) {
+    const std::size_t used_in_last = n * static_cast<std::size_t>(width) % 8;
+    return used_in_last == 0 || in[PackedBytes(n, width) - 1] >> used_in_last == 0;
+  }
+  if (width == 0) return true;
+  std::uint64_t set = 0;
+  for (std::size_t i = n; i < kInterleavedValues; ++i) set |= InterleavedValue(in.data(), i, width);
+  return set == 0;
+}
+
+WideSum SumPacked(Bytes in, std::size_t n, int width) {
+  QUIPU_CHECK(width >= 0 && width <= 64 && n <= kInterleavedValues &&
+              in.size() >= PackedBytes(n, width));
+  if (width == 0) return {0, 0};
+  if (IsInterleaved(n)) return Kernels().sum[width](in.data());  // padding adds zeros
+  std::uint64_t values[kInterleavedMin];
+  UnpackInOrder(in, width, std::span(values).first(n), 0);
+  Uint128 sum = 0;
+  for (std::size_t i = 0; i < n; ++i) sum += values[i];
+  return {static_cast<std::uint64_t>(sum), static_cast<std::uint64_t>(sum >> 64)};
 }
 
 }  // namespace quipu

@@ -9,30 +9,39 @@
 namespace quipu {
 namespace {
 
-// The definition, one bit at a time.
+// The definition: where bit b of value i of n lies.
+std::size_t BitPlace(std::size_t i, std::size_t b, std::size_t n, int width) {
+  if (n <= 992) return i * static_cast<std::size_t>(width) + b;
+  const std::size_t in_lane = i / 16 * static_cast<std::size_t>(width) + b;
+  return (in_lane / 64 * 16 + i % 16) * 64 + in_lane % 64;
+}
+
+// One bit at a time.
 std::string PackSlowly(const std::vector<std::uint64_t>& values, int width) {
-  std::string out((values.size() * static_cast<std::size_t>(width) + 7) / 8, '\0');
-  std::size_t at = 0;
-  for (const std::uint64_t v : values) {
-    for (int b = 0; b < width; ++b, ++at) {
-      if (v >> b & 1) out[at / 8] = static_cast<char>(out[at / 8] | 1 << at % 8);
+  const std::size_t padded = values.size() <= 992 ? values.size() : 1024;
+  std::string out((padded * static_cast<std::size_t>(width) + 7) / 8, '\0');
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    for (int b = 0; b < width; ++b) {
+      const std::size_t at = BitPlace(i, static_cast<std::size_t>(b), values.size(), width);
+      if (values[i] >> b & 1) out[at / 8] = static_cast<char>(out[at / 8] | 1 << at % 8);
     }
   }
   return out;
 }
 std::vector<std::uint64_t> UnpackSlowly(std::string_view in, std::size_t n, int width) {
   std::vector<std::uint64_t> out(n);
-  std::size_t at = 0;
-  for (std::uint64_t& v : out) {
-    for (int b = 0; b < width; ++b, ++at) {
-      v |= static_cast<std::uint64_t>(static_cast<std::uint8_t>(in[at / 8]) >> at % 8 & 1) << b;
+  for (std::size_t i = 0; i < n; ++i) {
+    for (int b = 0; b < width; ++b) {
+      const std::size_t at = BitPlace(i, static_cast<std::size_t>(b), n, width);
+      out[i] |= static_cast<std::uint64_t>(static_cast<std::uint8_t>(in[at / 8]) >> at % 8 & 1)
+                << b;
     }
   }
   return out;
 }
 
-constexpr std::size_t kLengths[] = {0,  1,   2,   3,   7,   8,   9,   31,   63,   64,
-                                    65, 100, 127, 128, 129, 191, 333, 1000, 1023, 1024};
+constexpr std::size_t kLengths[] = {0,   1,   2,   3,   7,   8,   9,   31,  63,   64,   65,
+                                    100, 127, 128, 129, 191, 333, 992, 993, 1000, 1023, 1024};
 
 TEST(BitpackTest, EqualsTheBitByBitLoopForEveryWidthAndLength) {
   const std::uint64_t seed = TestSeed();

@@ -8,7 +8,7 @@ std::size_t MeasureConstant(IntVector* v, std::size_t /*limit*/) {
   return v->min == v->max ? VarintBytes(ZigZag(v->min)) : kNoSize;
 }
 
-void EncodeConstant(const IntVector& v, std::string* out) { ByteWriter(out).Varint(ZigZag(v.min)); }
+void EncodeConstant(IntVector* v, std::string* out) { ByteWriter(out).Varint(ZigZag(v->min)); }
 
 Status DecodeConstant(ByteReader* in, std::span<std::int64_t> out) {
   const std::int64_t value = UnZigZag(in->Varint());

@@ -10,7 +10,7 @@ namespace quipu {
 
 /// Exact size of the body, or kNoSize if the values differ.
 std::size_t MeasureConstant(IntVector* v, std::size_t limit);
-void EncodeConstant(const IntVector& v, std::string* out);
+void EncodeConstant(IntVector* v, std::string* out);
 Status DecodeConstant(ByteReader* in, std::span<std::int64_t> out);
 
 }  // namespace quipu

@@ -11,7 +11,7 @@ namespace quipu {
 
 /// Exact size of the body, never kNoSize: it holds anything.
 std::size_t MeasureDelta(IntVector* v, std::size_t limit);
-void EncodeDelta(const IntVector& v, std::string* out);
+void EncodeDelta(IntVector* v, std::string* out);
 Status DecodeDelta(ByteReader* in, std::span<std::int64_t> out);
 
 }  // namespace quipu

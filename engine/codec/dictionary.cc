@@ -91,15 +91,15 @@ std::size_t MeasureDictionary(IntVector* v, std::size_t limit) {
   return bytes;
 }
 
-void EncodeDictionary(const IntVector& v, std::string* out) {
-  const DictionaryPlan& plan = v.dictionary;
+void EncodeDictionary(IntVector* v, std::string* out) {
+  const DictionaryPlan& plan = v->dictionary;
   QUIPU_CHECK(plan.count >= 1);
   ByteWriter writer(out);
   writer.U8(static_cast<std::uint8_t>(plan.count - 1));
   writer.Varint(ZigZag(plan.entries[0]));
   for (std::size_t i = 1; i < plan.count; ++i)
     writer.Varint(Difference(plan.entries[i], plan.entries[i - 1]));
-  PackBits({plan.codes.data(), v.values.size()}, BitsFor(plan.count - 1), out);
+  PackBits({plan.codes.data(), v->values.size()}, BitsFor(plan.count - 1), out);
 }
 
 Status DecodeDictionary(ByteReader* in, std::span<std::int64_t> out) {

@@ -13,7 +13,7 @@ namespace quipu {
 /// Exact size of the body, or kNoSize if it is above `limit` or has too many distinct values;
 /// leaves v->dictionary for EncodeDictionary.
 std::size_t MeasureDictionary(IntVector* v, std::size_t limit);
-void EncodeDictionary(const IntVector& v, std::string* out);
+void EncodeDictionary(IntVector* v, std::string* out);
 Status DecodeDictionary(ByteReader* in, std::span<std::int64_t> out);
 
 }  // namespace quipu

@@ -49,8 +49,10 @@ std::vector<Example> ReadExamples() {
     if (head == "values") {
       e.values.insert(e.values.end(), words.begin(), words.end());
     } else if (head == "bytes") {
-      for (const std::string& w : words)
-        e.bytes.push_back(static_cast<char>(std::stoi(w, nullptr, 16)));
+      for (const std::string& w : words) {  // "00x112" is 112 times 00
+        const std::size_t times = w.size() > 2 ? std::stoul(w.substr(3)) : 1;
+        e.bytes.append(times, static_cast<char>(std::stoi(w.substr(0, 2), nullptr, 16)));
+      }
     } else {
       e.kind = head;
       for (const std::string& w : words) e.detail += (e.detail.empty() ? "" : " ") + w;
@@ -88,7 +90,8 @@ void CheckInts(const Example& e) {
     EncodeIntList(values, &out);
   } else {
     int encoding = 0;
-    while (encoding < 4 && IntEncodingName(static_cast<IntEncoding>(encoding)) != e.detail)
+    while (encoding + 1 < static_cast<int>(kIntEncodings) &&
+           IntEncodingName(static_cast<IntEncoding>(encoding)) != e.detail)
       ++encoding;
     EXPECT_EQ(IntEncodingName(static_cast<IntEncoding>(encoding)), e.detail);
     EXPECT_TRUE(EncodeIntsAs(static_cast<IntEncoding>(encoding), values, &out));
@@ -140,8 +143,9 @@ TEST(EncodingsGoldenTest, TheDocumentsExamples) {
       ADD_FAILURE() << "an example of unknown kind";
     }
   }
-  for (const char* kind : {"pack", "constant", "run length", "frame of reference", "dictionary",
-                           "delta", "list", "strings", "zstd", "ids"}) {
+  for (const char* kind :
+       {"pack", "constant", "constant delta", "run length", "frame of reference", "patched",
+        "dictionary", "delta", "patched delta", "list", "strings", "zstd", "ids"}) {
     EXPECT_GE(seen[kind], 1) << kind;
   }
   EXPECT_GE(seen["ids"], 3);

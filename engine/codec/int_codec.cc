@@ -5,10 +5,12 @@
 
 #include "base/check.h"
 #include "codec/constant.h"
+#include "codec/constant_delta.h"
 #include "codec/delta.h"
 #include "codec/dictionary.h"
 #include "codec/frame_of_reference.h"
 #include "codec/int_vector.h"
+#include "codec/patched.h"
 #include "codec/run_length.h"
 
 namespace quipu {
@@ -17,24 +19,28 @@ namespace {
 struct EncodingEntry {
   std::string_view name;
   std::size_t (*measure)(IntVector* v, std::size_t limit);
-  void (*encode)(const IntVector& v, std::string* out);
+  void (*encode)(IntVector* v, std::string* out);
   Status (*decode)(ByteReader* in, std::span<std::int64_t> out);
 };
 
 // Indexed by IntEncoding.
-constexpr std::array<EncodingEntry, 5> kEncodings = {{
+constexpr std::array<EncodingEntry, kIntEncodings> kEncodings = {{
     {"constant", MeasureConstant, EncodeConstant, DecodeConstant},
+    {"constant delta", MeasureConstantDelta, EncodeConstantDelta, DecodeConstantDelta},
     {"run length", MeasureRunLength, EncodeRunLength, DecodeRunLength},
     {"frame of reference", MeasureFrameOfReference, EncodeFrameOfReference, DecodeFrameOfReference},
+    {"patched", MeasurePatched, EncodePatched, DecodePatched},
     {"dictionary", MeasureDictionary, EncodeDictionary, DecodeDictionary},
     {"delta", MeasureDelta, EncodeDelta, DecodeDelta},
+    {"patched delta", MeasurePatchedDelta, EncodePatchedDelta, DecodePatchedDelta},
 }};
 
-// Those that know their size from the summary alone come first, so that the others can give up
+// Those that know their size from the statistics alone come first, so that the others can give up
 // early.
-constexpr std::array<IntEncoding, kEncodings.size()> kMeasureOrder = {
-    IntEncoding::kConstant, IntEncoding::kFrameOfReference, IntEncoding::kDelta,
-    IntEncoding::kRunLength, IntEncoding::kDictionary};
+constexpr std::array<IntEncoding, kIntEncodings> kMeasureOrder = {
+    IntEncoding::kConstant,     IntEncoding::kConstantDelta, IntEncoding::kFrameOfReference,
+    IntEncoding::kDelta,        IntEncoding::kRunLength,     IntEncoding::kPatched,
+    IntEncoding::kPatchedDelta, IntEncoding::kDictionary};
 
 const EncodingEntry& EntryOf(IntEncoding e) {
   const auto index = static_cast<std::size_t>(e);
@@ -42,7 +48,7 @@ const EncodingEntry& EntryOf(IntEncoding e) {
   return kEncodings[index];
 }
 
-void Append(IntEncoding e, const IntVector& v, std::string* out) {
+void Append(IntEncoding e, IntVector* v, std::string* out) {
   out->push_back(static_cast<char>(e));
   EntryOf(e).encode(v, out);
 }
@@ -60,16 +66,17 @@ IntEncoding EncodeInts(std::span<const std::int64_t> values, std::string* out) {
       best = e;
       best_size = size;
     }
-    if (best == IntEncoding::kConstant) break;  // all other bodies hold a value, too, and more
+    // All other bodies hold a value, too, and more.
+    if (best == IntEncoding::kConstant) break;
   }
-  Append(best, v, out);
+  Append(best, &v, out);
   return best;
 }
 
 bool EncodeIntsAs(IntEncoding encoding, std::span<const std::int64_t> values, std::string* out) {
   IntVector v(values);
   if (EntryOf(encoding).measure(&v, kNoSize) == kNoSize) return false;
-  Append(encoding, v, out);
+  Append(encoding, &v, out);
   return true;
 }
 

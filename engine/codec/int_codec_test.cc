@@ -11,9 +11,11 @@ namespace quipu {
 namespace {
 
 using Values = std::vector<std::int64_t>;
-constexpr IntEncoding kAll[] = {IntEncoding::kConstant, IntEncoding::kRunLength,
-                                IntEncoding::kFrameOfReference, IntEncoding::kDictionary,
-                                IntEncoding::kDelta};
+constexpr IntEncoding kAll[] = {IntEncoding::kConstant,  IntEncoding::kConstantDelta,
+                                IntEncoding::kRunLength, IntEncoding::kFrameOfReference,
+                                IntEncoding::kPatched,   IntEncoding::kDictionary,
+                                IntEncoding::kDelta,     IntEncoding::kPatchedDelta};
+static_assert(std::size(kAll) == kIntEncodings);
 constexpr std::int64_t kMin = std::numeric_limits<std::int64_t>::min(),
                        kMax = std::numeric_limits<std::int64_t>::max();
 
@@ -35,6 +37,12 @@ void ExpectDecodes(std::string_view block, const Values& values) {
 bool MustHold(IntEncoding e, const Values& v) {
   const std::set<std::int64_t> distinct(v.begin(), v.end());
   if (e == IntEncoding::kConstant) return distinct.size() == 1;
+  if (e == IntEncoding::kConstantDelta) {
+    std::set<std::uint64_t> differences;
+    for (std::size_t i = 1; i < v.size(); ++i) differences.insert(Difference(v[i], v[i - 1]));
+    return differences.size() <= 1;
+  }
+  if (e == IntEncoding::kPatchedDelta) return v.size() >= 2;
   if (e == IntEncoding::kDictionary) return distinct.size() <= kDictionaryEntriesMax;
   return true;
 }
@@ -106,13 +114,17 @@ TEST(IntCodecTest, DictionaryEndsAt256Entries) {
 
 TEST(IntCodecTest, EachEncodingIsTheSmallestSomewhere) {
   Random random(7);
-  Values runs, dense, few, times;
+  Values runs, dense, few, times, steps, outliers, customers;
   for (std::int64_t i = 0; i < 1024; ++i) {
-    runs.push_back(i / 200 * 1'000'000);
+    runs.push_back(i / 200 + (i < 200 ? 0 : 100'000'000'000'000'000));
     dense.push_back(static_cast<std::int64_t>(random.Below(1000)));
     few.push_back(static_cast<std::int64_t>(random.Below(4) * 1'000'000'000));
     times.push_back(1'700'000'000'000'000 + i * 1'000'000 +
                     static_cast<std::int64_t>(random.Below(1000)));
+    steps.push_back(5 - 7 * i);
+    outliers.push_back(i % 100 == 7 ? i * 1'000'000'000 - 300'000'000'000
+                                    : static_cast<std::int64_t>(random.Below(1000)));
+    customers.push_back(times.back() - (i / 200 % 2 + 2 * (i / 400 % 2)) * 900'000'000'000);
   }
   std::string out;
   EXPECT_EQ(EncodeInts(Values(1024, 5), &out), IntEncoding::kConstant);
@@ -120,6 +132,9 @@ TEST(IntCodecTest, EachEncodingIsTheSmallestSomewhere) {
   EXPECT_EQ(EncodeInts(dense, &out), IntEncoding::kFrameOfReference);
   EXPECT_EQ(EncodeInts(few, &out), IntEncoding::kDictionary);
   EXPECT_EQ(EncodeInts(times, &out), IntEncoding::kDelta);
+  EXPECT_EQ(EncodeInts(steps, &out), IntEncoding::kConstantDelta);
+  EXPECT_EQ(EncodeInts(outliers, &out), IntEncoding::kPatched);
+  EXPECT_EQ(EncodeInts(customers, &out), IntEncoding::kPatchedDelta);
 }
 
 TEST(IntCodecTest, ListsOfAnyLength) {
@@ -152,29 +167,45 @@ struct BadBlock {
 TEST(IntCodecTest, RefusesImpossibleBlocks) {
   const BadBlock bad[] = {
       {"nothing", {}, 1},
-      {"unknown encoding", {5, 0}, 1},
+      {"unknown encoding", {8, 0}, 1},
       {"constant cut", {0, 0x80}, 1},
-      {"runs stop early", {1, 2, 3}, 4},
-      {"runs go on too long", {1, 2, 5}, 4},
-      {"empty run", {1, 2, 0, 2, 4}, 4},
-      {"equal runs", {1, 2, 2, 0, 2}, 4},
-      {"huge run", {1, 2, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1}, 4},
-      {"width 65", {2, 0, 65, 0, 0, 0, 0, 0, 0, 0, 0, 0}, 1},
-      {"residuals cut", {2, 0, 8, 1, 2, 3}, 4},
-      {"residual padding", {2, 0, 1, 0x10}, 4},
-      {"dictionary does not ascend", {3, 1, 0, 0, 0x05}, 4},
+      {"runs stop early", {2, 2, 3}, 4},
+      {"runs go on too long", {2, 2, 5}, 4},
+      {"empty run", {2, 2, 0, 2, 4}, 4},
+      {"equal runs", {2, 2, 2, 0, 2}, 4},
+      {"huge run", {2, 2, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1}, 4},
+      {"width 65", {3, 0, 65, 0, 0, 0, 0, 0, 0, 0, 0, 0}, 1},
+      {"residuals cut", {3, 0, 8, 1, 2, 3}, 4},
+      {"residual padding", {3, 0, 1, 0x10}, 4},
+      {"dictionary does not ascend", {5, 1, 0, 0, 0x05}, 4},
       {"dictionary wraps",
-       {3, 1, 2, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1, 0x05},
+       {5, 1, 2, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1, 0x05},
        4},
       {"dictionary passes INT64_MAX",
-       {3, 1, 2, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f, 0x05},
+       {5, 1, 2, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f, 0x05},
        4},
-      {"code beyond the dictionary", {3, 2, 0, 1, 1, 0b11'00'01'10}, 4},
-      {"code padding", {3, 1, 0, 1, 0xf5}, 4},
-      {"codes cut", {3, 1, 0, 1}, 4},
-      {"delta cut", {4, 0}, 4},
-      {"delta width", {4, 0, 0, 66, 0, 0, 0, 0, 0, 0, 0, 0, 0}, 2},
-      {"delta padding", {4, 0, 0, 1, 0x08}, 4},
+      {"code beyond the dictionary", {5, 2, 0, 1, 1, 0b11'00'01'10}, 4},
+      {"code padding", {5, 1, 0, 1, 0xf5}, 4},
+      {"codes cut", {5, 1, 0, 1}, 4},
+      {"delta cut", {6, 0}, 4},
+      {"delta width", {6, 0, 0, 66, 0, 0, 0, 0, 0, 0, 0, 0, 0}, 2},
+      {"delta padding", {6, 0, 0, 1, 0x08}, 4},
+      {"constant delta cut", {1, 2}, 4},
+      // base 0, width 2, high width 4, exceptions, low parts, positions of 2 bits, high parts
+      {"patched width 64", {4, 0, 64, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}, 1},
+      {"patched high width 65", {4, 0, 2, 65, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}, 4},
+      {"more exceptions than values", {4, 0, 2, 4, 5, 0, 0, 0, 0, 0, 0, 0}, 4},
+      {"huge number of exceptions",
+       {4, 0, 2, 4, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1, 0, 0},
+       4},
+      {"position beyond the block", {4, 0, 2, 4, 1, 0, 3, 1}, 3},
+      {"positions do not ascend", {4, 0, 2, 4, 2, 0, 0b0110, 0x11}, 4},
+      {"positions repeat", {4, 0, 2, 4, 2, 0, 0b0101, 0x11}, 4},
+      {"position padding", {4, 0, 2, 4, 1, 0, 0x11, 1}, 4},
+      {"high part padding", {4, 0, 2, 4, 1, 0, 1, 0x11}, 4},
+      {"high parts cut", {4, 0, 2, 4, 1, 0, 1}, 4},
+      {"patched delta of one value", {7, 0, 0, 0, 0, 0}, 1},
+      {"patched delta position beyond", {7, 0, 0, 2, 4, 1, 0, 3, 1}, 4},
   };
   for (const BadBlock& b : bad) {
     SCOPED_TRACE(b.what);
@@ -194,7 +225,7 @@ TEST(IntCodecTest, DamagedBlocksNeverReadOutOfBounds) {
     const std::size_t n = 1 + random.Below(round % 8 == 0 ? kVectorValuesMax : 70);
     std::string block;
     const Values v = MakeShape(round % kShapes, n, random);
-    if (!EncodeIntsAs(kAll[random.Below(5)], v, &block)) continue;
+    if (!EncodeIntsAs(kAll[random.Below(kIntEncodings)], v, &block)) continue;
     std::vector<std::uint8_t> damaged(block.begin(), block.end());
     for (std::uint64_t hits = 1 + random.Below(3); hits > 0; --hits) {
       const std::size_t near =

@@ -9,6 +9,7 @@
 
 #include "codec/bitpack.h"
 #include "codec/int_codec.h"
+#include "codec/kernels.h"
 
 namespace quipu {
 
@@ -42,17 +43,35 @@ struct DictionaryPlan {
   std::array<std::uint64_t, kVectorValuesMax> codes;
 };
 
+/// Left behind by the measure functions of the patched encodings for their encoders.
+struct PatchPlan {
+  std::uint64_t base = 0;
+  int width = 0;            ///< Bits of each value's low part.
+  int high_width = 0;       ///< Bits of an exception's high part, zigzag.
+  std::size_t patches = 0;  ///< Exceptions.
+};
+
 struct IntVector {
   /// 1..1,024 values (checked).
   explicit IntVector(std::span<const std::int64_t> v);
 
+  /// The n - 1 differences; computed at the first call.
+  std::span<const std::uint64_t> Differences();
+
   std::span<const std::int64_t> values;
   std::int64_t min, max;
+  std::uint64_t low;  ///< Smallest as unsigned: the smallest that is not negative, if there is one.
   std::int64_t
       delta_min = 0,
       delta_max = 0;  ///< Of value - value before, modulo 2^64 and seen as signed; 0 for one value.
+  std::uint64_t delta_low = 0;  ///< Smallest difference as unsigned.
   std::size_t runs = 1;
+  PatchPlan patched, patched_delta;
   DictionaryPlan dictionary;
+
+ private:
+  bool has_differences_ = false;
+  std::array<std::uint64_t, kVectorValuesMax> differences_;  // not cleared either
 };
 
 }  // namespace quipu

@@ -35,10 +35,10 @@ std::size_t MeasureRunLength(IntVector* v, std::size_t limit) {
   return bytes <= limit ? bytes : kNoSize;
 }
 
-void EncodeRunLength(const IntVector& v, std::string* out) {
+void EncodeRunLength(IntVector* v, std::string* out) {
   ByteWriter writer(out);
   std::int64_t before = 0;
-  ForEachRun(v.values, [&](std::int64_t value, std::size_t length) {
+  ForEachRun(v->values, [&](std::int64_t value, std::size_t length) {
     writer.Varint(Step(value, before));
     writer.Varint(length);
     before = value;

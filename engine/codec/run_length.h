@@ -12,7 +12,7 @@ namespace quipu {
 
 /// Exact size of the body, or kNoSize if it is above `limit`.
 std::size_t MeasureRunLength(IntVector* v, std::size_t limit);
-void EncodeRunLength(const IntVector& v, std::string* out);
+void EncodeRunLength(IntVector* v, std::string* out);
 Status DecodeRunLength(ByteReader* in, std::span<std::int64_t> out);
 
 }  // namespace quipu
