@@ -62,6 +62,31 @@ bool Collect(std::span<const std::int64_t> values, std::size_t limit, DistinctSe
   return true;
 }
 
+// A lower bound of the number of distinct values, from the first ones: hashes that occur. Stops
+// being looked for where `enough` is reached.
+std::size_t DistinctAtLeast(std::span<const std::int64_t> values, std::size_t enough) {
+  constexpr int kBits = 11;
+  constexpr std::uint64_t kGolden = 0x9E3779B97F4A7C15;
+  // Among half as many again as are enough, few hashes collide.
+  const std::size_t n = std::min(values.size(), enough + enough / 2 + 16);
+  std::uint8_t seen[std::size_t{1} << kBits] = {};
+  for (const std::int64_t value : values.first(n))
+    seen[(static_cast<std::uint64_t>(value) * kGolden) >> (64 - kBits)] = 1;
+  std::size_t count = 0;
+  for (std::size_t i = 0; i < std::size(seen); i += 8) {
+    // At most 255 ones add up in the top byte of the product.
+    count += LoadLe<std::uint64_t>(seen + i) * 0x0101010101010101 >> 56;
+  }
+  return count;
+}
+
+// The most entries with which a dictionary can still come to `limit` bytes, at most 256.
+std::size_t EntriesAtMost(std::size_t n, std::size_t limit) {
+  std::size_t count = kDictionaryEntriesMax;
+  while (count > 1 && BytesAtLeast(n, count) > limit) --count;
+  return count;
+}
+
 }  // namespace
 
 std::size_t MeasureDictionary(IntVector* v, std::size_t limit) {
@@ -70,6 +95,10 @@ std::size_t MeasureDictionary(IntVector* v, std::size_t limit) {
   plan.count = 0;
   // Cheap first: with two different values in the block there are at least two entries.
   if (BytesAtLeast(n, v->min == v->max ? 1 : 2) > limit) return kNoSize;
+  if (v->runs > 1) {
+    const std::size_t most = EntriesAtMost(n, limit);
+    if (v->runs > most && DistinctAtLeast(v->values, most + 1) > most) return kNoSize;
+  }
   DistinctSet set;
   if (!Collect(v->values, limit, &set, plan.codes.data())) return kNoSize;
   const std::size_t count = set.size();

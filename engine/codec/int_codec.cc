@@ -36,11 +36,16 @@ constexpr std::array<EncodingEntry, kIntEncodings> kEncodings = {{
 }};
 
 // Those that know their size from the statistics alone come first, so that the others can give up
-// early.
-constexpr std::array<IntEncoding, kIntEncodings> kMeasureOrder = {
-    IntEncoding::kConstant,     IntEncoding::kConstantDelta, IntEncoding::kFrameOfReference,
-    IntEncoding::kDelta,        IntEncoding::kRunLength,     IntEncoding::kPatched,
-    IntEncoding::kPatchedDelta, IntEncoding::kDictionary};
+// early; of these the cheapest to find out. Few runs are found out faster than many.
+using MeasureOrder = std::array<IntEncoding, kIntEncodings>;
+constexpr MeasureOrder kManyRuns = {IntEncoding::kConstant,         IntEncoding::kConstantDelta,
+                                    IntEncoding::kFrameOfReference, IntEncoding::kDelta,
+                                    IntEncoding::kPatched,          IntEncoding::kPatchedDelta,
+                                    IntEncoding::kDictionary,       IntEncoding::kRunLength};
+constexpr MeasureOrder kFewRuns = {IntEncoding::kConstant,         IntEncoding::kConstantDelta,
+                                   IntEncoding::kFrameOfReference, IntEncoding::kDelta,
+                                   IntEncoding::kRunLength,        IntEncoding::kPatched,
+                                   IntEncoding::kPatchedDelta,     IntEncoding::kDictionary};
 
 const EncodingEntry& EntryOf(IntEncoding e) {
   const auto index = static_cast<std::size_t>(e);
@@ -59,7 +64,7 @@ IntEncoding EncodeInts(std::span<const std::int64_t> values, std::string* out) {
   IntVector v(values);
   IntEncoding best = IntEncoding::kFrameOfReference;
   std::size_t best_size = kNoSize;
-  for (const IntEncoding e : kMeasureOrder) {
+  for (const IntEncoding e : v.runs < values.size() / 8 ? kFewRuns : kManyRuns) {
     const std::size_t size = EntryOf(e).measure(&v, best_size);
     if (size == kNoSize) continue;
     if (size < best_size || (size == best_size && e < best)) {

@@ -180,25 +180,64 @@ void Measure(const std::int64_t* in, std::size_t n, IntStatistics* out) {
 }
 
 void Exceed(const U64* in, std::size_t n, U64 base, int wide, int narrow, U64 counts[2]) {
+  const U64 wide_max = (U64{1} << wide) - 1, narrow_max = (U64{1} << narrow) - 1;
   U64 wide_count = 0, narrow_count = 0;
   for (std::size_t i = 0; i < n; ++i) {
     const U64 residual = in[i] - base;
-    wide_count += (residual >> wide) != 0 ? 1u : 0u;
-    narrow_count += (residual >> narrow) != 0 ? 1u : 0u;
+    wide_count += residual > wide_max ? 1u : 0u;
+    narrow_count += residual > narrow_max ? 1u : 0u;
   }
   counts[0] = wide_count;
   counts[1] = narrow_count;
 }
 
-// Four sets of counters in turn, because neighbours often have the same width and an increment
-// waits for the one before in the same place.
-void CountWidths(const U64* in, std::size_t n, U64 base, std::uint32_t counts[65]) {
-  std::uint32_t parts[4][65] = {};
+void FindWidths(const U64* __restrict in, std::size_t n, U64 base, U8* __restrict widths) {
   for (std::size_t i = 0; i < n; ++i) {
     const U64 residual = in[i] - base;
-    ++parts[i % 4][residual == 0 ? 0 : 64 - __builtin_clzll(residual)];
+    widths[i] = static_cast<U8>(64 - __builtin_clzll(residual | 1) - (residual == 0 ? 1 : 0));
   }
-  for (int b = 0; b <= 64; ++b) counts[b] += parts[0][b] + parts[1][b] + parts[2][b] + parts[3][b];
+  for (std::size_t i = n; i < kInterleavedValues; ++i) widths[i] = 0;
+}
+
+// One counter a byte: at most 64 registers of 16 bytes are added up before it is read.
+std::size_t CountAbove(const U8* widths, int width) {
+  using B [[gnu::vector_size(8 * kWords)]] = U8;
+  const B limit = B{} + static_cast<U8>(width);
+  B counts = {};
+  for (std::size_t i = 0; i < kInterleavedValues; i += sizeof(B)) {
+    B v;
+    __builtin_memcpy(&v, widths + i, sizeof v);
+    counts -= static_cast<B>(v > limit);
+  }
+  V words;
+  __builtin_memcpy(&words, &counts, sizeof words);
+  constexpr U64 kEven = 0x00ff00ff00ff00ff;
+  words = (words & kEven) + ((words >> 8) & kEven);
+  U64 sum = 0;
+  for (int i = 0; i < kWords; ++i) sum += words[i];
+  return (sum * 0x0001000100010001) >> 48;
+}
+
+std::size_t Split(const U64* __restrict in, std::size_t n, U64 base, int width, U64* __restrict low,
+                  U64* __restrict positions) {
+  constexpr std::size_t kPart = 16;
+  const U64 mask = (U64{1} << width) - 1;
+  std::size_t found = 0;
+  for (std::size_t from = 0; from < n; from += kPart) {
+    const std::size_t part = Smaller(kPart, n - from);
+    U64 beyond = 0;
+    for (std::size_t i = 0; i < part; ++i) {
+      const U64 residual = in[from + i] - base;
+      low[from + i] = residual & mask;
+      beyond |= residual & ~mask;
+    }
+    if (beyond == 0) continue;
+    for (std::size_t i = from; i < from + part; ++i) {
+      positions[found] = i;
+      found += ((in[i] - base) & ~mask) != 0 ? 1u : 0u;
+    }
+  }
+  return found;
 }
 
 #define QUIPU_TEXT_OF(x) #x
@@ -213,7 +252,9 @@ constexpr KernelTable MakeTable(Numbers<kWidth...>) {
           &Differences,
           &Measure,
           &Exceed,
-          &CountWidths};
+          &FindWidths,
+          &CountAbove,
+          &Split};
 }
 #undef QUIPU_TEXT
 #undef QUIPU_TEXT_OF

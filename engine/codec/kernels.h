@@ -56,9 +56,15 @@ struct KernelTable {
   /// How many of value - base do not fit `wide` and how many not `narrow` bits (0..63).
   void (*exceed)(const std::uint64_t* in, std::size_t n, std::uint64_t base, int wide, int narrow,
                  std::uint64_t counts[2]);
-  /// counts[b] += values whose value - base needs b bits, b of 0..64.
-  void (*count_widths)(const std::uint64_t* in, std::size_t n, std::uint64_t base,
-                       std::uint32_t counts[65]);
+  /// widths[i] = bits of value - base, 0..64; 0 from the n-th to the 1,024th.
+  void (*find_widths)(const std::uint64_t* in, std::size_t n, std::uint64_t base,
+                      std::uint8_t* widths);
+  /// How many of 1,024 widths are above `width`.
+  std::size_t (*count_above)(const std::uint8_t* widths, int width);
+  /// low[i] = the lowest `width` (0..63) bits of value - base; the positions where there are more,
+  /// ascending; returns how many (`positions` has room for n).
+  std::size_t (*split)(const std::uint64_t* in, std::size_t n, std::uint64_t base, int width,
+                       std::uint64_t* low, std::uint64_t* positions);
 };
 
 /// The fastest table that this processor runs.

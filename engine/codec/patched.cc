@@ -73,18 +73,18 @@ bool MayBeSmaller(const Residuals& r, std::size_t limit) {
 
 std::size_t Plan(const Residuals& r, std::size_t limit, PatchPlan* plan) {
   if (limit != kNoSize && !MayBeSmaller(r, limit)) return kNoSize;
-  std::uint32_t widths[65] = {};
-  Kernels().count_widths(r.values.data(), r.values.size(), r.base, widths);
-  const int top = WidthOf(r);
-  std::size_t patches = 0, best = kNoSize;
-  for (int b = top + 1; b <= 64; ++b) patches += widths[b];
-  for (int width = top; width >= 0; patches += widths[width], --width) {
+  const KernelTable& kernels = Kernels();
+  std::uint8_t widths[kInterleavedValues];
+  kernels.find_widths(r.values.data(), r.values.size(), r.base, widths);
+  std::size_t best = kNoSize;
+  for (int width = WidthOf(r); width >= 0; --width) {
+    const std::size_t patches = kernels.count_above(widths, width);
     const std::size_t bytes = BlockBytes(r, width, patches);
     if (bytes < best) {
       best = bytes;
       *plan = {r.base, width, patches == 0 ? 0 : HighWidth(r, width), patches};
     }
-    if (BytesAtLeast(r, 0, patches) > best) break;
+    if (BytesAtLeast(r, 0, patches) > std::min(best, limit)) break;
   }
   return best <= limit ? best : kNoSize;
 }
@@ -92,17 +92,13 @@ std::size_t Plan(const Residuals& r, std::size_t limit, PatchPlan* plan) {
 void WriteBlock(std::span<const std::uint64_t> values, const PatchPlan& plan, std::string* out) {
   const std::size_t n = values.size();
   std::array<std::uint64_t, kVectorValuesMax> low, positions, high;
-  const std::uint64_t mask = (std::uint64_t{1} << plan.width) - 1;
-  std::size_t patches = 0;
-  for (std::size_t i = 0; i < n; ++i) {
-    const std::uint64_t residual = values.data()[i] - plan.base;
-    low.data()[i] = residual & mask;
-    // Written always, kept only if an exception: no branch to mispredict. At most n are kept.
-    positions.data()[patches] = i;
-    high.data()[patches] = ZigZag(static_cast<std::int64_t>(residual) >> plan.width);
-    patches += (residual >> plan.width) != 0 ? 1u : 0u;
-  }
+  const std::size_t patches =
+      Kernels().split(values.data(), n, plan.base, plan.width, low.data(), positions.data());
   QUIPU_CHECK(patches == plan.patches);
+  for (std::size_t i = 0; i < patches; ++i) {
+    const std::uint64_t residual = values.data()[positions.data()[i]] - plan.base;
+    high.data()[i] = ZigZag(static_cast<std::int64_t>(residual) >> plan.width);
+  }
   ByteWriter writer(out);
   writer.Varint(ZigZag(static_cast<std::int64_t>(plan.base)));
   writer.U8(static_cast<std::uint8_t>(plan.width));

@@ -20,8 +20,8 @@
 namespace quipu {
 
 /// Exact size of the body with the best width, or kNoSize if it is above `limit`; leaves the plan
-/// for the encoder. Found from a histogram of widths, or, where a bound shows that no width comes
-/// below `limit`, without one.
+/// for the encoder. Found by counting for each width the values above it, until a bound shows that no
+/// smaller width comes below `limit`.
 std::size_t MeasurePatched(IntVector* v, std::size_t limit);
 void EncodePatched(IntVector* v, std::string* out);
 Status DecodePatched(ByteReader* in, std::span<std::int64_t> out);

@@ -5,7 +5,7 @@
 namespace quipu {
 namespace {
 
-// Calls each(value, length) for every run.
+// Calls each(value, length) for every run while it returns true.
 template <class Each>
 void ForEachRun(std::span<const std::int64_t> values, Each each) {
   const std::int64_t* p = values.data();
@@ -13,7 +13,7 @@ void ForEachRun(std::span<const std::int64_t> values, Each each) {
   for (std::size_t i = 0; i < n;) {
     std::size_t end = i + 1;
     while (end < n && p[end] == p[i]) ++end;
-    each(p[i], end - i);
+    if (!each(p[i], end - i)) return;
     i = end;
   }
 }
@@ -26,13 +26,15 @@ std::uint64_t Step(std::int64_t value, std::int64_t before) {
 
 std::size_t MeasureRunLength(IntVector* v, std::size_t limit) {
   if (2 * v->runs > limit) return kNoSize;  // no run takes less than two bytes
-  std::size_t bytes = 0;
+  std::size_t bytes = 0, left = v->runs;
   std::int64_t before = 0;
   ForEachRun(v->values, [&](std::int64_t value, std::size_t length) {
     bytes += VarintBytes(Step(value, before)) + VarintBytes(length);
     before = value;
+    --left;
+    return bytes + 2 * left <= limit;
   });
-  return bytes <= limit ? bytes : kNoSize;
+  return bytes + 2 * left <= limit ? bytes : kNoSize;
 }
 
 void EncodeRunLength(IntVector* v, std::string* out) {
@@ -42,6 +44,7 @@ void EncodeRunLength(IntVector* v, std::string* out) {
     writer.Varint(Step(value, before));
     writer.Varint(length);
     before = value;
+    return true;
   });
 }
 
