@@ -1,20 +1,22 @@
 # Thin: each target installs what is missing (fast when nothing is), configures once and calls Ninja or a script.
 #   make demo                  a million events from generation to answers
 #   make test                  all tests, then again under sanitizers (SANITIZE=0 leaves that out)
-#   make bench                 the micro-benchmarks; results in build/bench/
+#   make bench EVENTS=10000000 the micro-benchmarks (results in build/bench/), then usagebench: Quipu beside its peers (bench/RESULTS.md)
+#   make peers                 DuckDB and ClickHouse into build/peers/, for make bench
 #   make fuzz SECONDS=20       every fuzz target for so long
 #   make tsan                  the concurrent tests under ThreadSanitizer
 #   make build format tidy clean
 SANITIZE ?= 1
 SECONDS ?= 20
 FILTER ?= .
+EVENTS ?= 10000000
 # The folders in which threads meet.
 TSAN_TESTS ?= base_test store_test ingest_test upkeep_test db_test
 # The names are also variables of the shell: they travel as arguments only.
-unexport SECONDS FILTER
+unexport SECONDS FILTER EVENTS
 
 .DEFAULT_GOAL := build
-.PHONY: build demo test bench fuzz tsan format tidy clean setup setup-sanitize setup-lint
+.PHONY: build demo test bench peers fuzz tsan format tidy clean setup setup-sanitize setup-lint
 
 setup:
 	@.ci/setup build
@@ -41,8 +43,12 @@ test: $(if $(filter 1,$(SANITIZE)),setup-sanitize build/debug/build.ninja,setup)
 	@SANITIZE=$(SANITIZE) .ci/test
 
 bench: setup build/release/build.ninja
-	ninja -C build/release quipu_micro_benchmarks
+	ninja -C build/release quipu_micro_benchmarks bin/usagebench
 	bench/run_micro.sh '$(FILTER)'
+	build/release/bin/usagebench --events '$(EVENTS)' --json build/bench/usagebench.json --markdown bench/RESULTS.md
+
+peers:
+	bench/fetch_peers.sh
 
 fuzz: setup-sanitize build/fuzz/build.ninja
 	ninja -C build/fuzz quipu_fuzz_targets

@@ -12,9 +12,13 @@
 //  2. `events` different events are written; about 0.5 % of them a second time, byte for byte, up to an hour later.
 //  3. About 1 % arrive up to three days after their time; all others arrive at their time.
 //
-// Example: Workload({.events = 2}) writes two lines (rarely three).
+// `GenerateRows` gives the events as small numbers (for benchmarks, which must not measure text); `Generate` writes the same
+// rows as ndjson. workload_text.cc has the names behind the numbers.
+//
+// Example: Generate({.events = 2}, ...) writes two lines (rarely three).
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <functional>
 #include <string>
@@ -32,7 +36,42 @@ struct WorkloadOptions {
   std::uint64_t seed = 1;
   std::uint32_t days = 90;          ///< 1..3,660.
   std::string from = "2026-01-01";  ///< The first day (UTC).
+  /// How late a late event can be, 1..3,660 days; 0 = it may arrive on any later day of the workload.
+  std::uint32_t late_days_max = 3;
 };
+
+/// One event as numbers. Plain memory without padding: a file of rows is the same bytes for the same seed.
+struct WorkloadRow {
+  std::uint64_t id_high = 0, id_low = 0;  ///< The bits of a UUIDv4.
+  TimeUs time = 0;
+  std::uint64_t quantity_micro = 0;  ///< x 10^-6; below 3 x 10^9.
+  std::uint32_t customer = 0;
+  std::uint32_t duration_ms = 0;
+  std::uint32_t tokens = 0;
+  std::uint8_t endpoint = 0;  ///< 1..199
+  std::uint8_t service = 0, method = 0, status = 0, region = 0;
+  bool again = false;  ///< The second sending of an event.
+  std::array<std::uint8_t, 6> unused{};
+
+  /// 0.0001 x quantity at nine decimals, x 10^-9.
+  [[nodiscard]] std::uint64_t cost_nano() const { return (quantity_micro + 5) / 10; }
+};
+static_assert(sizeof(WorkloadRow) == 56);
+
+inline constexpr std::uint8_t kWorkloadServices = 6;
+inline constexpr std::uint8_t kWorkloadEndpoints = 200;
+std::string_view ServiceName(std::uint8_t service);
+std::string_view MethodName(std::uint8_t method);
+std::string_view StatusName(std::uint8_t status);
+std::string_view RegionName(std::uint8_t region);
+/// "/api/v1/r17"
+const std::string& EndpointName(std::uint8_t endpoint);
+/// Digits of every customer's number in a workload of so many customers, at least six.
+int CustomerDigits(std::uint64_t customers);
+/// Appends "cus_000123".
+void AppendCustomer(std::uint32_t customer, int digits, std::string* out);
+/// Appends the 36 characters of the row's id.
+void AppendId(const WorkloadRow& row, std::string* out);
 
 /// SplitMix64 (Vigna, public domain): small, fast, and any 64-bit seed is a good one.
 class SplitMix64 {
@@ -50,6 +89,12 @@ class SplitMix64 {
  private:
   std::uint64_t state_;
 };
+
+/// Receives one row; false = stop.
+using TakeRow = std::function<bool(const WorkloadRow& row)>;
+
+/// Gives the rows in order of arrival. kInvalidArgument for options out of range; kCancelled if `take` said stop.
+Status GenerateRows(const WorkloadOptions& options, const TakeRow& take);
 
 /// Receives a block of whole lines; false = stop (the reader is gone).
 using WriteBlock = std::function<bool(std::string_view block, std::uint64_t events_done)>;

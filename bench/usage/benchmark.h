@@ -1,0 +1,30 @@
+// A run from flags to exit status: rows, engines one after another, comparison, tables.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "generate/workload.h"
+
+namespace quipu::usage {
+
+struct BenchmarkOptions {
+  generate::WorkloadOptions workload;
+  std::vector<std::string> peers;  ///< Keys.
+  int threads = 2;
+  int runs = 5;
+  bool late = false;
+  bool ingest_only = false;
+  bool questions_only = false;
+  bool restart = false;
+  bool check = false;
+  bool keep = false;
+  std::string dir = "build/bench/usagebench";
+  std::string peers_dir = "build/peers";
+  std::string json_file, markdown_file;
+};
+
+/// Exit status: 0 = done and all answers agree, 1 = a failure or a disagreement, 2 = wrong flags.
+int RunBenchmark(const BenchmarkOptions& options);
+
+}  // namespace quipu::usage

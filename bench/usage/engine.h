@@ -1,0 +1,60 @@
+// What every engine under test is given and what it gives back.
+//
+// Each engine runs in a process of its own (child.h), so that memory is its own, a crash is its own, and nothing of one engine
+// warms or disturbs the next. The report travels back as JSON.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "usage/question.h"
+
+namespace quipu::usage {
+
+struct EngineTask {
+  RowFile rows;
+  Subjects subjects;
+  std::string dir;     ///< An empty folder of the engine's own.
+  int threads = 2;     ///< For engines that can be told.
+  int runs = 5;        ///< Of each question, after a warm-up; the median counts.
+  bool ingest = true;  ///< False: the folder holds what an earlier run left.
+  bool questions = true;
+  bool restart = false;   ///< Quipu: close and open again half-way through ingest.
+  std::string peers_dir;  ///< Where `make peers` puts the libraries.
+};
+
+/// One answer, to be compared.
+struct GivenAnswer {
+  Question question = Question::kQ1;
+  std::string way;  ///< "raw", "rollup", "sketch", "exact", "default".
+  Exactness exactness = Exactness::kExact;
+  Answer answer;
+};
+
+struct EngineReport {
+  std::string version;
+  std::string durable, repeats, exact;    ///< What the engine promises here, in a few words.
+  std::map<std::string, double> metrics;  ///< By the names of metric.h.
+  std::vector<GivenAnswer> answers;
+  std::map<std::string, double>
+      column_bytes;  ///< On disk, by column; empty if the engine cannot say.
+  std::string note;  ///< About the run, for the reader.
+};
+
+/// The engine's part of the benchmark. kNotFound: the engine is not on this machine; the message says how to get it.
+using RunEngine = std::function<Result<EngineReport>(const EngineTask&)>;
+
+/// Runs `ask` once to warm up and then `runs` times (fewer once they have taken `kQuestionSecondsMax` in all); returns the
+/// median in milliseconds.
+Result<double> MedianMs(int runs, const std::function<Status()>& ask);
+inline constexpr double kQuestionSecondsMax = 20;
+
+/// Keeps the smaller of the metric's value and `value`: a peer's figure is the better of its ways to answer.
+void KeepBest(EngineReport* report, const std::string& metric, double value);
+
+/// "Q3_largest_ms"
+std::string MetricName(Question question);
+
+}  // namespace quipu::usage

@@ -1,0 +1,69 @@
+#include "usage/metric.h"
+
+#include <array>
+
+namespace quipu::usage {
+namespace {
+
+constexpr Better kLower = Better::kLower;
+constexpr Better kHigher = Better::kHigher;
+constexpr Better kNeither = Better::kNeither;
+
+constexpr auto kMetrics = std::to_array<Metric>({
+    {"bytes_per_event", "B", kLower,
+     "on disk after merging and closing. Quipu: the whole folder with summaries and the index of "
+     "ids; peers: their table of "
+     "events without the rollup"},
+    {"bytes_per_event_without_ids", "B", kLower,
+     "Quipu: archived without ids; peers: the table without its id"},
+    {"rollup_bytes_per_event", "B", kNeither, "peers: the hourly rollup beside the table"},
+    {"ingest_events_per_second", "/s", kHigher,
+     "up to the last acknowledgement, with the work in the background that went on meanwhile"},
+    {"ingest_and_merge_events_per_second", "/s", kHigher,
+     "up to the end of merging: Quipu's Compact and Close, ClickHouse's OPTIMIZE FINAL, a "
+     "checkpoint"},
+    {"ack_p50_ms", "ms", kLower, "acknowledgement of a batch of 1,000"},
+    {"ack_p99_ms", "ms", kLower, ""},
+    {"ack_p999_ms", "ms", kLower, ""},
+    {"ingest_single_async_events_per_second", "/s", kHigher,
+     "one event per call from 8 threads that do not wait, to the last acknowledgement"},
+    {"ingest_single_sync_events_per_second", "/s", kHigher,
+     "one event per call, one thread that waits for each"},
+    {"ingest_unchecked_events_per_second", "/s", kNeither,
+     "as ingest_events_per_second without the check for repeats"},
+    {"dedupe_cost_percent", "%", kNeither, "of ingest throughput"},
+    {"duplicates_caught", "", kNeither, "of those planted: all of them, or the run fails"},
+    {"batch_build_events_per_second", "/s", kNeither,
+     "rows into batches alone: the client's share of Quipu's ingest"},
+    {"write_amplification", "x", kLower,
+     "bytes written to storage during ingest, until everything is sealed / bytes on disk at the end"},
+    {"write_amplification_with_compact", "x", kLower,
+     "the same with the merging of everything at the end"},
+    {"close_seconds", "s", kLower, "Quipu: Close after Compact"},
+    {"resident_bytes_max", "B", kLower,
+     "of the process, over ingest and questions (peers: with the mapped library)"},
+    {"cold_open_ms", "ms", kLower, "open with nothing of the files in the page cache"},
+    {"Q1_ms", "ms", kLower, ""},
+    {"Q2_ms", "ms", kLower, "default: within 0.4 %"},
+    {"Q2_exact_ms", "ms", kLower, "exact on every side"},
+    {"Q3_ms", "ms", kLower, "default"},
+    {"Q3_exact_ms", "ms", kLower, "exact"},
+    {"Q3_largest_ms", "ms", kLower, "default"},
+    {"Q3_largest_exact_ms", "ms", kLower, "exact"},
+    {"Q4_ms", "ms", kLower, ""},
+    {"Q5_ms", "ms", kLower, ""},
+    {"Q6_ms", "ms", kLower, ""},
+    {"Q7_ms", "ms", kLower, ""},
+    {"Q8_ms", "ms", kLower, ""},
+    {"Q9_ms", "ms", kLower, ""},
+    {"Q10_ms", "ms", kLower, "default: HyperLogLog beyond 512"},
+    {"Q10_exact_ms", "ms", kLower, "exact"},
+    {"Q11_ms", "ms", kLower, ""},
+    {"Q12_ms", "ms", kLower, "Quipu: sent again, answered `duplicate`, and read"},
+});
+
+}  // namespace
+
+std::span<const Metric> Metrics() { return kMetrics; }
+
+}  // namespace quipu::usage
