@@ -25,6 +25,18 @@ void KeepBest(EngineReport* report, const std::string& metric, double value) {
   if (!fresh) it->second = std::min(it->second, value);
 }
 
+void NoteAcknowledgements(std::vector<double>* milliseconds, EngineReport* report) {
+  if (milliseconds->empty()) return;
+  std::sort(milliseconds->begin(), milliseconds->end());
+  const auto at = [&](double q) {
+    return (
+        *milliseconds)[static_cast<std::size_t>(q * static_cast<double>(milliseconds->size() - 1))];
+  };
+  report->metrics["ack_p50_ms"] = at(0.5);
+  report->metrics["ack_p99_ms"] = at(0.99);
+  report->metrics["ack_p999_ms"] = at(0.999);
+}
+
 std::string MetricName(Question question) { return std::string(Name(question)) + "_ms"; }
 
 }  // namespace quipu::usage

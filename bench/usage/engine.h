@@ -54,6 +54,9 @@ inline constexpr double kQuestionSecondsMax = 20;
 /// Keeps the smaller of the metric's value and `value`: a peer's figure is the better of its ways to answer.
 void KeepBest(EngineReport* report, const std::string& metric, double value);
 
+/// ack_p50_ms, ack_p99_ms and ack_p999_ms from the times of all batches; sorts them.
+void NoteAcknowledgements(std::vector<double>* milliseconds, EngineReport* report);
+
 /// "Q3_largest_ms"
 std::string MetricName(Question question);
 

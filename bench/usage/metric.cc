@@ -36,7 +36,8 @@ constexpr auto kMetrics = std::to_array<Metric>({
     {"batch_build_events_per_second", "/s", kNeither,
      "rows into batches alone: the client's share of Quipu's ingest"},
     {"write_amplification", "x", kLower,
-     "bytes written to storage during ingest, until everything is sealed / bytes on disk at the end"},
+     "bytes written to storage during ingest, until everything is sealed / bytes on disk at the "
+     "end"},
     {"write_amplification_with_compact", "x", kLower,
      "the same with the merging of everything at the end"},
     {"close_seconds", "s", kLower, "Quipu: Close after Compact"},

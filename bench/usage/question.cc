@@ -64,6 +64,11 @@ bool CellsAgree(const std::string& expected, const std::string& actual, double t
 std::string_view Name(Question question) { return Describe(question).name; }
 std::string_view Sentence(Question question) { return Describe(question).sentence; }
 
+bool Approximates(Question q) {
+  return q == Question::kQ2 || q == Question::kQ3 || q == Question::kQ3Largest ||
+         q == Question::kQ10;
+}
+
 Result<Subjects> SubjectsOf(const RowFile& file) {
   Subjects s;
   const std::uint64_t customers = file.workload.customers;

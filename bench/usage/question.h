@@ -58,6 +58,9 @@ std::string_view Name(Question question);
 /// For people: "p95 and p99 of duration by service, the largest customer".
 std::string_view Sentence(Question question);
 
+/// Quantiles and distinct counts: Quipu has a default answer within stated bounds and an exact one.
+bool Approximates(Question question);
+
 /// A span of time as every dialect needs it.
 struct Range {
   std::string from, to;  ///< "2026-03-01"; half open.

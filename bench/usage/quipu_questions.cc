@@ -112,9 +112,7 @@ class Asking {
         SERVER_TRY(AskForOneEvent());
         continue;
       }
-      const bool approximates = question == Question::kQ2 || question == Question::kQ3 ||
-                                question == Question::kQ3Largest || question == Question::kQ10;
-      if (approximates) {
+      if (Approximates(question)) {
         SERVER_TRY(Ask(question, "default", Exactness::kQuipuDefault, MetricName(question)));
         SERVER_TRY(
             Ask(question, "exact", Exactness::kExact, std::string(Name(question)) + "_exact_ms"));

@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <cstdio>
 
 #include "cli/try.h"
@@ -14,12 +13,6 @@ namespace quipu::usage {
 namespace {
 
 constexpr std::size_t kBatchRows = 1000;
-
-double Quantile(std::vector<float>* sorted, double q) {
-  if (sorted->empty()) return 0;
-  const auto last = static_cast<double>(sorted->size() - 1);
-  return static_cast<double>((*sorted)[static_cast<std::size_t>(q * last)]);
-}
 
 /// One ingest on its way.
 class IngestRun {
@@ -49,10 +42,7 @@ class IngestRun {
     m["ingest_events_per_second"] = rows / ingest_seconds;
     m["ingest_and_merge_events_per_second"] = rows / all_seconds;
     m["close_seconds"] = close_seconds;
-    std::sort(acknowledged_ms_.begin(), acknowledged_ms_.end());
-    m["ack_p50_ms"] = Quantile(&acknowledged_ms_, 0.5);
-    m["ack_p99_ms"] = Quantile(&acknowledged_ms_, 0.99);
-    m["ack_p999_ms"] = Quantile(&acknowledged_ms_, 0.999);
+    NoteAcknowledgements(&acknowledged_ms_, &report_);
     m["duplicates_caught"] = static_cast<double>(duplicates_);
     const auto disk_bytes = static_cast<double>(DiskBytes(path_));
     m["write_amplification"] = static_cast<double>(written_in_ingest) / disk_bytes;
@@ -94,7 +84,7 @@ class IngestRun {
       for (const WorkloadRow& row : some) maker_.Add(row, &batch);
       const Stopwatch clock;
       SERVER_TRY_ASSIGN(const IngestReply reply, db_->Ingest(batch));
-      acknowledged_ms_.push_back(static_cast<float>(clock.Seconds() * 1e3));
+      acknowledged_ms_.push_back(clock.Seconds() * 1e3);
       duplicates_ += reply.Count(Outcome::kDuplicate);
       accepted_ += reply.Count(Outcome::kAccepted);
       rows += some.size();
@@ -120,7 +110,7 @@ class IngestRun {
   EventMaker maker_;
   std::optional<Database> db_;
   EngineReport report_;
-  std::vector<float> acknowledged_ms_;
+  std::vector<double> acknowledged_ms_;
   std::uint64_t duplicates_ = 0, accepted_ = 0;
 };
 

@@ -49,6 +49,7 @@ Line LineOf(const BenchmarkRun& run, const Metric& metric) {
 
 /// 1234567 -> "1,234,567"; small numbers with three digits.
 std::string Number(double value) {
+  if (std::abs(value) < 1000 && value == std::floor(value)) return fmt::format("{:.0f}", value);
   if (std::abs(value) < 10) return fmt::format("{:.3g}", value);
   if (std::abs(value) < 1000) return fmt::format("{:.1f}", value);
   std::string text = fmt::format("{:.0f}", value);

@@ -1,0 +1,86 @@
+#include "usage/peers/sql.h"
+
+#include <cstdlib>
+
+#include "cli/try.h"
+
+namespace quipu::usage {
+namespace {
+
+void Replace(const std::string& from, const std::string& to, std::string* text) {
+  for (std::size_t at = text->find(from); at != std::string::npos;
+       at = text->find(from, at + to.size())) {
+    text->replace(at, from.size(), to);
+  }
+}
+
+void Tidy(const SqlQuestion& question, Answer* answer) {
+  for (Row& row : answer->rows) {
+    for (std::size_t c = 0; c < row.size(); ++c) {
+      const bool scaled = c < question.scales.size() && question.scales[c] > 0 && !row[c].empty();
+      row[c] = scaled ? DecimalText(std::strtoll(row[c].c_str(), nullptr, 10), question.scales[c])
+                      : Canonical(std::move(row[c]));
+    }
+  }
+}
+
+}  // namespace
+
+void AddBothWays(Question question, const std::string& sql, const std::string& count,
+                 std::vector<SqlQuestion>* questions) {
+  const auto filled = [&](const char* table, const char* time, const std::string& n) {
+    std::string text = sql;
+    Replace("{table}", table, &text);
+    Replace("{t}", time, &text);
+    Replace("{count}", n, &text);
+    return text;
+  };
+  questions->push_back({question, "raw", filled("ev", "ts", count)});
+  questions->push_back({question, "rollup", filled("rollup", "h", "sum(n)")});
+}
+
+Status AskAllInSql(const EngineTask& task, const std::vector<SqlQuestion>& questions,
+                   SqlEngine* engine, EngineReport* report) {
+  for (const SqlQuestion& question : questions) {
+    const std::string sql = Fill(question.sql, task.subjects);
+    auto ms = MedianMs(task.runs, [&] { return engine->Execute(sql); });
+    if (!ms) {
+      return ms.error().WithContext(std::string(Name(question.question)) + " " + question.way);
+    }
+    const bool sketch = question.way == "sketch";
+    KeepBest(report, MetricName(question.question), *ms);
+    if (Approximates(question.question) && !sketch) {
+      KeepBest(report, std::string(Name(question.question)) + "_exact_ms", *ms);
+    }
+    Answer answer = engine->LastResult();
+    Tidy(question, &answer);
+    report->answers.push_back({question.question, question.way,
+                               sketch ? Exactness::kSketch : Exactness::kExact, std::move(answer)});
+  }
+  return {};
+}
+
+std::string Fill(std::string text, const Subjects& s) {
+  std::string id, customer;
+  generate::AppendId(s.event, &id);
+  generate::AppendCustomer(s.event.customer, s.customer_digits, &customer);
+  const auto range = [&](const std::string& name, const Range& r) {
+    Replace("{from" + name + "}", r.from, &text);
+    Replace("{to" + name + "}", r.to, &text);
+    Replace("{from" + name + "_us}", std::to_string(r.from_us), &text);
+    Replace("{to" + name + "_us}", std::to_string(r.to_us), &text);
+  };
+  range("30", s.thirty_days);
+  range("_month", s.month);
+  range("_week", s.week);
+  Replace("{middling}", s.middling_name, &text);
+  Replace("{largest}", s.largest_name, &text);
+  Replace("{event_customer}", customer, &text);
+  Replace("{event_us}", std::to_string(s.event.time), &text);
+  Replace("{event_id}", id, &text);
+  std::erase(id, '-');
+  Replace("{event_hex}", id, &text);
+  return text;
+}
+
+}  // namespace quipu::usage
