@@ -24,7 +24,7 @@ DecimalColumn ColumnOf(int scale, const std::vector<Int128>& mantissas,
 
 MeasureVector Decode(const std::string& page, std::size_t rows, std::size_t v = 0) {
   MeasureVector vector;
-  const Status status = DecodeMeasureVector(AsBytes(page), rows, v, &vector);
+  const Status status = DecodeMeasureVector(AsBytes(page), nullptr, rows, v, &vector);
   EXPECT_TRUE(status.ok()) << status.ToString();
   return vector;
 }
@@ -33,7 +33,7 @@ TEST(MeasurePageTest, EachVectorHasItsOwnSmallestScale) {
   std::vector<Int128> mantissas(2 * kVectorRows, 1500);  // 1.500 at scale 3
   mantissas[kVectorRows] = 1501;
   std::string page;
-  EncodeMeasurePage(ColumnOf(3, mantissas), mantissas.size(), &page);
+  EncodeMeasurePage(ColumnOf(3, mantissas), nullptr, mantissas.size(), &page);
   const MeasureVector first = Decode(page, mantissas.size(), 0),
                       second = Decode(page, mantissas.size(), 1);
   EXPECT_EQ(first.scale, 1);
@@ -48,8 +48,8 @@ TEST(MeasurePageTest, IsWideOnlyWhereItMustBe) {
   const Int128 limit = static_cast<Int128>(std::numeric_limits<std::int64_t>::max());
   const Int128 hundred_limit = limit * 100;
   std::string narrow, wide;
-  EncodeMeasurePage(ColumnOf(2, {hundred_limit, -hundred_limit, 0}), 3, &narrow);
-  EncodeMeasurePage(ColumnOf(2, {hundred_limit + 1, -hundred_limit, 0}), 3, &wide);
+  EncodeMeasurePage(ColumnOf(2, {hundred_limit, -hundred_limit, 0}), nullptr, 3, &narrow);
+  EncodeMeasurePage(ColumnOf(2, {hundred_limit + 1, -hundred_limit, 0}), nullptr, 3, &wide);
   const MeasureVector n = Decode(narrow, 3), w = Decode(wide, 3);
   EXPECT_FALSE(n.is_wide);
   EXPECT_EQ(n.scale, 0);
@@ -60,13 +60,62 @@ TEST(MeasurePageTest, IsWideOnlyWhereItMustBe) {
   EXPECT_TRUE(w.narrow.empty() && n.wide.empty());
 }
 
+DecimalColumn NarrowColumn(int scale, std::vector<std::int64_t> mantissas,
+                           std::vector<std::uint8_t> present = {}) {
+  DecimalColumn column;
+  column.scale = scale;
+  column.narrow = std::move(mantissas);
+  column.present = std::move(present);
+  return column;
+}
+
+TEST(MeasurePageTest, ACostThatFollowsFromTheQuantityIsItsPrice) {
+  Random random(5);
+  const std::size_t rows = 2 * kVectorRows;
+  std::vector<std::int64_t> micros(rows), costs(rows);
+  std::vector<std::uint8_t> present(rows, 1);
+  for (std::size_t i = 0; i < rows; ++i) {
+    micros[i] = static_cast<std::int64_t>(random.Below(3'000'000'000));
+    costs[i] = (micros[i] + 5) / 10;  // 0.0001 x quantity at 9 places
+    if (i >= kVectorRows && i % 3 == 0) {
+      present[i] = 0;
+      costs[i] = 0;
+    }
+  }
+  const DecimalColumn quantity = NarrowColumn(6, micros);
+  const DecimalColumn cost = NarrowColumn(9, costs, present);
+  std::string quantities, page, alone;
+  EncodeMeasurePage(quantity, nullptr, rows, &quantities);
+  EncodeMeasurePage(cost, &quantity, rows, &page);
+  EncodeMeasurePage(cost, nullptr, rows, &alone);
+  EXPECT_LT(page.size(), 250u) << "of which 128 say which rows have a cost";
+  EXPECT_GT(alone.size(), 5000u);
+  for (std::size_t v = 0; v < 2; ++v) {
+    ASSERT_TRUE(*IsDerived(AsBytes(page), rows, v));
+    const MeasureVector expected = Decode(alone, rows, v), given = Decode(quantities, rows, v);
+    MeasureVector vector;
+    ASSERT_TRUE(DecodeMeasureVector(AsBytes(page), &given, rows, v, &vector).ok());
+    EXPECT_EQ(vector.narrow, expected.narrow);
+    EXPECT_EQ(vector.present, expected.present);
+    EXPECT_EQ(vector.scale, expected.scale);
+    EXPECT_EQ(*DecodeMeasureStats(AsBytes(page), rows, v), StatsOf(vector));
+    MeasureVector none, absent;
+    FillAbsent(RowsOfVector(rows, v), &absent);
+    const MeasureVector* const wrong_ones[] = {nullptr, &none, &absent};
+    for (const MeasureVector* wrong : wrong_ones) {
+      EXPECT_EQ(DecodeMeasureVector(AsBytes(page), wrong, rows, v, &vector).code(),
+                StatusCode::kCorruption);
+    }
+  }
+}
+
 TEST(MeasurePageTest, HoldsTheLargestValuesThatThereAre) {
   const auto largest =
       static_cast<Int128>(PowerOf10(38) - 1);  // 99999999999999999999.999999999999999999
   std::vector<Int128> mantissas(kVectorRows, largest);
   mantissas[7] = -largest;
   std::string page;
-  EncodeMeasurePage(ColumnOf(18, mantissas), kVectorRows, &page);
+  EncodeMeasurePage(ColumnOf(18, mantissas), nullptr, kVectorRows, &page);
   const MeasureVector vector = Decode(page, kVectorRows);
   EXPECT_TRUE(vector.wide == mantissas);
   const Result<MeasureVectorStats> stats = DecodeMeasureStats(AsBytes(page), kVectorRows, 0);
@@ -81,8 +130,8 @@ TEST(MeasurePageTest, HoldsTheLargestValuesThatThereAre) {
 TEST(MeasurePageTest, AbsentIsNotZero) {
   const std::vector<Int128> mantissas = {0, 0, 5, 0};
   std::string page, none;
-  EncodeMeasurePage(ColumnOf(0, mantissas, {1, 0, 1, 0}), 4, &page);
-  EncodeMeasurePage(ColumnOf(0, mantissas, {0, 0, 0, 0}), 4, &none);
+  EncodeMeasurePage(ColumnOf(0, mantissas, {1, 0, 1, 0}), nullptr, 4, &page);
+  EncodeMeasurePage(ColumnOf(0, mantissas, {0, 0, 0, 0}), nullptr, 4, &none);
   const MeasureVector vector = Decode(page, 4), empty = Decode(none, 4);
   EXPECT_EQ(vector.present, (std::vector<std::uint8_t>{1, 0, 1, 0}));
   EXPECT_EQ(vector.narrow, (std::vector<std::int64_t>{0, 0, 5, 0}));
@@ -189,12 +238,12 @@ TEST_F(MutatedPages, NeverBringDownADecoder) {
   });
   for (const DecimalColumn& column : rows_.measures) {
     page.clear();
-    EncodeMeasurePage(column, rows, &page);
+    EncodeMeasurePage(column, nullptr, rows, &page);
     ForManyMutations(page, [&](Bytes in) {
       MeasureVector out;
       for (std::size_t v = 0; v < 3; ++v) {
         // What is decoded can be added up.
-        if (DecodeMeasureVector(in, rows, v, &out).ok()) (void)StatsOf(out);
+        if (DecodeMeasureVector(in, nullptr, rows, v, &out).ok()) (void)StatsOf(out);
         (void)DecodeMeasureStats(in, rows, v);
       }
     });

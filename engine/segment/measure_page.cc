@@ -6,6 +6,7 @@
 
 #include "base/check.h"
 #include "batch/decimal_align.h"
+#include "codec/derived.h"
 #include "codec/int_codec.h"
 #include "segment/vector_table.h"
 
@@ -15,6 +16,7 @@ namespace {
 enum class Presence : std::uint8_t { kAll = 0, kNone = 1, kSome = 2 };
 constexpr std::uint8_t kPresenceMask = 3;
 constexpr std::uint8_t kWideFlag = 4;
+constexpr std::uint8_t kDerivedFlag = 8;
 
 constexpr Uint128 ZigZag128(Int128 v) {
   return (static_cast<Uint128>(v) << 1) ^ static_cast<Uint128>(v >> 127);
@@ -40,10 +42,13 @@ void Collect(const DecimalColumn& column, const std::vector<T>& mantissas, std::
   }
 }
 
-// How many factors of ten all values share, at most `scale`.
+// How many factors of ten all values share, at most `scale`. No more than they share factors of two,
+// which shows without dividing; the rest is found from the first value that does not divide.
 template <class T>
 int RemovableDigits(std::span<const T> values, int scale) {
-  int digits = scale;
+  std::uint64_t low_bits = 0;
+  for (const T value : values) low_bits |= static_cast<std::uint64_t>(value);
+  int digits = low_bits == 0 ? scale : std::min(scale, __builtin_ctzll(low_bits));
   T power = digits > 0 ? static_cast<T>(ScaleFactor(digits)) : T{1};
   for (const T value : values) {
     while (digits > 0 && value % power != 0) {
@@ -65,15 +70,21 @@ int ReduceScale(PresentValues<T>* present, int scale) {
   return scale - digits;
 }
 
+// Blocks of up to this size are taken unseen: what a plain one of values that differ could save is
+// not worth encoding it to see.
+constexpr std::size_t kDerivedBytesSmall = 12;
+
 struct BlockHead {
   Presence presence = Presence::kNone;
+  bool derived = false;
   MeasureVectorStats stats;
 };
 
 void WriteHead(const BlockHead& head, ByteWriter* writer) {
   const MeasureVectorStats& stats = head.stats;
   const auto presence = static_cast<std::uint8_t>(head.presence);
-  writer->U8(static_cast<std::uint8_t>(presence | (stats.is_wide ? kWideFlag : 0)));
+  writer->U8(static_cast<std::uint8_t>(presence | (stats.is_wide ? kWideFlag : 0) |
+                                       (head.derived ? kDerivedFlag : 0)));
   if (head.presence == Presence::kNone) return;
   writer->U8(static_cast<std::uint8_t>(stats.scale));
   if (head.presence == Presence::kSome) writer->Varint(stats.present_count);
@@ -101,16 +112,48 @@ BlockHead HeadOf(std::span<const T> values, std::size_t rows, int scale, bool is
   return head;
 }
 
+// One vector of a column at its own scale, absent rows left out.
+struct NarrowVector {
+  PresentValues<std::int64_t> present;
+  int scale = 0;
+  [[nodiscard]] std::span<const std::int64_t> values() const {
+    return std::span(present.values).first(present.count);
+  }
+};
+
+// The values as prices of the quantity, if that is smaller.
+std::string DerivedBody(const NarrowVector& cost, const NarrowVector& quantity) {
+  std::string derived;
+  if (cost.present.count != quantity.present.count) return derived;
+  if (!EncodeDerived(quantity.values(), quantity.scale, cost.values(), cost.scale, &derived))
+    return derived;
+  if (derived.size() > kDerivedBytesSmall) {
+    std::string plain;
+    EncodeInts(cost.values(), &plain);
+    if (plain.size() <= derived.size()) derived.clear();
+  }
+  return derived;
+}
+
 void WriteNarrow(const DecimalColumn& column, std::size_t first, std::size_t n,
-                 std::span<const std::int64_t> values, int scale, std::string* out) {
-  const BlockHead head = HeadOf(values, n, scale, /*is_wide=*/false);
+                 const NarrowVector& vector, const NarrowVector* quantity, std::string* out) {
+  const std::span<const std::int64_t> values = vector.values();
+  BlockHead head = HeadOf(values, n, vector.scale, /*is_wide=*/false);
+  std::string derived;
+  if (quantity != nullptr && head.stats.min != head.stats.max)
+    derived = DerivedBody(vector, *quantity);
+  head.derived = !derived.empty();
   ByteWriter writer(out);
   WriteHead(head, &writer);
   Int128 sum = 0;  // 1,024 x 2^63 is far from the end of the type
   for (const std::int64_t value : values) sum += value;
   writer.Varint128(ZigZag128(sum));
   if (head.presence == Presence::kSome) WritePresence(column, first, n, out);
-  EncodeInts(values, out);
+  if (head.derived) {
+    out->append(derived);
+  } else {
+    EncodeInts(values, out);
+  }
 }
 
 void WriteWide(const DecimalColumn& column, std::size_t first, std::size_t n,
@@ -131,32 +174,56 @@ void WriteWide(const DecimalColumn& column, std::size_t first, std::size_t n,
   EncodeInts(std::span(high).first(values.size()), out);
 }
 
-void WriteVector(const DecimalColumn& column, std::size_t first, std::size_t n, std::string* out) {
-  PresentValues<std::int64_t> narrow;
-  int scale = column.scale;
-  if (column.is_wide()) {
-    PresentValues<Int128> wide;
-    Collect(column, column.wide, first, n, &wide);
-    scale = ReduceScale(&wide, scale);
-    const std::span<const Int128> values = std::span(wide.values).first(wide.count);
-    if (!std::all_of(values.begin(), values.end(), FitsInt64)) {
-      WriteWide(column, first, n, values, scale, out);
-      return;
-    }
-    narrow.count = wide.count;
-    for (std::size_t i = 0; i < wide.count; ++i) {
-      narrow.values[i] = static_cast<std::int64_t>(values[i]);
-    }
-  } else {
-    Collect(column, column.narrow, first, n, &narrow);
-    scale = ReduceScale(&narrow, scale);
+// False, and `wide` filled, if the values do not fit.
+bool CollectNarrow(const DecimalColumn& column, std::size_t first, std::size_t n,
+                   NarrowVector* narrow, PresentValues<Int128>* wide) {
+  narrow->scale = column.scale;
+  if (!column.is_wide()) {
+    Collect(column, column.narrow, first, n, &narrow->present);
+    narrow->scale = ReduceScale(&narrow->present, column.scale);
+    return true;
   }
-  if (narrow.count == 0) {
+  Collect(column, column.wide, first, n, wide);
+  narrow->scale = ReduceScale(wide, column.scale);
+  const std::span<const Int128> values = std::span(wide->values).first(wide->count);
+  if (!std::all_of(values.begin(), values.end(), FitsInt64)) return false;
+  narrow->present.count = wide->count;
+  for (std::size_t i = 0; i < wide->count; ++i)
+    narrow->present.values[i] = static_cast<std::int64_t>(values[i]);
+  return true;
+}
+
+bool IsEverywhere(const DecimalColumn& column, std::size_t first, std::size_t n) {
+  if (column.present.empty()) return true;
+  const std::uint8_t* present = column.present.data() + first;
+  return std::find(present, present + n, 0) == present + n;
+}
+
+void WriteVector(const DecimalColumn& column, const DecimalColumn* quantity, std::size_t first,
+                 std::size_t n, std::string* out) {
+  NarrowVector narrow, quantities;
+  PresentValues<Int128> wide;
+  if (!CollectNarrow(column, first, n, &narrow, &wide)) {
+    WriteWide(column, first, n, std::span(wide.values).first(wide.count), narrow.scale, out);
+    return;
+  }
+  if (narrow.present.count == 0) {
     ByteWriter writer(out);
     WriteHead(BlockHead{}, &writer);
     return;
   }
-  WriteNarrow(column, first, n, std::span(narrow.values).first(narrow.count), scale, out);
+  // The reader has the quantity's vector at the scale of all of its rows.
+  const bool may_derive = quantity != nullptr && IsEverywhere(*quantity, first, n) &&
+                          CollectNarrow(*quantity, first, n, &quantities, &wide);
+  if (may_derive) {
+    std::size_t kept = 0;
+    for (std::size_t i = 0; i < n; ++i) {
+      quantities.present.values[kept] = quantities.present.values[i];
+      kept += column.IsPresent(first + i) ? 1u : 0u;
+    }
+    quantities.present.count = kept;
+  }
+  WriteNarrow(column, first, n, narrow, may_derive ? &quantities : nullptr, out);
 }
 
 Result<BlockHead> ReadHead(Bytes block, std::size_t rows, Bytes* rest) {
@@ -166,9 +233,11 @@ Result<BlockHead> ReadHead(Bytes block, std::size_t rows, Bytes* rest) {
   head.presence = static_cast<Presence>(flags & kPresenceMask);
   MeasureVectorStats& stats = head.stats;
   stats.is_wide = (flags & kWideFlag) != 0;
-  const bool known = (flags & ~(kPresenceMask | kWideFlag)) == 0 &&
+  head.derived = (flags & kDerivedFlag) != 0;
+  const bool known = (flags & ~(kPresenceMask | kWideFlag | kDerivedFlag)) == 0 &&
                      head.presence <= Presence::kSome &&
-                     !(head.presence == Presence::kNone && stats.is_wide);
+                     !(head.presence == Presence::kNone && (stats.is_wide || head.derived)) &&
+                     !(stats.is_wide && head.derived);
   if (!known) return Status::Corruption("measure: unknown flags " + std::to_string(flags));
   if (head.presence != Presence::kNone) {
     stats.scale = reader.U8();
@@ -234,6 +303,30 @@ Status ReadNarrow(Bytes* in, bool all, std::size_t count, MeasureVector* out) {
   return Status();
 }
 
+// The costs of the quantities of one vector. `quantity` must be all there: what else it is comes from
+// the file, too.
+Status ReadDerived(Bytes* in, const MeasureVector* quantity, MeasureVector* out) {
+  if (quantity == nullptr || quantity->is_wide || !quantity->all_present ||
+      quantity->narrow.size() != out->present.size()) {
+    return Status::Corruption("measure: derived from a quantity that is not there");
+  }
+  const std::size_t rows = out->present.size(), count = out->present_count;
+  if (out->all_present) {
+    out->narrow.resize(rows);
+    return DecodeDerived(in, quantity->narrow, quantity->scale, out->scale, out->narrow);
+  }
+  std::array<std::int64_t, kVectorRows> quantities, costs;
+  std::size_t kept = 0;
+  for (std::size_t i = 0; i < rows && kept < count; ++i) {
+    quantities[kept] = quantity->narrow[i];
+    kept += out->present[i];
+  }
+  QUIPU_TRY(DecodeDerived(in, std::span(quantities).first(count), quantity->scale, out->scale,
+                          std::span(costs).first(count)));
+  Spread<std::int64_t>(std::span(costs).first(count), out->present, &out->narrow);
+  return Status();
+}
+
 Status ReadWide(Bytes* in, std::size_t count, MeasureVector* out) {
   std::array<std::int64_t, kVectorRows> low, high;
   QUIPU_TRY(DecodeInts(in, std::span(low).first(count)));
@@ -255,12 +348,13 @@ Status ReadWide(Bytes* in, std::size_t count, MeasureVector* out) {
 
 }  // namespace
 
-void EncodeMeasurePage(const DecimalColumn& column, std::size_t rows, std::string* out) {
+void EncodeMeasurePage(const DecimalColumn& column, const DecimalColumn* quantity, std::size_t rows,
+                       std::string* out) {
   const std::size_t vectors = VectorsOf(rows);
   VectorTableWriter table(vectors, out);
   for (std::size_t v = 0; v < vectors; ++v) {
     table.BeginBlock();
-    WriteVector(column, v * kVectorRows, RowsOfVector(rows, v), out);
+    WriteVector(column, quantity, v * kVectorRows, RowsOfVector(rows, v), out);
   }
 }
 
@@ -274,7 +368,13 @@ void FillAbsent(std::size_t rows, MeasureVector* out) {
   out->wide.clear();
 }
 
-Status DecodeMeasureVector(Bytes payload, std::size_t rows, std::size_t v, MeasureVector* out) {
+Result<bool> IsDerived(Bytes payload, std::size_t rows, std::size_t v) {
+  QUIPU_TRY_ASSIGN(const Bytes block, VectorBlock(payload, rows, v));
+  return !block.empty() && (block[0] & kDerivedFlag) != 0;
+}
+
+Status DecodeMeasureVector(Bytes payload, const MeasureVector* quantity, std::size_t rows,
+                           std::size_t v, MeasureVector* out) {
   const std::size_t n = RowsOfVector(rows, v);
   QUIPU_TRY_ASSIGN(const Bytes block, VectorBlock(payload, rows, v));
   Bytes rest;
@@ -294,7 +394,8 @@ Status DecodeMeasureVector(Bytes payload, std::size_t rows, std::size_t v, Measu
     QUIPU_TRY(ReadWide(&rest, out->present_count, out));
   } else {
     out->wide.clear();
-    QUIPU_TRY(ReadNarrow(&rest, out->all_present, out->present_count, out));
+    QUIPU_TRY(head.derived ? ReadDerived(&rest, quantity, out)
+                           : ReadNarrow(&rest, out->all_present, out->present_count, out));
   }
   return ExpectEnd(rest, "measure");
 }

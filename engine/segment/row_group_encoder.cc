@@ -49,7 +49,9 @@ Result<RowGroupFooter> EncodeRowGroup(const RowBatch& rows, const Names& names,
   for (const DecimalColumn& column : rows.measures) {
     if (!IsUsed(column)) continue;
     payload.clear();
-    EncodeMeasurePage(column, rows.size(), &payload);
+    const bool may_derive = column.id == kCostColumn;
+    EncodeMeasurePage(column, may_derive ? rows.FindMeasure(kQuantityColumn) : nullptr, rows.size(),
+                      &payload);
     QUIPU_TRY_ASSIGN(const PageRef ref, sink(PageKind::kMeasure, column.id, payload));
     group.measure_ids.push_back(column.id);
     group.measures.push_back(ref);

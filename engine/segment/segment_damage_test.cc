@@ -136,12 +136,13 @@ TEST_F(SegmentDamageTest, PagesInTheWrongPlaceAreNoticed) {
 }
 
 TEST_F(SegmentDamageTest, SwappedPagesAreNoticed) {
-  RowBatchBuilder builder;  // two measures and two dimensions that are equal
+  RowBatchBuilder
+      builder;  // measures (the cost, stored as a price, is not asked) and dimensions that are equal
   for (std::uint32_t row = 0; row < 50; ++row) {
     const std::string id = std::to_string(row);
     builder.BeginRow(1, 0, MonthStart(kTestMonth) + row, MakeIdentity(names_.Customer(1), "", id),
                      id, "");
-    for (ColumnId m = 0; m < 3; ++m) builder.AddMeasure(m, Decimal(row));
+    for (ColumnId m = 0; m < 4; ++m) builder.AddMeasure(m, Decimal(row));
     for (ColumnId d = 0; d < 2; ++d) builder.AddDimension(d, id);
   }
   const RowBatch rows = builder.Finish();
@@ -163,7 +164,7 @@ TEST_F(SegmentDamageTest, SwappedPagesAreNoticed) {
   };
   rows_ = rows;
   meta_ = meta;
-  EXPECT_EQ(TryAll(swapped(group.measures[1], group.measures[2])).code(), StatusCode::kCorruption);
+  EXPECT_EQ(TryAll(swapped(group.measures[2], group.measures[3])).code(), StatusCode::kCorruption);
   EXPECT_EQ(TryAll(swapped(group.codes[0], group.codes[1])).code(), StatusCode::kCorruption);
   EXPECT_EQ(TryAll(swapped(group.dictionaries[0], group.dictionaries[1])).code(),
             StatusCode::kCorruption);

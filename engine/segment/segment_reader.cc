@@ -336,7 +336,14 @@ Status SegmentReader::ReadMeasure(ColumnId id, std::uint32_t v, MeasureVector* o
   }
   QUIPU_TRY_ASSIGN(const PagePtr page,
                    state_->CachedPage(PageKind::kMeasure, id, at.group, group.measures[column]));
-  return state_->AtPage(DecodeMeasureVector(AsBytes(*page), at.group_rows, at.vector, out),
+  const Result<bool> derived = IsDerived(AsBytes(*page), at.group_rows, at.vector);
+  if (!derived) return state_->AtPage(derived.error(), PageKind::kMeasure, id, at.group);
+  MeasureVector quantity;
+  // Never the quantity from itself: a file that says so has no quantity to offer.
+  const bool with_quantity = *derived && id != kQuantityColumn;
+  if (with_quantity) QUIPU_TRY(ReadMeasure(kQuantityColumn, v, &quantity));
+  return state_->AtPage(DecodeMeasureVector(AsBytes(*page), with_quantity ? &quantity : nullptr,
+                                            at.group_rows, at.vector, out),
                         PageKind::kMeasure, id, at.group);
 }
 
