@@ -167,7 +167,7 @@ class Benchmark {
     }
     run_.peers.push_back(std::move(column));
     std::error_code bad;
-    if (!options_.keep) fs::remove_all(task.dir, bad);
+    if (!options_.keep && !options_.questions_only) fs::remove_all(task.dir, bad);
   }
 
   void CheckPeer(const std::string& title, const GivenAnswer& given) {
@@ -220,7 +220,7 @@ int RunBenchmark(const BenchmarkOptions& options) {
   status = benchmark.Run();
   if (status.ok()) status = WriteOutcome(options, benchmark.outcome());
   std::error_code bad;
-  if (!options.keep) fs::remove_all(options.dir, bad);
+  if (!options.keep && !options.questions_only) fs::remove_all(options.dir, bad);
   if (!status.ok()) {
     Say(status.ToString());
     return status.code() == StatusCode::kInvalidArgument ? 2 : 1;
