@@ -12,6 +12,7 @@
 
 #include "base/bytes.h"
 #include "base/check.h"
+#include "codec/derived.h"
 #include "codec/int_codec.h"
 #include "codec/text_codec.h"
 #include "quipu/status.h"
@@ -65,6 +66,24 @@ void FuzzInts(Bytes input, std::size_t count) {
     return CheckRefusal(status);
   CheckAdvance(input, in);
   RoundTripInts(values);
+}
+
+/// Costs from made-up quantities: any body decodes or is refused; what it decodes to encodes to the same, if to anything.
+void FuzzDerived(Bytes input, std::size_t count) {
+  Ints quantities(1 + count % quipu::kVectorValuesMax), costs(quantities.size());
+  for (std::size_t i = 0; i < quantities.size(); ++i)
+    quantities[i] = static_cast<std::int64_t>(i * (count | 1) * 0x9E3779B9);
+  const int quantity_scale = static_cast<int>(count % 19);
+  const int cost_scale = static_cast<int>(count / 19 % 19);
+  Bytes in = input;
+  const Status status = quipu::DecodeDerived(&in, quantities, quantity_scale, cost_scale, costs);
+  if (!status.ok()) return CheckRefusal(status);
+  std::string again;
+  if (!quipu::EncodeDerived(quantities, quantity_scale, costs, cost_scale, &again)) return;
+  Ints decoded(costs.size());
+  Bytes rest = AsBytes(again);
+  QUIPU_CHECK(quipu::DecodeDerived(&rest, quantities, quantity_scale, cost_scale, decoded).ok());
+  QUIPU_CHECK(rest.empty() && decoded == costs);
 }
 
 void FuzzIntList(Bytes input, std::size_t count) {
@@ -150,7 +169,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if (size < 3) return 0;
   const std::size_t count = quipu::LoadLe<std::uint16_t>(data + 1);
   const Bytes rest(data + 3, size - 3);
-  switch (data[0] % 6) {
+  switch (data[0] % 7) {
     case 0:
       FuzzInts(rest, count);
       break;
@@ -168,6 +187,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       break;
     case 5:
       FuzzTextEncoders(rest);
+      break;
+    case 6:
+      FuzzDerived(rest, count);
       break;
   }
   return 0;

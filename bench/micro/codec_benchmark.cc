@@ -1,5 +1,6 @@
 // Encoding and decoding of one vector of 1,024 integers, per encoding, on values that each encoding
-// is meant for; and bit unpacking by width. items_per_second is integers per second.
+// is meant for; and every kernel of every instruction set that this processor has, beside a scalar
+// loop. items_per_second is integers per second.
 #include <benchmark/benchmark.h>
 
 #include <algorithm>
@@ -7,7 +8,9 @@
 
 #include "base/clock.h"
 #include "codec/bitpack.h"
+#include "codec/derived.h"
 #include "codec/int_codec.h"
+#include "codec/kernels.h"
 
 namespace quipu {
 namespace {
@@ -105,47 +108,150 @@ void BM_Decode(benchmark::State& state) {
 }
 BENCHMARK(BM_Decode)->DenseRange(0, kIntEncodings - 1);
 
-void BM_Unpack(benchmark::State& state) {
-  const int width = static_cast<int>(state.range(0));
+// ---- Kernels, by instruction set and width; items are values, bytes the unpacked side ----
+
+void SetSpeed(benchmark::State& state) {
+  SetItems(state, kVectorValuesMax);
+  state.SetBytesProcessed(static_cast<std::int64_t>(state.iterations()) *
+                          static_cast<std::int64_t>(8 * kVectorValuesMax));
+}
+
+std::vector<std::uint64_t> WordsOf(int width) {
   std::vector<std::uint64_t> values(kVectorValuesMax);
   Random random(42);
-  std::string packed(PackedBytes(values.size(), width), '\0');
-  for (char& c : packed) c = static_cast<char>(random.Next());
+  for (std::uint64_t& v : values) v = width == 0 ? 0 : random.Next() >> (64 - width);
+  return values;
+}
+
+constexpr int kWidths[] = {1, 4, 7, 8, 13, 16, 20, 32, 33, 48, 63, 64};
+
+void RegisterUnpack(const KernelTable* table, int width) {
+  const std::string suffix = std::string("/") + table->name + "/" + std::to_string(width);
+  benchmark::RegisterBenchmark(("Unpack" + suffix).c_str(), [=](benchmark::State& state) {
+    std::vector<std::uint64_t> values = WordsOf(width);
+    std::string packed;
+    PackBits(values, width, &packed);
+    for (auto _ : state) {
+      table->unpack[width](AsBytes(packed).data(), 5, values.data());
+      benchmark::DoNotOptimize(values.data());
+      benchmark::ClobberMemory();
+    }
+    SetSpeed(state);
+  });
+  benchmark::RegisterBenchmark(("UnpackSum" + suffix).c_str(), [=](benchmark::State& state) {
+    std::string packed;
+    PackBits(WordsOf(width), width, &packed);
+    for (auto _ : state) benchmark::DoNotOptimize(table->sum[width](AsBytes(packed).data()));
+    SetSpeed(state);
+  });
+  benchmark::RegisterBenchmark(("Pack" + suffix).c_str(), [=](benchmark::State& state) {
+    const std::vector<std::uint64_t> values = WordsOf(width);
+    std::vector<std::uint8_t> packed(8 * kVectorValuesMax);
+    for (auto _ : state) {
+      table->pack[width](values.data(), 0, packed.data());
+      benchmark::DoNotOptimize(packed.data());
+      benchmark::ClobberMemory();
+    }
+    SetSpeed(state);
+  });
+}
+
+void RegisterOther(const KernelTable* table) {
+  const std::string suffix = std::string("/") + table->name;
+  benchmark::RegisterBenchmark(("PrefixSum" + suffix).c_str(), [=](benchmark::State& state) {
+    const std::vector<std::uint64_t> values = WordsOf(20);
+    std::vector<std::uint64_t> out(values.size());
+    for (auto _ : state) {
+      table->prefix_sum(values.data(), values.size(), 7, out.data());
+      benchmark::DoNotOptimize(out.data());
+      benchmark::ClobberMemory();
+    }
+    SetSpeed(state);
+  });
+  benchmark::RegisterBenchmark(("Measure" + suffix).c_str(), [=](benchmark::State& state) {
+    const std::vector<std::int64_t> values = ValuesFor(IntEncoding::kDelta);
+    for (auto _ : state) {
+      IntStatistics statistics;
+      table->measure(values.data(), values.size(), &statistics);
+      benchmark::DoNotOptimize(statistics);
+    }
+    SetSpeed(state);
+  });
+  benchmark::RegisterBenchmark(("FindWidths" + suffix).c_str(), [=](benchmark::State& state) {
+    const std::vector<std::uint64_t> values = WordsOf(20);
+    std::vector<std::uint8_t> widths(kVectorValuesMax);
+    for (auto _ : state) {
+      table->find_widths(values.data(), values.size(), 3, widths.data());
+      benchmark::DoNotOptimize(widths.data());
+      benchmark::ClobberMemory();
+    }
+    SetSpeed(state);
+  });
+}
+
+// The baseline: a value at a time, packed in order, the width known only at run time.
+void BM_UnpackScalar(benchmark::State& state) {
+  const auto width = static_cast<std::size_t>(state.range(0));
+  std::vector<std::uint64_t> values(kVectorValuesMax);
+  std::string packed(width * kVectorValuesMax / 8 + 16, 'x');
+  const std::uint64_t mask = width == 64 ? ~std::uint64_t{0} : (std::uint64_t{1} << width) - 1;
   for (auto _ : state) {
-    UnpackBits(AsBytes(packed), width, values);
+    for (std::size_t i = 0, bit = 0; i < values.size(); ++i, bit += width) {
+      const char* p = packed.data() + bit / 64 * 8;
+      const std::size_t shift = bit % 64;
+      std::uint64_t v = LoadLe<std::uint64_t>(p) >> shift;
+      if (shift + width > 64) v |= LoadLe<std::uint64_t>(p + 8) << (64 - shift);
+      values[i] = (v & mask) + 5;
+    }
+    benchmark::DoNotOptimize(values.data());
+    benchmark::ClobberMemory();
+  }
+  SetSpeed(state);
+}
+BENCHMARK(BM_UnpackScalar)->Arg(1)->Arg(7)->Arg(13)->Arg(20)->Arg(33)->Arg(48)->Arg(63);
+
+// The other layout: 992 values, so packed in order, by the kernels of 64 values with constant shifts.
+void BM_UnpackInOrder(benchmark::State& state) {
+  const int width = static_cast<int>(state.range(0));
+  std::vector<std::uint64_t> values = WordsOf(width);
+  values.resize(kInterleavedMin - 1);
+  std::string packed;
+  PackBits(values, width, &packed);
+  for (auto _ : state) {
+    UnpackBits(AsBytes(packed), width, values, 5);
     benchmark::DoNotOptimize(values.data());
     benchmark::ClobberMemory();
   }
   SetItems(state, values.size());
 }
-BENCHMARK(BM_Unpack)
-    ->Arg(1)
-    ->Arg(3)
-    ->Arg(7)
-    ->Arg(8)
-    ->Arg(13)
-    ->Arg(16)
-    ->Arg(20)
-    ->Arg(32)
-    ->Arg(33)
-    ->Arg(48)
-    ->Arg(63)
-    ->Arg(64);
+BENCHMARK(BM_UnpackInOrder)->Arg(1)->Arg(7)->Arg(8)->Arg(13)->Arg(20)->Arg(33)->Arg(48)->Arg(63);
 
-void BM_Pack(benchmark::State& state) {
-  const int width = static_cast<int>(state.range(0));
-  std::vector<std::uint64_t> values(kVectorValuesMax);
-  Random random(42);
-  for (std::uint64_t& v : values) v = random.Next() >> (64 - width);
-  std::string packed;
-  for (auto _ : state) {
-    packed.clear();
-    PackBits(values, width, &packed);
-    benchmark::DoNotOptimize(packed.data());
+[[maybe_unused]] const bool kRegistered = [] {
+  for (const KernelTable* table : SupportedKernels()) {
+    for (const int width : kWidths) RegisterUnpack(table, width);
+    RegisterOther(table);
   }
-  SetItems(state, values.size());
+  return true;
+}();
+
+void BM_DecodeDerived(benchmark::State& state) {
+  Random random(42);
+  std::vector<std::int64_t> quantities(kVectorValuesMax), costs(kVectorValuesMax);
+  for (std::size_t i = 0; i < quantities.size(); ++i) {
+    quantities[i] = static_cast<std::int64_t>(random.Below(3'000'000'000));
+    costs[i] = (quantities[i] + 5) / 10;
+  }
+  std::string block;
+  if (!EncodeDerived(quantities, 6, costs, 9, &block)) state.SkipWithError("not derived");
+  for (auto _ : state) {
+    Bytes in = AsBytes(block);
+    benchmark::DoNotOptimize(DecodeDerived(&in, quantities, 6, 9, costs).ok());
+    benchmark::ClobberMemory();
+  }
+  SetItems(state, quantities.size());
+  state.counters["bytes"] = static_cast<double>(block.size());
 }
-BENCHMARK(BM_Pack)->Arg(1)->Arg(7)->Arg(8)->Arg(13)->Arg(20)->Arg(32)->Arg(48)->Arg(64);
+BENCHMARK(BM_DecodeDerived);
 
 }  // namespace
 }  // namespace quipu

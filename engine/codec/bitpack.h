@@ -2,7 +2,7 @@
 //
 // *In order* (fewer than 993 values): least significant bit first, value i at bits
 // [i*width, (i+1)*width), padded with zero bits to a whole byte. Bit b is bit b%8 of byte b/8.
-// *Interleaved* (993 to 1,024 values, padded with zeros to 1,024): see kernels.h. Three times as
+// *Interleaved* (993 to 1,024 values, padded with zeros to 1,024): see kernels.h. Two to three times as
 // fast to read, because neighbours lie in neighbouring registers' words; full vectors are nearly
 // all there is. 992 is where the padding would cost more than 3 %.
 //

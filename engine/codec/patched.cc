@@ -78,6 +78,7 @@ std::size_t Plan(const Residuals& r, std::size_t limit, PatchPlan* plan) {
   kernels.find_widths(r.values.data(), r.values.size(), r.base, widths);
   std::size_t best = kNoSize;
   for (int width = WidthOf(r); width >= 0; --width) {
+    if (PackedBytes(r.values.size(), width) > std::min(best, limit)) continue;
     const std::size_t patches = kernels.count_above(widths, width);
     const std::size_t bytes = BlockBytes(r, width, patches);
     if (bytes < best) {
