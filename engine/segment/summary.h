@@ -41,9 +41,13 @@ inline constexpr std::uint64_t kSummarySketchBytesMax = 200ull << 20;
 
 /// What a builder may fill; smaller than the defaults only in tests.
 struct SummaryBounds {
-  /// Memory of the all-customers hours with sketches, as counted by CountedBytes (about; sketches may hold twice that, and spare capacity). Above it, these hours keep their
-  /// statistics but have no quantiles. The decision depends on the rows alone.
+  /// Memory of the values of all customers that become quantile sketches, as counted by CountedBytes (about; up to twice that is held).
+  /// They are kept by hour; by day if their hours count for more than `hour_bytes`; by month if their days count for more than
+  /// `day_bytes`; not at all if their months count for more than `month_bytes`. What is finer than what is kept has statistics, but no
+  /// quantiles. The decision depends on the rows alone.
   std::uint64_t hour_bytes = kSummaryBuilderBytesMax;
+  std::uint64_t day_bytes = kSummaryBuilderBytesMax;
+  std::uint64_t month_bytes = kSummaryBuilderBytesMax;
   std::uint64_t cells = kSummaryCellsMax;
   std::uint64_t entries = kSummaryEntriesMax;
 };

@@ -1,19 +1,24 @@
-// How cells are filled. Rows come as *spans* (equal customer, service and hour). Everything above the hour is made by merging:
+// How cells are filled. Rows come sorted by (customer, service, time) and go two ways.
 //
-//     span -> customer's hour -> customer's day -> customer's month        (only for runs that may earn a cell)
-//                  |
-//                  +----------> all customers' hour -> day -> month        (days and months in Finish)
+// *All customers*: a slice of rows (at most a row group) is grouped by (service, hour); each column is then read span by span, with sums
+// and bounds in registers, and the values are added to a bin: the hour's, while bins by hour stay within SummaryBounds. Days and months
+// are made in Finish from hours:
 //
-// so a row's value is added to one sketch. Most customers are small: a run that begins and ends within a batch with fewer than kCellRowsMin rows
-// cannot earn a cell and goes straight to the hours of all customers. All of this is addition in commutative monoids
-// (exact sums, min, max, sketches), hence the cells do not depend on how rows were split into batches. When the all-customers hours
-// with their sketches count for more than SummaryBounds::hour_bytes, the sketches are folded into the days and none of these hours gets
-// quantiles. What they count for depends on the rows alone (CountedBytes), so Verify comes to the same decision.
+//     rows -> spans by (service, hour) -> hour of all customers -> day -> month
+//
+// *One customer*: rows of a run (equal customer and service) lie side by side, so its hours, days and the month are filled straight
+// from the columns, but only the cells that may earn their place: what begins and ends within a slice has a known number of rows and is
+// left out below kCellRowsMin, and gets no bin below kSketchRowsMin. Most runs are small and cost nothing here.
+//
+// All of this is addition in commutative monoids (exact sums, min, max, sketches), hence the cells do not depend on how rows were split
+// into batches. What bins count for depends on the rows alone (CountedBytes), so Verify comes to the same decision on where quantiles
+// are kept.
 #include <algorithm>
 #include <map>
 #include <unordered_map>
 
 #include "base/check.h"
+#include "segment/row_spans.h"
 #include "segment/summary_cells.h"
 #include "segment/summary_columns.h"
 
@@ -29,11 +34,50 @@ constexpr std::uint64_t kDaySketchBytesMax = kSummarySketchBytesMax / 8 * 7;
 constexpr std::uint64_t kCustomerPart = 4;
 
 constexpr std::uint32_t kHoursPerDay = 24;
-constexpr std::size_t kPendingValues = ServiceCells::kPendingValues;
-/// About 60 MB; further measures and services do without.
-constexpr std::size_t kPendingMax = 320;
-constexpr std::uint32_t kNoHour = 0xFFFFFFFF;
+constexpr std::uint32_t kNone = 0xFFFFFFFF;
 constexpr std::size_t kNoPlace = SIZE_MAX;
+constexpr std::size_t kSliceRowsMax = 65'536;
+
+/// The finest units whose values of all customers are kept.
+enum class Kept { kByHour, kByDay, kByMonth, kNothing };
+
+// The values of a span side by side, and what there is to know of them.
+struct GatheredSpan {
+  std::int64_t low = 0, high = 0;
+  Int128 sum = 0;
+
+  void Gather(const DecimalColumn& column, std::size_t slice_first,
+              std::span<const std::uint32_t> rows) {
+    if (buffer_.size() < rows.size()) buffer_.resize(rows.size());
+    const std::int64_t* const from = column.narrow.data() + slice_first;
+    std::int64_t* to = buffer_.data();
+    if (column.present.empty()) {
+      for (const std::uint32_t row : rows) *to++ = from[row];
+    } else {
+      const std::uint8_t* const present = column.present.data() + slice_first;
+      for (const std::uint32_t row : rows) {
+        *to = from[row];
+        to += present[row];
+      }
+    }
+    count_ = static_cast<std::size_t>(to - buffer_.data());
+    sum = 0;
+    low = INT64_MAX;
+    high = INT64_MIN;
+    for (const std::int64_t mantissa : mantissas()) {
+      sum += mantissa;
+      low = std::min(low, mantissa);
+      high = std::max(high, mantissa);
+    }
+  }
+  [[nodiscard]] std::span<const std::int64_t> mantissas() const {
+    return std::span(buffer_).first(count_);
+  }
+
+ private:
+  std::vector<std::int64_t> buffer_;
+  std::size_t count_ = 0;
+};
 
 }  // namespace
 
@@ -43,9 +87,23 @@ struct SummaryBuilder::State {
     bool open = false;
     CustomerOrdinal customer = 0;
     ServiceOrdinal service = 0;
-    std::uint32_t hour = kNoHour;
+    std::uint32_t hour = kNone, day = kNone;  // of hour_cell and day_cell; kNone: closed
+    std::uint32_t hour_last = 0;              // of the rows so far
     OpenCell hour_cell, day_cell, month_cell;
     ClosedCells hours, days, months;
+  };
+  // Rows [first, last) of a slice that belong to one run, day or hour, and whether they are a part of more rows.
+  struct Piece {
+    std::size_t first = 0, last = 0;
+    bool continues = false, may_continue = false;
+    [[nodiscard]] bool MayHave(std::uint64_t rows_min) const {
+      return continues || may_continue || last - first >= rows_min;
+    }
+  };
+  // A service that occurs in the slice. Lookups are kept for as long as the slice stays the same.
+  struct SliceService {
+    ServiceCells* cells = nullptr;
+    std::vector<std::size_t> places;  // of the slice's measures; kNoPlace: not asked yet
   };
 
   State(MonthIndex month_index, const Names* customer_names, const SummaryBounds& summary_bounds)
@@ -57,42 +115,47 @@ struct SummaryBuilder::State {
             static_cast<std::uint32_t>((MonthStart(month_index + 1) - month_start) / kHourUs)) {}
 
   Status Add(const RowBatch& rows);
-  void AddLightRun(const RowBatch& rows, std::size_t first, std::size_t last);
-  void AddToOpenRun(const RowBatch& rows, std::size_t first, std::size_t last);
-  void AddSpanToHour(const RowBatch& rows, std::size_t first, std::size_t last,
-                     ServiceCells& service, std::uint32_t hour);
-  void AddColumnToHour(const DecimalColumn& column, std::size_t first, std::size_t last,
-                       std::size_t place, ServiceCells& service, std::uint32_t hour);
-  void MergeStats(const MeasureStats& stats, MeasureCell* into);
-  ServiceCells::Pending* PendingOf(ServiceCells& service, std::size_t place);
-  void FlushHour(ServiceCells& service, std::size_t place, std::uint32_t hour);
-  void FlushAllHours(ServiceCells& service, std::size_t place);
-  void FlushService(ServiceCells& service);
-  void MergeIntoHour(const OpenCell& cell, ServiceCells& service, std::uint32_t hour);
-  void BoundHourSketches();
+  void AddSlice(const RowBatch& rows, std::size_t slice_first, std::size_t slice_last);
+  void PlaceRun(CustomerOrdinal customer, std::uint32_t service, std::size_t first,
+                std::size_t last);
+  void AddSpanToAll(const RowBatch& rows, const RowSpans::Span& span, std::size_t slice_first);
+  void AddWideToAll(const DecimalColumn& column, std::size_t index, std::size_t slice_first,
+                    std::span<const std::uint32_t> span_rows, SliceService& service,
+                    std::uint32_t hour);
+  ValueBin* MergeStats(const MeasureStats& stats, ServiceCells& service, std::uint32_t hour,
+                       std::size_t place);
+  MeasureCell* Keeper(ServiceCells& service, std::uint32_t hour, std::size_t place);
+  void BoundValues();
+  std::uint64_t ValueBytesMax() const;
+  void KeepCoarser();
+  void Fold(OpenCell* from, OpenCell* to);
+  void AddDistinct(ServiceCells& service, CustomerOrdinal customer, std::uint32_t day);
+
+  void AddToOpenRun(const RowBatch& rows, const Piece& piece, std::size_t slice_first,
+                    SliceService& service);
+  void AddHours(const RowBatch& rows, const Piece& day, std::size_t slice_first,
+                SliceService& service);
+  void Fill(const RowBatch& rows, const Piece& piece, SliceService& service, OpenCell* cell);
+  std::size_t UnitEnd(std::size_t first, std::size_t last, std::uint32_t hours_in_unit) const;
   void OpenTheRun(CustomerOrdinal customer, ServiceOrdinal service);
   void CloseHour();
   void CloseDay();
   void CloseRun();
   void FinishService(ServiceOrdinal id, ServiceCells& service);
-  void AddDistinct(ServiceCells& service, CustomerOrdinal customer, std::uint32_t hour);
 
   std::uint32_t HourOf(TimeUs time) const;
-  std::size_t SpanEnd(const RowBatch& rows, std::size_t first, std::size_t last,
-                      std::uint32_t hour) const;
   ServiceCells& Service(ServiceOrdinal id);
   std::size_t SlotOf(ColumnId id);
-  void PlaceFor(const ServiceCells& service);
-  // `column` is that of the batch, `service` that of the last PlaceFor.
-  std::size_t PlaceOf(ServiceCells& service, std::size_t column) {
-    std::size_t& place = batch_places[column];
-    if (place == kNoPlace) place = service.PlaceOf(batch_slots[column]);
+  std::uint32_t SliceServiceOf(ServiceOrdinal id);
+  std::size_t PlaceOf(SliceService& service, std::size_t column) {
+    std::size_t& place = service.places[column];
+    if (place == kNoPlace) place = service.cells->PlaceOf(batch_slots[column]);
     return place;
   }
   bool CustomerCellFits(const OpenCell& cell) const;
   Status CheckBounds() const;
-  void EmitCustomerCell(const OpenCell& cell, std::uint32_t unit, ClosedCells* to);
-  ClosedCell Close(const OpenCell& cell, const ServiceCells& service, std::uint32_t unit,
+  void EmitCustomerCell(OpenCell* cell, std::uint32_t unit, ClosedCells* to);
+  ClosedCell Close(OpenCell* cell, const ServiceCells& service, std::uint32_t unit,
                    std::uint64_t sketch_bytes_max);
   void EmitGroup(CustomerOrdinal customer, ServiceOrdinal service, CellLevel level,
                  ClosedCells* cells);
@@ -103,23 +166,26 @@ struct SummaryBuilder::State {
   TimeUs month_start;
   std::uint32_t hours_in_month;
   SummaryColumns columns;
-  std::vector<std::size_t> batch_slots;  // of the batch's measures
-  const ServiceCells* placed_service = nullptr;
-  std::vector<std::size_t>
-      batch_places;  // of the batch's measures in placed_service; kNoPlace: not asked yet
   std::unordered_map<ColumnId, std::size_t> slots;
-  OpenRun run;
   std::map<ServiceOrdinal, ServiceCells> services;
-  std::size_t pending_count = 0;
-  DecimalColumn flush_column;
-  bool hours_have_sketches = true;
-  std::uint64_t counted_bytes = 0;  // of the hours, while they have sketches
+  OpenRun run;
+  Kept kept = Kept::kByHour;
+  std::uint64_t counted_bytes = 0;  // of the values kept
   std::uint64_t hour_entries = 0;   // (all-customers hour, measure) pairs
   std::uint64_t sketch_bytes = 0;   // encoded
   std::uint64_t closed_cells = 0, entries = 0;
   bool customer_known = false;
   CustomerOrdinal hashed_customer = 0;
   std::uint64_t customer_hash = 0;
+
+  // Of the slice in work; kept to be used again.
+  std::vector<std::size_t> batch_slots;  // of the batch's measures
+  std::vector<SliceService> slice_services;
+  std::unordered_map<ServiceOrdinal, std::uint32_t> slice_numbers;
+  std::vector<std::uint32_t> slice_hours,
+      keys;  // of the rows; a key is slice service x hours_in_month + hour
+  RowSpans grouped;
+  GatheredSpan gathered;
 };
 
 // ---- Where things are.
@@ -128,14 +194,6 @@ std::uint32_t SummaryBuilder::State::HourOf(TimeUs time) const {
   const TimeUs hour = FloorTo(time - month_start, kHourUs) / kHourUs;
   QUIPU_CHECK(hour >= 0 && hour < static_cast<TimeUs>(hours_in_month));
   return static_cast<std::uint32_t>(hour);
-}
-
-std::size_t SummaryBuilder::State::SpanEnd(const RowBatch& rows, std::size_t first,
-                                           std::size_t last, std::uint32_t hour) const {
-  const TimeUs end = month_start + (static_cast<TimeUs>(hour) + 1) * kHourUs;
-  std::size_t i = first;
-  while (i < last && rows.times[i] < end) ++i;
-  return i;
 }
 
 ServiceCells& SummaryBuilder::State::Service(ServiceOrdinal id) {
@@ -154,11 +212,11 @@ std::size_t SummaryBuilder::State::SlotOf(ColumnId id) {
   return slot->second;
 }
 
-// Lookups are kept for as long as the service stays the same.
-void SummaryBuilder::State::PlaceFor(const ServiceCells& service) {
-  if (placed_service == &service) return;
-  placed_service = &service;
-  batch_places.assign(batch_slots.size(), kNoPlace);
+std::uint32_t SummaryBuilder::State::SliceServiceOf(ServiceOrdinal id) {
+  const auto [at, is_new] =
+      slice_numbers.emplace(id, static_cast<std::uint32_t>(slice_services.size()));
+  if (is_new) slice_services.push_back({&Service(id), std::vector(batch_slots.size(), kNoPlace)});
+  return at->second;
 }
 
 // Cells of all customers cannot be left out. All three only grow: what is too much now is too much at the end.
@@ -172,199 +230,186 @@ Status SummaryBuilder::State::CheckBounds() const {
       " (cell, measure) pairs; record fewer services or measures in one store");
 }
 
-// ---- Rows in.
+// ---- Rows in, for all customers.
 
 Status SummaryBuilder::State::Add(const RowBatch& rows) {
   QUIPU_TRY(CheckBounds());
-  placed_service = nullptr;
   batch_slots.clear();
   for (const DecimalColumn& column : rows.measures) batch_slots.push_back(SlotOf(column.id));
-  const std::size_t n = rows.size();
-  for (std::size_t first = 0; first < n;) {
-    const CustomerOrdinal customer = rows.customers[first];
-    const ServiceOrdinal service = rows.services[first];
-    std::size_t last = first + 1;
-    while (last < n && rows.customers[last] == customer && rows.services[last] == service) ++last;
-    const bool continues = run.open && run.customer == customer && run.service == service;
-    if (!continues) CloseRun();
-    if (!continues && last < n && last - first < kCellRowsMin) {
-      AddLightRun(rows, first, last);
-    } else {
-      if (!continues) OpenTheRun(customer, service);
-      AddToOpenRun(rows, first, last);
-    }
-    first = last;
-  }
+  for (std::size_t first = 0; first < rows.size(); first += kSliceRowsMax)
+    AddSlice(rows, first, std::min(rows.size(), first + kSliceRowsMax));
   return CheckBounds();
 }
 
-void SummaryBuilder::State::AddLightRun(const RowBatch& rows, std::size_t first, std::size_t last) {
-  ServiceCells& service = Service(rows.services[first]);
-  PlaceFor(service);
-  while (first < last) {
-    const std::uint32_t hour = HourOf(rows.times[first]);
-    const std::size_t end = SpanEnd(rows, first, last, hour);
-    AddDistinct(service, rows.customers[first], hour);
-    AddSpanToHour(rows, first, end, service, hour);
-    first = end;
+void SummaryBuilder::State::AddSlice(const RowBatch& rows, std::size_t slice_first,
+                                     std::size_t slice_last) {
+  slice_services.clear();
+  slice_numbers.clear();
+  slice_hours.resize(slice_last - slice_first);
+  keys.resize(slice_last - slice_first);
+  for (std::size_t i = slice_first; i < slice_last; ++i)
+    slice_hours[i - slice_first] = HourOf(rows.times[i]);
+  for (std::size_t first = slice_first, last = first; first < slice_last; first = last) {
+    const CustomerOrdinal customer = rows.customers[first];
+    const ServiceOrdinal service = rows.services[first];
+    for (++last;
+         last < slice_last && rows.customers[last] == customer && rows.services[last] == service;)
+      ++last;
+    const std::uint32_t number = SliceServiceOf(service);
+    PlaceRun(customer, number, first - slice_first, last - slice_first);
+    Piece piece{first, last, run.open && run.customer == customer && run.service == service,
+                last == slice_last};
+    if (!piece.continues) CloseRun();
+    if (!piece.MayHave(kCellRowsMin)) continue;
+    if (!piece.continues) OpenTheRun(customer, service);
+    AddToOpenRun(rows, piece, slice_first, slice_services[number]);
   }
-  BoundHourSketches();
+  grouped.Group(keys, std::uint64_t{slice_services.size()} * hours_in_month);
+  for (const RowSpans::Span& span : grouped.spans()) AddSpanToAll(rows, span, slice_first);
+  BoundValues();
 }
 
-void SummaryBuilder::State::AddSpanToHour(const RowBatch& rows, std::size_t first, std::size_t last,
-                                          ServiceCells& service, std::uint32_t hour) {
-  service.hour_rows[hour] += last - first;
-  for (std::size_t m = 0; m < rows.measures.size(); ++m) {
-    const DecimalColumn& column = rows.measures[m];
-    std::size_t i = first;
-    while (i < last && !column.IsPresent(i)) ++i;
-    if (i == last) continue;  // a service gets no place for a measure that it never has
-    const std::size_t place = PlaceOf(service, m);
-    ServiceCells::Pending* pending = column.is_wide() ? nullptr : PendingOf(service, place);
-    if (pending == nullptr) {
-      AddColumnToHour(column, i, last, place, service, hour);
+// Keys of a run's rows; each of its days sees the customer once.
+void SummaryBuilder::State::PlaceRun(CustomerOrdinal customer, std::uint32_t service,
+                                     std::size_t first, std::size_t last) {
+  std::uint32_t day_end = 0;
+  for (std::size_t i = first; i < last; ++i) {
+    const std::uint32_t hour = slice_hours[i];
+    if (hour >= day_end) {
+      AddDistinct(*slice_services[service].cells, customer, hour / kHoursPerDay);
+      day_end = (hour / kHoursPerDay + 1) * kHoursPerDay;
+    }
+    keys[i] = service * hours_in_month + hour;
+  }
+}
+
+void SummaryBuilder::State::AddSpanToAll(const RowBatch& rows, const RowSpans::Span& span,
+                                         std::size_t slice_first) {
+  SliceService& service = slice_services[span.key / hours_in_month];
+  const std::uint32_t hour = span.key % hours_in_month;
+  const auto span_rows = grouped.rows().subspan(span.first, span.count);
+  service.cells->hour_rows[hour] += span.count;
+  for (std::size_t index = 0; index < rows.measures.size(); ++index) {
+    const DecimalColumn& column = rows.measures[index];
+    if (column.is_wide()) {
+      AddWideToAll(column, index, slice_first, span_rows, service, hour);
       continue;
     }
-    if (pending->scale != column.scale) {
-      FlushAllHours(service, place);
-      pending->scale = column.scale;
-    }
-    for (; i < last; ++i) {
-      if (!column.IsPresent(i)) continue;
-      pending->values[hour * kPendingValues + pending->counts[hour]++] = column.narrow[i];
-      if (pending->counts[hour] == kPendingValues) FlushHour(service, place, hour);
-    }
+    gathered.Gather(column, slice_first, span_rows);
+    const std::span<const std::int64_t> mantissas = gathered.mantissas();
+    if (mantissas.empty()) continue;  // a service gets no place for a measure that it never has
+    MeasureStats stats;
+    stats.AddMany(mantissas.size(), gathered.sum, gathered.low, gathered.high, column.scale);
+    ValueBin* const bin = MergeStats(stats, *service.cells, hour, PlaceOf(service, index));
+    if (bin != nullptr) bin->Add(mantissas, column.scale);
   }
 }
 
-ServiceCells::Pending* SummaryBuilder::State::PendingOf(ServiceCells& service, std::size_t place) {
-  if (place >= service.pending.size()) service.pending.resize(place + 1);
-  std::unique_ptr<ServiceCells::Pending>& pending = service.pending[place];
-  if (pending == nullptr && pending_count < kPendingMax) {
-    ++pending_count;
-    pending = std::make_unique<ServiceCells::Pending>();
-    pending->counts.resize(hours_in_month);
-    pending->values.resize(hours_in_month * kPendingValues);
+void SummaryBuilder::State::AddWideToAll(const DecimalColumn& column, std::size_t index,
+                                         std::size_t slice_first,
+                                         std::span<const std::uint32_t> span_rows,
+                                         SliceService& service, std::uint32_t hour) {
+  MeasureStats stats;
+  for (const std::uint32_t row : span_rows) {
+    const std::size_t i = slice_first + row;
+    if (column.IsPresent(i)) stats.Add(column.wide[i], column.scale);
   }
-  return pending.get();
-}
-
-void SummaryBuilder::State::FlushHour(ServiceCells& service, std::size_t place,
-                                      std::uint32_t hour) {
-  ServiceCells::Pending& pending = *service.pending[place];
-  const std::size_t n = pending.counts[hour];
-  const std::int64_t* values = pending.values.data() + hour * kPendingValues;
-  flush_column.scale = pending.scale;
-  flush_column.narrow.assign(values, values + n);
-  AddColumnToHour(flush_column, 0, n, place, service, hour);
-  pending.counts[hour] = 0;
-}
-
-void SummaryBuilder::State::FlushAllHours(ServiceCells& service, std::size_t place) {
-  if (service.pending[place] == nullptr) return;
-  for (std::uint32_t hour = 0; hour < hours_in_month; ++hour) {
-    if (service.pending[place]->counts[hour] > 0) FlushHour(service, place, hour);
-  }
-}
-
-void SummaryBuilder::State::FlushService(ServiceCells& service) {
-  for (std::size_t place = 0; place < service.pending.size(); ++place) {
-    FlushAllHours(service, place);
-    service.pending[place].reset();
-    BoundHourSketches();
-  }
-}
-
-// Every statistic of an all-customers hour goes through here, so that it is counted.
-void SummaryBuilder::State::MergeStats(const MeasureStats& stats, MeasureCell* into) {
-  if (into->stats.count == 0) ++hour_entries;
-  counted_bytes -= CountedBytes(into->stats);
-  into->stats.Merge(stats);
-  counted_bytes += CountedBytes(into->stats);
-}
-
-void SummaryBuilder::State::AddColumnToHour(const DecimalColumn& column, std::size_t first,
-                                            std::size_t last, std::size_t place,
-                                            ServiceCells& service, std::uint32_t hour) {
-  const MeasureStats stats = StatsOf(column, first, last);
   if (stats.count == 0) return;
-  MeasureCell& measure = service.Hour(hour).At(place);
-  MergeStats(stats, &measure);
-  MeasureCell& sketched =
-      hours_have_sketches ? measure : service.days[hour / kHoursPerDay]->folded.At(place);
-  AddToSketch(column, first, last, &sketched.Sketch());
-}
-
-void SummaryBuilder::State::AddToOpenRun(const RowBatch& rows, std::size_t first,
-                                         std::size_t last) {
-  ServiceCells& service = Service(run.service);
-  PlaceFor(service);
-  while (first < last) {
-    const std::uint32_t hour = HourOf(rows.times[first]);
-    if (hour != run.hour) {
-      if (run.hour != kNoHour) {
-        QUIPU_CHECK(hour > run.hour);
-        const bool new_day = hour / kHoursPerDay != run.hour / kHoursPerDay;
-        CloseHour();
-        if (new_day) CloseDay();
-      }
-      run.hour = hour;
-      AddDistinct(Service(run.service), run.customer, hour);
-    }
-    const std::size_t end = SpanEnd(rows, first, last, hour);
-    run.hour_cell.rows += end - first;
-    for (std::size_t m = 0; m < rows.measures.size(); ++m) {
-      const MeasureStats stats = StatsOf(rows.measures[m], first, end);
-      if (stats.count == 0) continue;
-      MeasureCell& measure = run.hour_cell.At(PlaceOf(service, m));
-      measure.stats.Merge(stats);
-      AddToSketch(rows.measures[m], first, end, &measure.Sketch());
-    }
-    first = end;
+  ValueBin* const bin = MergeStats(stats, *service.cells, hour, PlaceOf(service, index));
+  if (bin == nullptr) return;
+  for (const std::uint32_t row : span_rows) {
+    const std::size_t i = slice_first + row;
+    if (column.IsPresent(i)) bin->Add(column.wide[i], column.scale);
   }
 }
 
-void SummaryBuilder::State::MergeIntoHour(const OpenCell& from, ServiceCells& service,
-                                          std::uint32_t hour) {
-  OpenCell& cell = service.Hour(hour);
-  service.hour_rows[hour] += from.rows;
-  for (std::size_t place = 0; place < from.measures.size(); ++place) {
-    const MeasureCell& measure = from.measures[place];
-    if (measure.stats.count == 0) continue;
-    MeasureCell& mine = cell.At(place);
-    MergeStats(measure.stats, &mine);
-    MeasureCell& sketched =
-        hours_have_sketches ? mine : service.days[hour / kHoursPerDay]->folded.At(place);
-    sketched.Sketch().Merge(*measure.sketch);
+// The cell that holds the values of that hour, null if nothing does.
+MeasureCell* SummaryBuilder::State::Keeper(ServiceCells& service, std::uint32_t hour,
+                                           std::size_t place) {
+  switch (kept) {
+    case Kept::kByHour:
+      return &service.Hour(hour).At(place);
+    case Kept::kByDay:
+      return &service.days[hour / kHoursPerDay]->kept.At(place);
+    case Kept::kByMonth:
+      return &service.kept.At(place);
+    case Kept::kNothing:
+      break;
+  }
+  return nullptr;
+}
+
+// Every statistic of an all-customers hour goes through here, so that it is counted. Returns where its values go, null: nowhere.
+ValueBin* SummaryBuilder::State::MergeStats(const MeasureStats& stats, ServiceCells& service,
+                                            std::uint32_t hour, std::size_t place) {
+  MeasureStats& mine = service.Hour(hour).At(place).stats;
+  if (mine.count == 0) ++hour_entries;
+  MeasureCell* const keeper = Keeper(service, hour, place);
+  if (keeper != nullptr) counted_bytes -= CountedBytes(keeper->stats);
+  mine.Merge(stats);
+  if (keeper == nullptr) return nullptr;
+  if (&keeper->stats != &mine) keeper->stats.Merge(stats);
+  counted_bytes += CountedBytes(keeper->stats);
+  return &keeper->values;
+}
+
+std::uint64_t SummaryBuilder::State::ValueBytesMax() const {
+  switch (kept) {
+    case Kept::kByHour:
+      return bounds.hour_bytes;
+    case Kept::kByDay:
+      return bounds.day_bytes;
+    case Kept::kByMonth:
+      return bounds.month_bytes;
+    case Kept::kNothing:
+      break;
+  }
+  return UINT64_MAX;
+}
+
+// What is kept by one unit passes its bound at some point if and only if it is above it at the end.
+void SummaryBuilder::State::BoundValues() {
+  while (counted_bytes > ValueBytesMax()) KeepCoarser();
+}
+
+void SummaryBuilder::State::KeepCoarser() {
+  counted_bytes = 0;
+  const Kept before = kept;
+  kept = static_cast<Kept>(static_cast<int>(kept) + 1);
+  for (auto& [id, service] : services) {
+    for (std::uint32_t hour = 0; before == Kept::kByHour && hour < hours_in_month; ++hour) {
+      if (service.hours[hour] != nullptr)
+        Fold(service.hours[hour].get(), &service.days[hour / kHoursPerDay]->kept);
+    }
+    for (std::unique_ptr<ServiceCells::Day>& day : service.days) {
+      if (before != Kept::kByDay || day == nullptr) continue;
+      Fold(&day->kept, &service.kept);
+      day->kept = OpenCell();
+    }
+    if (before == Kept::kByMonth) service.kept = OpenCell();
+  }
+}
+
+// Statistics stay, values go.
+void SummaryBuilder::State::Fold(OpenCell* from, OpenCell* to) {
+  for (std::size_t place = 0; place < from->measures.size(); ++place) {
+    MeasureCell& mine = to->At(place);
+    counted_bytes -= CountedBytes(mine.stats);
+    mine.stats.Merge(from->measures[place].stats);
+    mine.values.Absorb(&from->measures[place].values);
+    counted_bytes += CountedBytes(mine.stats);
   }
 }
 
 void SummaryBuilder::State::AddDistinct(ServiceCells& service, CustomerOrdinal customer,
-                                        std::uint32_t hour) {
+                                        std::uint32_t day) {
   if (!customer_known || hashed_customer != customer) {
     customer_hash = Hash64(names->Customer(customer));
     hashed_customer = customer;
     customer_known = true;
   }
-  std::unique_ptr<ServiceCells::Day>& day = service.days[hour / kHoursPerDay];
-  if (day == nullptr) day = std::make_unique<ServiceCells::Day>();
-  day->customers.Add(customer_hash);
-}
-
-void SummaryBuilder::State::BoundHourSketches() {
-  if (!hours_have_sketches || counted_bytes <= bounds.hour_bytes) return;
-  hours_have_sketches = false;
-  for (auto& [id, service] : services) {
-    for (std::uint32_t hour = 0; hour < hours_in_month; ++hour) {
-      OpenCell* cell = service.hours[hour].get();
-      if (cell == nullptr) continue;
-      for (std::size_t place = 0; place < cell->measures.size(); ++place) {
-        const std::unique_ptr<QuantileSketch> sketch = std::move(cell->measures[place].sketch);
-        if (sketch == nullptr) continue;
-        service.days[hour / kHoursPerDay]->folded.At(place).Sketch().Merge(*sketch);
-      }
-    }
-  }
+  if (service.days[day] == nullptr) service.days[day] = std::make_unique<ServiceCells::Day>();
+  service.days[day]->customers.Add(customer_hash);
 }
 
 // ---- Cells of one customer.
@@ -376,6 +421,58 @@ void SummaryBuilder::State::OpenTheRun(CustomerOrdinal customer, ServiceOrdinal 
   run.service = service;
 }
 
+// Where the hour, day... of the slice's row `first` ends.
+std::size_t SummaryBuilder::State::UnitEnd(std::size_t first, std::size_t last,
+                                           std::uint32_t hours_in_unit) const {
+  const std::uint32_t end = (slice_hours[first] / hours_in_unit + 1) * hours_in_unit;
+  std::size_t i = first + 1;
+  while (i < last && slice_hours[i] < end) ++i;
+  return i;
+}
+
+void SummaryBuilder::State::AddToOpenRun(const RowBatch& rows, const Piece& piece,
+                                         std::size_t slice_first, SliceService& service) {
+  QUIPU_CHECK(!piece.continues || slice_hours[piece.first - slice_first] >= run.hour_last);
+  run.hour_last = slice_hours[piece.last - 1 - slice_first];
+  Fill(rows, piece, service, &run.month_cell);
+  for (std::size_t first = piece.first, last = first; first < piece.last; first = last) {
+    last = slice_first + UnitEnd(first - slice_first, piece.last - slice_first, kHoursPerDay);
+    const std::uint32_t day = slice_hours[first - slice_first] / kHoursPerDay;
+    if (run.day != day) CloseDay();
+    const Piece part{first, last, run.day == day, piece.may_continue && last == piece.last};
+    if (!part.MayHave(kCellRowsMin)) continue;
+    AddHours(rows, part, slice_first, service);
+    run.day = day;
+    Fill(rows, part, service, &run.day_cell);
+  }
+}
+
+void SummaryBuilder::State::AddHours(const RowBatch& rows, const Piece& day,
+                                     std::size_t slice_first, SliceService& service) {
+  for (std::size_t first = day.first, last = first; first < day.last; first = last) {
+    last = slice_first + UnitEnd(first - slice_first, day.last - slice_first, 1);
+    const std::uint32_t hour = slice_hours[first - slice_first];
+    if (run.hour != hour) CloseHour();
+    const Piece part{first, last, run.hour == hour, day.may_continue && last == day.last};
+    if (!part.MayHave(kCellRowsMin)) continue;
+    run.hour = hour;
+    Fill(rows, part, service, &run.hour_cell);
+  }
+}
+
+void SummaryBuilder::State::Fill(const RowBatch& rows, const Piece& piece, SliceService& service,
+                                 OpenCell* cell) {
+  cell->rows += piece.last - piece.first;
+  for (std::size_t m = 0; m < rows.measures.size(); ++m) {
+    const MeasureStats stats = StatsOf(rows.measures[m], piece.first, piece.last);
+    if (stats.count == 0) continue;
+    MeasureCell& measure = cell->At(PlaceOf(service, m));
+    measure.stats.Merge(stats);
+    if (piece.MayHave(kSketchRowsMin))
+      AddToBin(rows.measures[m], piece.first, piece.last, &measure.values);
+  }
+}
+
 bool SummaryBuilder::State::CustomerCellFits(const OpenCell& cell) const {
   const auto measures = static_cast<std::uint64_t>(
       std::count_if(cell.measures.begin(), cell.measures.end(),
@@ -384,33 +481,31 @@ bool SummaryBuilder::State::CustomerCellFits(const OpenCell& cell) const {
          entries + measures <= bounds.entries / kCustomerPart;
 }
 
-void SummaryBuilder::State::EmitCustomerCell(const OpenCell& cell, std::uint32_t unit,
-                                             ClosedCells* to) {
-  if (cell.rows < kCellRowsMin || !CustomerCellFits(cell)) return;
+void SummaryBuilder::State::EmitCustomerCell(OpenCell* cell, std::uint32_t unit, ClosedCells* to) {
+  if (cell->rows < kCellRowsMin || !CustomerCellFits(*cell)) return;
   to->push_back(Close(cell, Service(run.service), unit,
-                      cell.rows >= kSketchRowsMin ? kCustomerSketchBytesMax : 0));
+                      cell->rows >= kSketchRowsMin ? kCustomerSketchBytesMax : 0));
 }
 
 void SummaryBuilder::State::CloseHour() {
-  if (run.hour_cell.rows == 0) return;
-  EmitCustomerCell(run.hour_cell, run.hour, &run.hours);
-  run.day_cell.Merge(run.hour_cell);
-  MergeIntoHour(run.hour_cell, Service(run.service), run.hour);
-  BoundHourSketches();
+  if (run.hour == kNone) return;
+  EmitCustomerCell(&run.hour_cell, run.hour, &run.hours);
   run.hour_cell = OpenCell();
+  run.hour = kNone;
 }
 
 void SummaryBuilder::State::CloseDay() {
-  EmitCustomerCell(run.day_cell, run.hour / kHoursPerDay, &run.days);
-  run.month_cell.Merge(run.day_cell);
+  CloseHour();
+  if (run.day == kNone) return;
+  EmitCustomerCell(&run.day_cell, run.day, &run.days);
   run.day_cell = OpenCell();
+  run.day = kNone;
 }
 
 void SummaryBuilder::State::CloseRun() {
   if (!run.open) return;
-  CloseHour();
   CloseDay();
-  EmitCustomerCell(run.month_cell, 0, &run.months);
+  EmitCustomerCell(&run.month_cell, 0, &run.months);
   EmitGroup(run.customer, run.service, CellLevel::kHour, &run.hours);
   EmitGroup(run.customer, run.service, CellLevel::kDay, &run.days);
   EmitGroup(run.customer, run.service, CellLevel::kMonth, &run.months);
@@ -420,19 +515,19 @@ void SummaryBuilder::State::CloseRun() {
 // ---- Cells out.
 
 // With quantiles if the sketches of the segment stay within the bound (0 = never); they are all or none of a cell.
-ClosedCell SummaryBuilder::State::Close(const OpenCell& cell, const ServiceCells& service,
+ClosedCell SummaryBuilder::State::Close(OpenCell* cell, const ServiceCells& service,
                                         std::uint32_t unit, std::uint64_t sketch_bytes_max) {
   ClosedCell closed;
   closed.unit = unit;
-  closed.rows = cell.rows;
+  closed.rows = cell->rows;
   std::uint64_t bytes = sketch_bytes;
-  for (std::size_t place = 0; place < cell.measures.size(); ++place) {
-    const MeasureCell& measure = cell.measures[place];
+  for (std::size_t place = 0; place < cell->measures.size(); ++place) {
+    MeasureCell& measure = cell->measures[place];
     if (measure.stats.count == 0) continue;
     ClosedCell::Measure& out = closed.measures.emplace_back();
     out.slot = service.slots[place];
     out.stats = measure.stats;
-    if (bytes < sketch_bytes_max) measure.sketch->EncodeTo(&out.sketch);
+    if (bytes < sketch_bytes_max) measure.values.Settled().EncodeTo(&out.sketch);
     bytes += out.sketch.size();
   }
   if (bytes < sketch_bytes_max) {
@@ -475,9 +570,9 @@ void SummaryBuilder::State::FinishService(ServiceOrdinal id, ServiceCells& servi
   ClosedCells hours, days, months;
   OpenCell month_cell;
   DistinctSketch month_customers;
-  const auto close_with_distinct = [&, this](const OpenCell& cell, std::uint32_t unit,
+  const auto close_with_distinct = [&, this](OpenCell* cell, std::uint32_t unit, Kept coarsest,
                                              const DistinctSketch& customers) {
-    ClosedCell closed = Close(cell, service, unit, kDaySketchBytesMax);
+    ClosedCell closed = Close(cell, service, unit, kept <= coarsest ? kDaySketchBytesMax : 0);
     customers.EncodeTo(&closed.distinct);
     if (sketch_bytes + closed.distinct.size() <= kSummarySketchBytesMax) {
       closed.flags |= kCellHasDistinct;
@@ -486,25 +581,28 @@ void SummaryBuilder::State::FinishService(ServiceOrdinal id, ServiceCells& servi
     return closed;
   };
   for (std::uint32_t d = 0; d < service.days.size(); ++d) {
-    ServiceCells::Day* day = service.days[d].get();
+    const std::unique_ptr<ServiceCells::Day> day = std::move(service.days[d]);
     if (day == nullptr) continue;
     OpenCell day_cell;
     for (std::uint32_t hour = d * kHoursPerDay; hour < (d + 1) * kHoursPerDay; ++hour) {
       if (service.hour_rows[hour] == 0) continue;
       service.Hour(hour).rows = service.hour_rows[hour];
       const std::unique_ptr<OpenCell> cell = std::move(service.hours[hour]);
-      const bool with_quantiles = hours_have_sketches && cell->rows >= kSketchRowsMin;
-      hours.push_back(Close(*cell, service, hour, with_quantiles ? kHourSketchBytesMax : 0));
+      const bool with_quantiles = kept == Kept::kByHour && cell->rows >= kSketchRowsMin;
+      hours.push_back(Close(cell.get(), service, hour, with_quantiles ? kHourSketchBytesMax : 0));
       hour_entries -= hours.back().measures.size();  // they count as entries from here on
-      day_cell.Merge(*cell);
+      day_cell.Absorb(cell.get());
     }
-    day_cell.Merge(day->folded);
-    days.push_back(close_with_distinct(day_cell, d, day->customers));
-    month_cell.Merge(day_cell);
+    for (std::size_t place = 0; place < day->kept.measures.size(); ++place)
+      day_cell.At(place).values.Absorb(&day->kept.measures[place].values);
+    days.push_back(close_with_distinct(&day_cell, d, Kept::kByDay, day->customers));
+    month_cell.Absorb(&day_cell);
     month_customers.Merge(day->customers);
-    service.days[d].reset();
   }
-  months.push_back(close_with_distinct(month_cell, 0, month_customers));
+  for (std::size_t place = 0; place < service.kept.measures.size(); ++place)
+    month_cell.At(place).values.Absorb(&service.kept.measures[place].values);
+  months.push_back(close_with_distinct(&month_cell, 0, Kept::kByMonth, month_customers));
+  service.kept = OpenCell();
   EmitGroup(kAllCustomers, id, CellLevel::kHour, &hours);
   EmitGroup(kAllCustomers, id, CellLevel::kDay, &days);
   EmitGroup(kAllCustomers, id, CellLevel::kMonth, &months);
@@ -521,7 +619,6 @@ Result<std::string> SummaryBuilder::Finish() {
   const std::unique_ptr<State> state = std::move(state_);
   state_ = std::make_unique<State>(state->month, state->names, state->bounds);
   state->CloseRun();
-  for (auto& [id, service] : state->services) state->FlushService(service);
   QUIPU_TRY(state->CheckBounds());
   for (auto& [id, service] : state->services) {
     state->FinishService(id, service);

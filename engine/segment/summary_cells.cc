@@ -43,11 +43,59 @@ MeasureStats StatsOf(const DecimalColumn& column, std::size_t first, std::size_t
   return stats;
 }
 
-void AddToSketch(const DecimalColumn& column, std::size_t first, std::size_t last,
-                 QuantileSketch* sketch) {
-  for (std::size_t i = first; i < last; ++i) {
-    if (column.IsPresent(i)) sketch->Add(column.Mantissa(i), column.scale);
+void AddToBin(const DecimalColumn& column, std::size_t first, std::size_t last, ValueBin* bin) {
+  if (column.is_wide()) {
+    for (std::size_t i = first; i < last; ++i) {
+      if (column.IsPresent(i)) bin->Add(column.wide[i], column.scale);
+    }
+    return;
   }
+  const std::span<const std::int64_t> mantissas(column.narrow);
+  while (first < last) {
+    if (!column.IsPresent(first)) {
+      ++first;
+      continue;
+    }
+    std::size_t end = column.present.empty() ? last : first + 1;
+    while (end < last && column.IsPresent(end)) ++end;
+    bin->Add(mantissas.subspan(first, end - first), column.scale);
+    first = end;
+  }
+}
+
+void ValueBin::Add(std::span<const std::int64_t> mantissas, int scale) {
+  if (scale != scale_) Settle();
+  scale_ = scale;
+  // An exact sketch takes twice the memory of waiting values: it ends as soon as it may.
+  const std::uint64_t exact = sketch_ != nullptr && sketch_->exact() ? sketch_->count() : 0;
+  if (exact + waiting_.size() + mantissas.size() > kQuantileExactMax) {
+    Settle();
+    Sketch().AddMany(mantissas, scale);
+  } else {
+    waiting_.insert(waiting_.end(), mantissas.begin(), mantissas.end());
+  }
+}
+
+void ValueBin::Settle() {
+  if (waiting_.empty()) return;
+  Sketch().AddMany(waiting_, scale_);
+  waiting_.clear();
+}
+
+void ValueBin::Absorb(ValueBin* other) {
+  Add(other->waiting_, other->scale_);
+  if (other->sketch_ != nullptr) Sketch().Merge(*other->sketch_);
+  *other = ValueBin();
+}
+
+std::uint64_t ValueBin::bytes() const {
+  const std::uint64_t waiting = waiting_.size() * sizeof(std::int64_t);
+  return sketch_ == nullptr ? waiting : waiting + QuantileSketch(*sketch_).bytes();
+}
+
+const QuantileSketch& ValueBin::Settled() {
+  Settle();
+  return Sketch();
 }
 
 std::uint64_t CountedBytes(const MeasureStats& stats) {
@@ -59,13 +107,12 @@ std::uint64_t CountedBytes(const MeasureStats& stats) {
   return kEntryCounts + std::max(kExactCountsMax, buckets * kBucketCounts);
 }
 
-void OpenCell::Merge(const OpenCell& o) {
-  rows += o.rows;
-  if (measures.size() < o.measures.size()) measures.resize(o.measures.size());
-  for (std::size_t place = 0; place < o.measures.size(); ++place) {
-    const MeasureCell& from = o.measures[place];
-    measures[place].stats.Merge(from.stats);
-    if (from.sketch != nullptr) measures[place].Sketch().Merge(*from.sketch);
+void OpenCell::Absorb(OpenCell* o) {
+  rows += o->rows;
+  if (measures.size() < o->measures.size()) measures.resize(o->measures.size());
+  for (std::size_t place = 0; place < o->measures.size(); ++place) {
+    measures[place].stats.Merge(o->measures[place].stats);
+    measures[place].values.Absorb(&o->measures[place].values);
   }
 }
 

@@ -13,6 +13,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -23,17 +24,38 @@
 
 namespace quipu {
 
-/// One measure of a cell; count 0 = not there. The sketch is made when first asked for.
-struct MeasureCell {
-  MeasureStats stats;
-  std::unique_ptr<QuantileSketch> sketch;
+/// Values on their way into a quantile sketch. They wait as they came, 8 bytes each, until they are more than kQuantileExactMax: a
+/// cell that needs no sketch never makes one, and one that does takes them in stretches that stay in the cache.
+class ValueBin {
+ public:
+  void Add(std::span<const std::int64_t> mantissas, int scale);
+  void Add(Int128 mantissa, int scale) { Sketch().Add(mantissa, scale); }
+  /// Adds the values of another bin, which is empty afterwards.
+  void Absorb(ValueBin* other);
+  /// The sketch of all values so far.
+  const QuantileSketch& Settled();
+  /// Memory beside the bin itself, without spare capacity.
+  [[nodiscard]] std::uint64_t bytes() const;
+
+ private:
   QuantileSketch& Sketch() {
-    if (sketch == nullptr) sketch = std::make_unique<QuantileSketch>();
-    return *sketch;
+    if (sketch_ == nullptr) sketch_ = std::make_unique<QuantileSketch>();
+    return *sketch_;
   }
+  void Settle();
+
+  int scale_ = 0;
+  std::vector<std::int64_t> waiting_;  // at scale_; at most kQuantileExactMax
+  std::unique_ptr<QuantileSketch> sketch_;
 };
 
-/// What these values count for: 0 if there are none. At least half of what statistics and sketch hold, without spare capacity.
+/// One measure of a cell; count 0 = not there.
+struct MeasureCell {
+  MeasureStats stats;
+  ValueBin values;  ///< Empty where a cell cannot get quantiles.
+};
+
+/// What these values count for: 0 if there are none. At least half of what statistics and bin hold, without spare capacity.
 [[nodiscard]] std::uint64_t CountedBytes(const MeasureStats& stats);
 
 /// A cell in the making, of one service.
@@ -45,7 +67,8 @@ struct OpenCell {
     if (place >= measures.size()) measures.resize(place + 1);
     return measures[place];
   }
-  void Merge(const OpenCell& o);
+  /// Adds the other's rows, statistics and values; the other has no values afterwards.
+  void Absorb(OpenCell* o);
 };
 
 /// A finished cell that waits for the others of its group.
@@ -67,17 +90,8 @@ using ClosedCells = std::vector<ClosedCell>;
 struct ServiceCells {
   struct Day {
     DistinctSketch customers;
-    OpenCell folded;  ///< Only sketches, and only once the hours have none.
+    OpenCell kept;  ///< Only if values are kept by day: those of the day and their statistics.
   };
-  /// Values of one measure that wait for their hour's cell: kPendingValues for each hour. Rows of small customers jump from hour to
-  /// hour; touching a sketch for each of them would miss the cache each time.
-  struct Pending {
-    int scale = 0;
-    std::vector<std::uint8_t> counts;
-    std::vector<std::int64_t> values;
-  };
-  static constexpr std::size_t kPendingValues = 32;
-
   std::size_t PlaceOf(std::size_t slot);
   OpenCell& Hour(std::uint32_t hour) {
     if (hours[hour] == nullptr) hours[hour] = std::make_unique<OpenCell>();
@@ -89,14 +103,13 @@ struct ServiceCells {
   std::vector<std::uint64_t> hour_rows;
   std::vector<std::unique_ptr<OpenCell>>
       hours;  ///< By hour of the month; their `rows` are set at the end.
-  std::vector<std::unique_ptr<Pending>>
-      pending;  ///< By place; null: values go straight to the cell.
   std::vector<std::unique_ptr<Day>> days;
+  OpenCell kept;  ///< Only if values are kept by month.
 };
 
 /// Statistics of rows [first, last) of a column.
 MeasureStats StatsOf(const DecimalColumn& column, std::size_t first, std::size_t last);
-void AddToSketch(const DecimalColumn& column, std::size_t first, std::size_t last,
-                 QuantileSketch* sketch);
+/// Adds the values of these rows.
+void AddToBin(const DecimalColumn& column, std::size_t first, std::size_t last, ValueBin* bin);
 
 }  // namespace quipu

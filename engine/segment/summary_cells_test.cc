@@ -31,14 +31,37 @@ TEST(SummaryCells, WhatACellCountsForOnlyGrowsAndIsAboutWhatItHolds) {
     for (std::uint64_t n = 1; n <= 3 * kQuantileExactMax; ++n) {
       const auto value = static_cast<std::int64_t>(random() % range);
       cell.stats.Add(value, 6);
-      cell.Sketch().Add(value, 6);
+      cell.values.Add({&value, 1}, 6);
       const std::uint64_t counted = CountedBytes(cell.stats);
       ASSERT_GE(counted, before) << n;
       before = counted;
-      // A copy has no spare capacity.
-      const std::uint64_t bytes = sizeof cell + QuantileSketch(*cell.sketch).bytes();
-      ASSERT_LE(bytes, 2 * counted) << range << " " << n;
+      ASSERT_LE(sizeof cell + cell.values.bytes(), 2 * counted) << range << " " << n;
     }
+  }
+}
+
+TEST(SummaryCells, ABinHoldsTheSketchOfItsValues) {
+  const std::uint64_t seed = TestSeed();
+  SCOPED_TRACE("QUIPU_SEED=" + std::to_string(seed));
+  std::mt19937_64 random(seed);
+  for (int round = 0; round < 50; ++round) {
+    ValueBin bin;
+    QuantileSketch expected;
+    for (std::uint64_t parts = 1 + random() % 8; parts > 0; --parts) {
+      const int scale = static_cast<int>(random() % 3) * 4;
+      std::vector<std::int64_t> mantissas(random() % (round < 25 ? 100 : 1500));
+      for (std::int64_t& m : mantissas) m = static_cast<std::int64_t>(random() % 2001) - 1000;
+      for (const std::int64_t m : mantissas) expected.Add(m, scale);
+      ValueBin other;
+      ValueBin& to = random() % 2 == 0 ? bin : other;
+      to.Add(mantissas, scale);
+      if (random() % 2 == 0) {
+        to.Add(Int128{7}, scale);
+        expected.Add(7, scale);
+      }
+      bin.Absorb(&other);
+    }
+    ASSERT_TRUE(bin.Settled() == expected) << "round " << round;
   }
 }
 

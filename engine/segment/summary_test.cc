@@ -159,13 +159,15 @@ std::optional<std::uint32_t> FindCell(const SummaryTable& table, const NaiveKey&
   return std::nullopt;
 }
 
+bool HasQuantiles(const NaiveKey& key, std::uint64_t rows, bool hours_have_sketches = true) {
+  if (std::get<0>(key) != kAllCustomers) return rows >= kSketchRowsMin;
+  return std::get<2>(key) != CellLevel::kHour || (hours_have_sketches && rows >= kSketchRowsMin);
+}
+
 void ExpectSame(const SummaryTable& table, std::uint32_t cell, const NaiveKey& key,
-                const NaiveCell& naive, bool hours_have_sketches = true) {
+                const NaiveCell& naive, bool has_quantiles) {
   const bool all = std::get<0>(key) == kAllCustomers;
   const CellLevel level = std::get<2>(key);
-  const bool all_hour = all && level == CellLevel::kHour;
-  const bool has_quantiles = all_hour ? hours_have_sketches && naive.rows >= kSketchRowsMin
-                                      : all || naive.rows >= kSketchRowsMin;
   const bool has_distinct = all && level != CellLevel::kHour;
   ASSERT_EQ(table.rows(cell), naive.rows);
   ASSERT_EQ(StartOf(table.end(cell) - 1, level), table.start(cell));
@@ -203,7 +205,7 @@ TEST(Summary, AgreesWithRowsCountedOneByOne) {
     for (const auto& [key, naive] : cells) {
       const auto cell = FindCell(**table, key);
       ASSERT_TRUE(cell.has_value());
-      ASSERT_NO_FATAL_FAILURE(ExpectSame(**table, *cell, key, naive))
+      ASSERT_NO_FATAL_FAILURE(ExpectSame(**table, *cell, key, naive, HasQuantiles(key, naive.rows)))
           << "customer " << std::get<0>(key) << " service " << std::get<1>(key) << " level "
           << static_cast<int>(std::get<2>(key)) << " start " << FormatTime(std::get<3>(key));
     }
@@ -221,9 +223,86 @@ TEST(Summary, AtItsMemoryBoundOnlyHoursLoseQuantiles) {
     for (const auto& [key, naive] : NaiveCells(rows)) {
       const auto cell = FindCell(**table, key);
       ASSERT_TRUE(cell.has_value());
-      ASSERT_NO_FATAL_FAILURE(ExpectSame(**table, *cell, key, naive, false)) << bytes_max;
+      ASSERT_NO_FATAL_FAILURE(
+          ExpectSame(**table, *cell, key, naive, HasQuantiles(key, naive.rows, false)))
+          << bytes_max;
     }
   }
+}
+
+// Where values are kept by day or month, or not at all, what is finer has no quantiles; all else stays.
+TEST(Summary, EachFurtherMemoryBoundTakesQuantilesFromTheNextLevel) {
+  const std::uint64_t seed = TestSeed();
+  SCOPED_TRACE("QUIPU_SEED=" + std::to_string(seed));
+  const std::vector<Row> rows = RowMaker(seed).Make();
+  const auto naive = NaiveCells(rows);
+  for (const int levels_without : {1, 2, 3}) {
+    for (const std::size_t step : {std::size_t{700}, rows.size()}) {
+      SummaryBounds bounds;
+      bounds.hour_bytes = 0;
+      if (levels_without > 1) bounds.day_bytes = 100'000;
+      if (levels_without > 2) bounds.month_bytes = 10'000;
+      SummaryBuilder builder(kMonth, &kNames, bounds);
+      for (std::size_t first = 0; first < rows.size(); first += step)
+        ASSERT_TRUE(builder.Add(BatchOf(rows, first, std::min(first + step, rows.size()))).ok());
+      const auto table = SummaryTable::Decode(AsBytes(*builder.Finish()), kMonth);
+      ASSERT_TRUE(table) << table.error().ToString();
+      for (const auto& [key, cell_of_rows] : naive) {
+        const auto cell = FindCell(**table, key);
+        ASSERT_TRUE(cell.has_value());
+        const bool all = std::get<0>(key) == kAllCustomers;
+        const bool has_quantiles = all ? static_cast<int>(std::get<2>(key)) >= levels_without
+                                       : cell_of_rows.rows >= kSketchRowsMin;
+        ASSERT_NO_FATAL_FAILURE(ExpectSame(**table, *cell, key, cell_of_rows, has_quantiles));
+      }
+    }
+  }
+}
+
+// The whole payload made from cells that were counted one by one: not only the same contents, the same bytes.
+TEST(Summary, TheBytesAreThoseOfCellsCountedOneByOne) {
+  const std::uint64_t seed = TestSeed();
+  SCOPED_TRACE("QUIPU_SEED=" + std::to_string(seed));
+  const std::vector<Row> rows = RowMaker(seed).Make();
+  SummaryColumns columns;
+  std::map<ColumnId, SummaryColumns::Measure> measures;
+  for (const auto& [key, naive] : NaiveCells(rows)) {
+    const auto& [customer, service, level, start] = key;
+    const bool is_new = columns.groups.empty() || columns.groups.back().customer != customer ||
+                        columns.groups.back().service != service ||
+                        columns.groups.back().level != level;
+    if (is_new) columns.groups.push_back({customer, service, level, 0});
+    ++columns.groups.back().cells;
+    const auto index = static_cast<std::uint32_t>(columns.rows.size());
+    const TimeUs unit = level == CellLevel::kHour ? kHourUs : kDayUs;
+    columns.units.push_back(static_cast<std::uint32_t>((start - MonthStart(kMonth)) / unit));
+    columns.rows.push_back(naive.rows);
+    const bool summed = customer == kAllCustomers && level != CellLevel::kHour;
+    const bool sketched = summed || naive.rows >= kSketchRowsMin;
+    columns.flags.push_back(static_cast<std::uint8_t>((sketched ? kCellHasQuantiles : 0) |
+                                                      (summed ? kCellHasDistinct : 0)));
+    for (const auto& [id, stats] : naive.stats) {
+      SummaryColumns::Measure& measure = measures[id];
+      measure.id = id;
+      measure.cells.push_back(index);
+      measure.stats.push_back(stats);
+      const std::size_t before = measure.sketches.size();
+      if (sketched) naive.sketches.at(id).EncodeTo(&measure.sketches);
+      if (sketched)
+        measure.sketch_bytes.push_back(
+            static_cast<std::uint32_t>(measure.sketches.size() - before));
+    }
+    if (!summed) continue;
+    DistinctSketch distinct;
+    for (const CustomerOrdinal c : naive.customers) distinct.Add(Hash64(kNames.Customer(c)));
+    const std::size_t before = columns.distinct_sketches.size();
+    distinct.EncodeTo(&columns.distinct_sketches);
+    columns.distinct_bytes.push_back(
+        static_cast<std::uint32_t>(columns.distinct_sketches.size() - before));
+  }
+  for (auto& [id, measure] : measures) columns.measures.push_back(std::move(measure));
+  const std::string expected = columns.Encode();
+  EXPECT_TRUE(PayloadOf(rows, {rows.size() / 2, rows.size()}) == expected);
 }
 
 TEST(Summary, DoesNotDependOnHowRowsArrive) {
@@ -287,7 +366,7 @@ TEST(Summary, EachServiceMayHaveItsOwnMeasures) {
   for (const auto& [key, naive] : NaiveCells(rows)) {
     const auto cell = FindCell(**table, key);
     ASSERT_TRUE(cell.has_value());
-    ASSERT_NO_FATAL_FAILURE(ExpectSame(**table, *cell, key, naive));
+    ASSERT_NO_FATAL_FAILURE(ExpectSame(**table, *cell, key, naive, HasQuantiles(key, naive.rows)));
     for (ColumnId id = 0; id < 2 + 40 * 5; ++id) {
       const auto stats = naive.stats.find(id);
       ASSERT_EQ((*table)->Measure(*cell, id),

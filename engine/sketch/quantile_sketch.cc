@@ -39,6 +39,53 @@ Interval IntervalOf(std::int32_t index) {
   return {static_cast<Uint128>(leading) << shift, Uint128{1} << shift};
 }
 
+// Whether a number is a multiple of 10^n without dividing: the low n bits tell about 2^n; for odd d, m is a multiple of d if and only
+// if m times the inverse of d modulo 2^64 is at most (2^64 - 1) / d (Granlund and Montgomery, 1994).
+struct MultipleTest {
+  std::uint64_t low_bits = 0, inverse = 1, quotient_max = ~std::uint64_t{0};
+  int twos = 0;
+  bool operator()(std::uint64_t m) const {
+    return (m & low_bits) == 0 && (m >> twos) * inverse <= quotient_max;
+  }
+};
+
+MultipleTest MultipleOfPower(int n) {
+  std::uint64_t five = 1;
+  for (int i = 0; i < n; ++i) five *= 5;
+  std::uint64_t inverse = five;  // right in 3 bits; each step of Newton's method doubles them
+  for (int i = 0; i < 5; ++i) inverse *= 2 - five * inverse;
+  return {(std::uint64_t{1} << n) - 1, inverse, ~std::uint64_t{0} / five, n};
+}
+
+std::uint64_t MagnitudeOf64(std::int64_t v) {
+  return v < 0 ? std::uint64_t{0} - static_cast<std::uint64_t>(v) : static_cast<std::uint64_t>(v);
+}
+
+// BucketOf(mantissa x factor) for factors of at least 2^7: the product of the two, both shifted to the top of their words, has its
+// eight leading bits in its upper word.
+class NarrowBuckets {
+ public:
+  static constexpr std::uint64_t kFactorMin = std::uint64_t{1} << kOctaveBits;
+  explicit NarrowBuckets(std::uint64_t factor)
+      : factor_(factor << __builtin_clzll(factor)), zeros_(__builtin_clzll(factor)) {}
+  std::int32_t operator()(std::int64_t mantissa) const {
+    if (mantissa == 0) return 0;
+    const std::uint64_t magnitude = MagnitudeOf64(mantissa);
+    const int zeros = __builtin_clzll(magnitude);
+    const auto high =
+        static_cast<std::uint64_t>((static_cast<Uint128>(magnitude << zeros) * factor_) >> 64);
+    const auto top = static_cast<int>(high >> 63);
+    constexpr int kShiftMax = 126 - kOctaveBits;
+    const std::int32_t index = ((kShiftMax - zeros - zeros_ + top) << kOctaveBits) +
+                               static_cast<std::int32_t>(high >> (63 - kOctaveBits - 1 + top));
+    return mantissa < 0 ? -index : index;
+  }
+
+ private:
+  std::uint64_t factor_;
+  int zeros_;
+};
+
 }  // namespace
 
 std::int32_t QuantileSketch::BucketOf(Int128 at_scale_18) {
@@ -80,6 +127,66 @@ void QuantileSketch::AddAtSumScale(Int128 v) {
   }
   values_.push_back(v);
   if (count_ > kQuantileExactMax && !exact_always_) BecomeHistogram();
+}
+
+// scale_max_ as if every value had been added by itself.
+void QuantileSketch::RaiseScale(std::span<const std::int64_t> mantissas, int scale) {
+  if (scale <= scale_max_) return;
+  MultipleTest no_raise = MultipleOfPower(scale - scale_max_);
+  for (const std::int64_t mantissa : mantissas) {
+    if (no_raise(MagnitudeOf64(mantissa))) continue;
+    std::int64_t rest = mantissa;
+    int lowest = scale;
+    for (; rest % 10 == 0; rest /= 10) --lowest;
+    scale_max_ = lowest;
+    if (lowest == scale) return;
+    no_raise = MultipleOfPower(scale - lowest);
+  }
+}
+
+void QuantileSketch::AddMany(std::span<const std::int64_t> mantissas, int scale) {
+  QUIPU_DCHECK(scale >= 0 && scale <= kSumScale);
+  if (mantissas.empty()) return;
+  RaiseScale(mantissas, scale);
+  std::int64_t low = mantissas[0], high = mantissas[0];
+  for (const std::int64_t mantissa : mantissas) {
+    low = std::min(low, mantissa);
+    high = std::max(high, mantissa);
+  }
+  const Int128 min = AtSumScale(low, scale), max = AtSumScale(high, scale);
+  min_ = count_ == 0 ? min : std::min(min_, min);
+  max_ = count_ == 0 ? max : std::max(max_, max);
+  count_ += mantissas.size();
+  if (exact() && (count_ <= kQuantileExactMax || exact_always_)) {
+    const auto factor = static_cast<Int128>(PowerOf10(kSumScale - scale));
+    for (const std::int64_t mantissa : mantissas) values_.push_back(mantissa * factor);
+    return;
+  }
+  if (exact()) BecomeHistogram();
+  const std::int32_t first = BucketOf(min), last = BucketOf(max);
+  if (!WindowCovers(first, last)) {
+    const auto slack = std::max(kWindowSlack, static_cast<std::int32_t>(buckets_.size() / 4));
+    GrowWindow(first - slack, last + slack);
+  }
+  CountInHistogram(mantissas, scale);
+}
+
+void QuantileSketch::CountInHistogram(std::span<const std::int64_t> mantissas, int scale) {
+  const auto factor = static_cast<std::uint64_t>(PowerOf10I64(kSumScale - scale));
+  std::uint64_t* const buckets = buckets_.data();
+  const std::int32_t first = first_bucket_;
+  if (factor < NarrowBuckets::kFactorMin) {
+    for (const std::int64_t mantissa : mantissas)
+      ++buckets[BucketOf(static_cast<Int128>(mantissa) * static_cast<Int128>(factor)) - first];
+    return;
+  }
+  const NarrowBuckets bucket_of(factor);
+  for (const std::int64_t mantissa : mantissas) ++buckets[bucket_of(mantissa) - first];
+}
+
+bool QuantileSketch::WindowCovers(std::int32_t low, std::int32_t high) const {
+  return !buckets_.empty() && low >= first_bucket_ &&
+         static_cast<std::size_t>(high - first_bucket_) < buckets_.size();
 }
 
 void QuantileSketch::AddToHistogram(std::int32_t bucket, std::uint64_t n) {
@@ -138,11 +245,11 @@ void QuantileSketch::Merge(const QuantileSketch& other) {
   max_ = std::max(max_, other.max_);
   if (exact()) BecomeHistogram();
   count_ += other.count_;
-  GrowWindow(BucketOf(other.min_), BucketOf(other.max_));
-  for (std::size_t i = 0; i < other.buckets_.size(); ++i) {
-    const std::uint64_t n = other.buckets_[i];
-    if (n != 0) AddToHistogram(other.first_bucket_ + static_cast<std::int32_t>(i), n);
-  }
+  const std::int32_t first = BucketOf(other.min_), last = BucketOf(other.max_);
+  GrowWindow(first, last);
+  const std::uint64_t* const from = other.buckets_.data() + (first - other.first_bucket_);
+  std::uint64_t* const to = buckets_.data() + (first - first_bucket_);
+  for (std::int32_t i = 0; i <= last - first; ++i) to[i] += from[i];
 }
 
 // Every value counted here is a multiple of 10^-scale_max: the middle of the first and the last such multiple in the bucket is

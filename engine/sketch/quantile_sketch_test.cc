@@ -197,6 +197,35 @@ TEST(QuantileSketch, AnyPartitionAndOrderGivesTheSameBytes) {
   }
 }
 
+TEST(QuantileSketch, AddManyIsAddOneByOne) {
+  const std::uint64_t seed = Seed();
+  SCOPED_TRACE("QUIPU_SEED=" + std::to_string(seed));
+  Random random(seed);
+  for (int round = 0; round < 200; ++round) {
+    QuantileSketch many, single;
+    for (std::uint64_t part = random.Below(6) + 1; part > 0; --part) {
+      const int scale = static_cast<int>(random.Below(19));
+      const std::int64_t zeros = PowerOf10I64(static_cast<int>(random.Below(8)));
+      std::vector<std::int64_t> mantissas(random.Below(1200));
+      for (std::int64_t& m : mantissas) {
+        m = static_cast<std::int64_t>(random.Next() >> random.Below(64));
+        if (random.Below(2) == 0) m = m / zeros * zeros;
+        if (random.Below(100) == 0) m = random.Below(2) == 0 ? INT64_MIN : INT64_MAX;
+      }
+      many.AddMany(mantissas, scale);
+      for (const std::int64_t m : mantissas) single.Add(m, scale);
+      ASSERT_EQ(many.count(), single.count());
+      ASSERT_EQ(many.exact(), single.exact());
+    }
+    ASSERT_EQ(Encoded(many), Encoded(single)) << "round " << round;
+    QuantileSketch merged;
+    merged.Merge(many);
+    merged.Merge(single);
+    single.Merge(many);
+    ASSERT_EQ(Encoded(merged), Encoded(single)) << "round " << round;
+  }
+}
+
 TEST(QuantileSketch, MergingWithItselfDoublesEveryCount) {
   QuantileSketch sketch;
   for (int i = 0; i < 1000; ++i) sketch.Add(i, 0);
