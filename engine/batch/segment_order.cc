@@ -1,12 +1,13 @@
 // Sorting rows into segment order. The (customer, service, time) of a batch usually span few bits once each field's minimum is taken
-// off (a month of microseconds is 42 bits), so the key mostly fits 64 bits and is sorted by radix; rows of equal key stay in
-// the order in which they came.
+// off (a month of microseconds is 42 bits). The uppermost 33 of them tell nearly all rows apart: they are sorted by radix in three
+// steps, 8 bytes a row with the row's number; the few neighbours that are equal so far are then compared in full.
 #include <algorithm>
 #include <array>
 #include <bit>
 #include <numeric>
 #include <utility>
 
+#include "base/check.h"
 #include "batch/row_batch.h"
 
 namespace quipu {
@@ -14,13 +15,10 @@ namespace {
 
 constexpr std::size_t kRadixRowsMin = 2048;  // below, comparing is faster than counting
 constexpr int kDigitBits = 11;
-constexpr std::size_t kDigits = std::size_t{1} << kDigitBits;
-
-template <class Key>
-struct Entry {
-  Key key;
-  std::uint32_t row;
-};
+constexpr int kDigits = 3;
+constexpr std::size_t kDigitValues = std::size_t{1} << kDigitBits;
+constexpr int kPrefixBits = kDigits * kDigitBits;
+constexpr int kRowBits = 64 - kPrefixBits;
 
 template <class T>
 struct Span {
@@ -35,57 +33,73 @@ Span<T> SpanOf(const std::vector<T>& values) {
   return {*low, static_cast<int>(std::bit_width(range))};
 }
 
+// Per row the uppermost bits of its key, at most kPrefixBits, and its number below.
 template <class Key>
-std::vector<Entry<Key>> MakeEntries(const RowBatch& batch, const Span<CustomerOrdinal>& customers,
-                                    const Span<ServiceOrdinal>& services,
-                                    const Span<TimeUs>& times) {
+std::vector<std::uint64_t> MakeEntries(const RowBatch& batch,
+                                       const Span<CustomerOrdinal>& customers,
+                                       const Span<ServiceOrdinal>& services,
+                                       const Span<TimeUs>& times) {
   // Shifts by the full width of a field only happen when the field above it spans no bits at all, so they are done in steps.
   const auto shifted = [](Key key, int bits) {
     return bits == 0 ? key : static_cast<Key>(static_cast<Key>(key << (bits - 1)) << 1);
   };
-  std::vector<Entry<Key>> entries(batch.size());
+  const int dropped = std::max(0, customers.bits + services.bits + times.bits - kPrefixBits);
+  std::vector<std::uint64_t> entries(batch.size());
   for (std::size_t i = 0; i < entries.size(); ++i) {
     Key key = batch.customers[i] - customers.low;
     key = shifted(key, services.bits) | (batch.services[i] - services.low);
     key = shifted(key, times.bits) |
           (static_cast<std::uint64_t>(batch.times[i]) - static_cast<std::uint64_t>(times.low));
-    entries[i] = {key, static_cast<std::uint32_t>(i)};
+    entries[i] = static_cast<std::uint64_t>(key >> dropped) << kRowBits | i;
   }
   return entries;
 }
 
 // Least significant digit first; a stable counting sort per digit, digits that all rows share are skipped.
-void RadixSort(std::vector<Entry<std::uint64_t>>* entries, int bits) {
-  std::vector<Entry<std::uint64_t>> other(entries->size());
-  for (int shift = 0; shift < bits; shift += kDigitBits) {
-    std::array<std::uint32_t, kDigits> starts{};
-    for (const auto& e : *entries) ++starts[(e.key >> shift) & (kDigits - 1)];
-    if (starts[(entries->front().key >> shift) & (kDigits - 1)] == entries->size()) continue;
-    std::exclusive_scan(starts.begin(), starts.end(), starts.begin(), std::uint32_t{0});
-    for (const auto& e : *entries) other[starts[(e.key >> shift) & (kDigits - 1)]++] = e;
+void RadixSort(std::vector<std::uint64_t>* entries) {
+  constexpr std::uint64_t kMask = kDigitValues - 1;
+  const auto shift_of = [](std::size_t digit) {
+    return kRowBits + static_cast<int>(digit) * kDigitBits;
+  };
+  std::array<std::array<std::uint32_t, kDigitValues>, kDigits> starts{};
+  for (const std::uint64_t e : *entries) {
+    for (std::size_t digit = 0; digit < kDigits; ++digit)
+      ++starts[digit][(e >> shift_of(digit)) & kMask];
+  }
+  std::vector<std::uint64_t> other(entries->size());
+  for (std::size_t digit = 0; digit < kDigits; ++digit) {
+    std::uint32_t* const next = starts[digit].data();
+    const int shift = shift_of(digit);
+    if (next[(entries->front() >> shift) & kMask] == entries->size()) continue;
+    std::exclusive_scan(next, next + kDigitValues, next, std::uint32_t{0});
+    std::uint64_t* const to = other.data();
+    for (const std::uint64_t e : *entries) to[next[(e >> shift) & kMask]++] = e;
     entries->swap(other);
   }
 }
 
-template <class Key>
-void SortByKey(std::vector<Entry<Key>>* entries, int bits) {
-  const auto less = [](const Entry<Key>& a, const Entry<Key>& b) { return a.key < b.key; };
-  if (std::is_sorted(entries->begin(), entries->end(), less)) return;
-  if constexpr (sizeof(Key) == sizeof(std::uint64_t)) {
-    if (entries->size() >= kRadixRowsMin) {
-      RadixSort(entries, bits);
-      return;
-    }
+void SortEntries(std::vector<std::uint64_t>* entries) {
+  if (std::is_sorted(entries->begin(), entries->end())) return;
+  if (entries->size() < kRadixRowsMin) {
+    std::sort(entries->begin(), entries->end());
+  } else {
+    RadixSort(entries);
   }
-  std::stable_sort(entries->begin(), entries->end(), less);
 }
 
-template <class Key>
-std::vector<std::uint32_t> OrderBy(std::vector<Entry<Key>> entries, int bits) {
-  SortByKey(&entries, bits);
-  std::vector<std::uint32_t> order(entries.size());
-  for (std::size_t i = 0; i < entries.size(); ++i) order[i] = entries[i].row;
-  return order;
+// Rows of equal prefix stand in order of arrival so far.
+void SortWithinPrefixes(const RowBatch& batch, const std::vector<std::uint64_t>& entries,
+                        std::vector<std::uint32_t>* order) {
+  const auto less = [&batch](std::uint32_t a, std::uint32_t b) {
+    return SegmentOrderLess(batch, a, batch, b);
+  };
+  for (std::size_t first = 0, last = 0; first < entries.size(); first = last) {
+    const std::uint64_t prefix = entries[first] >> kRowBits;
+    for (last = first + 1; last < entries.size() && entries[last] >> kRowBits == prefix;) ++last;
+    const auto begin = order->begin() + static_cast<std::ptrdiff_t>(first);
+    const auto end = order->begin() + static_cast<std::ptrdiff_t>(last);
+    if (!std::is_sorted(begin, end, less)) std::stable_sort(begin, end, less);
+  }
 }
 
 }  // namespace
@@ -98,13 +112,21 @@ bool SegmentOrderLess(const RowBatch& a, std::size_t row_a, const RowBatch& b, s
 
 std::vector<std::uint32_t> SegmentOrder(const RowBatch& batch) {
   if (batch.empty()) return {};
+  QUIPU_CHECK(batch.size() <= std::size_t{1} << kRowBits);
   const auto customers = SpanOf(batch.customers);
   const auto services = SpanOf(batch.services);
   const auto times = SpanOf(batch.times);
-  const int bits = customers.bits + services.bits + times.bits;
-  if (bits <= 64)
-    return OrderBy(MakeEntries<std::uint64_t>(batch, customers, services, times), bits);
-  return OrderBy(MakeEntries<Uint128>(batch, customers, services, times), bits);
+  const bool narrow = customers.bits + services.bits + times.bits <= 64;
+  std::vector<std::uint64_t> entries =
+      narrow ? MakeEntries<std::uint64_t>(batch, customers, services, times)
+             : MakeEntries<Uint128>(batch, customers, services, times);
+  SortEntries(&entries);
+  std::vector<std::uint32_t> order(entries.size());
+  constexpr std::uint64_t kRowMask = (std::uint64_t{1} << kRowBits) - 1;
+  for (std::size_t i = 0; i < entries.size(); ++i)
+    order[i] = static_cast<std::uint32_t>(entries[i] & kRowMask);
+  SortWithinPrefixes(batch, entries, &order);
+  return order;
 }
 
 }  // namespace quipu

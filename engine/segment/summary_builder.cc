@@ -41,44 +41,6 @@ constexpr std::size_t kSliceRowsMax = 65'536;
 /// The finest units whose values of all customers are kept.
 enum class Kept { kByHour, kByDay, kByMonth, kNothing };
 
-// The values of a span side by side, and what there is to know of them.
-struct GatheredSpan {
-  std::int64_t low = 0, high = 0;
-  Int128 sum = 0;
-
-  void Gather(const DecimalColumn& column, std::size_t slice_first,
-              std::span<const std::uint32_t> rows) {
-    if (buffer_.size() < rows.size()) buffer_.resize(rows.size());
-    const std::int64_t* const from = column.narrow.data() + slice_first;
-    std::int64_t* to = buffer_.data();
-    if (column.present.empty()) {
-      for (const std::uint32_t row : rows) *to++ = from[row];
-    } else {
-      const std::uint8_t* const present = column.present.data() + slice_first;
-      for (const std::uint32_t row : rows) {
-        *to = from[row];
-        to += present[row];
-      }
-    }
-    count_ = static_cast<std::size_t>(to - buffer_.data());
-    sum = 0;
-    low = INT64_MAX;
-    high = INT64_MIN;
-    for (const std::int64_t mantissa : mantissas()) {
-      sum += mantissa;
-      low = std::min(low, mantissa);
-      high = std::max(high, mantissa);
-    }
-  }
-  [[nodiscard]] std::span<const std::int64_t> mantissas() const {
-    return std::span(buffer_).first(count_);
-  }
-
- private:
-  std::vector<std::int64_t> buffer_;
-  std::size_t count_ = 0;
-};
-
 }  // namespace
 
 struct SummaryBuilder::State {
@@ -185,7 +147,7 @@ struct SummaryBuilder::State {
   std::vector<std::uint32_t> slice_hours,
       keys;  // of the rows; a key is slice service x hours_in_month + hour
   RowSpans grouped;
-  GatheredSpan gathered;
+  GatheredValues gathered;
 };
 
 // ---- Where things are.
@@ -298,9 +260,8 @@ void SummaryBuilder::State::AddSpanToAll(const RowBatch& rows, const RowSpans::S
     gathered.Gather(column, slice_first, span_rows);
     const std::span<const std::int64_t> mantissas = gathered.mantissas();
     if (mantissas.empty()) continue;  // a service gets no place for a measure that it never has
-    MeasureStats stats;
-    stats.AddMany(mantissas.size(), gathered.sum, gathered.low, gathered.high, column.scale);
-    ValueBin* const bin = MergeStats(stats, *service.cells, hour, PlaceOf(service, index));
+    ValueBin* const bin =
+        MergeStats(gathered.Stats(column.scale), *service.cells, hour, PlaceOf(service, index));
     if (bin != nullptr) bin->Add(mantissas, column.scale);
   }
 }

@@ -116,6 +116,36 @@ void OpenCell::Absorb(OpenCell* o) {
   }
 }
 
+void GatheredValues::Gather(const DecimalColumn& column, std::size_t base,
+                            std::span<const std::uint32_t> rows) {
+  if (buffer_.size() < rows.size()) buffer_.resize(rows.size());
+  const std::int64_t* const from = column.narrow.data() + base;
+  std::int64_t* to = buffer_.data();
+  if (column.present.empty()) {
+    for (const std::uint32_t row : rows) *to++ = from[row];
+  } else {
+    const std::uint8_t* const present = column.present.data() + base;
+    for (const std::uint32_t row : rows) {
+      *to = from[row];
+      to += present[row];
+    }
+  }
+  count_ = static_cast<std::size_t>(to - buffer_.data());
+}
+
+MeasureStats GatheredValues::Stats(int scale) const {
+  Int128 sum = 0;
+  std::int64_t low = INT64_MAX, high = INT64_MIN;
+  for (const std::int64_t mantissa : mantissas()) {
+    sum += mantissa;
+    low = std::min(low, mantissa);
+    high = std::max(high, mantissa);
+  }
+  MeasureStats stats;
+  stats.AddMany(count_, sum, low, high, scale);
+  return stats;
+}
+
 std::size_t ServiceCells::PlaceOf(std::size_t slot) {
   const auto [place, is_new] = places.emplace(slot, slots.size());
   if (is_new) slots.push_back(slot);

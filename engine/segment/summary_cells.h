@@ -107,6 +107,22 @@ struct ServiceCells {
   OpenCell kept;  ///< Only if values are kept by month.
 };
 
+/// The values of scattered rows of a narrow column side by side, and what there is to know of them.
+class GatheredValues {
+ public:
+  /// Values present in rows base + `rows`.
+  void Gather(const DecimalColumn& column, std::size_t base, std::span<const std::uint32_t> rows);
+  [[nodiscard]] std::span<const std::int64_t> mantissas() const {
+    return std::span(buffer_).first(count_);
+  }
+  /// Their statistics; there must be some.
+  [[nodiscard]] MeasureStats Stats(int scale) const;
+
+ private:
+  std::vector<std::int64_t> buffer_;
+  std::size_t count_ = 0;
+};
+
 /// Statistics of rows [first, last) of a column.
 MeasureStats StatsOf(const DecimalColumn& column, std::size_t first, std::size_t last);
 /// Adds the values of these rows.
