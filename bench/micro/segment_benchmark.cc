@@ -76,7 +76,7 @@ struct Month {
 void AddEvent(const Event& event, Interner* names, RowBatchBuilder* builder) {
   builder->BeginRow(names->Intern("customer", event.customer),
                     names->Intern("service", event.service), *event.time,
-                    IdentityHash(event.customer, event.source, event.id), event.id, event.source);
+                    MakeIdentity(event.customer, event.source, event.id), event.id, event.source);
   builder->AddMeasure(kQuantityColumn, event.quantity);
   if (event.cost) builder->AddMeasure(kCostColumn, *event.cost);
   for (const auto& [name, value] : event.measures)
@@ -113,7 +113,6 @@ std::unique_ptr<Month> MakeMonth(std::size_t rows) {
       month->keys.customers.push_back(from.customers[i]);
       month->keys.services.push_back(from.services[i]);
       month->keys.times.push_back(from.times[i]);
-      month->keys.identities.push_back(from.identities[i]);
     }
   }
   const std::vector<std::uint32_t> order = SegmentOrder(month->keys);
@@ -130,9 +129,9 @@ const Month& MonthOfRows(std::int64_t rows) {
 }
 
 void CountRows(benchmark::State& state) {
-  state.counters["ns_per_row"] =
-      benchmark::Counter(static_cast<double>(state.range(0)) * 1e-9,
-                         benchmark::Counter::kIsIterationInvariantRate | benchmark::Counter::kInvert);
+  state.counters["ns_per_row"] = benchmark::Counter(
+      static_cast<double>(state.range(0)) * 1e-9,
+      benchmark::Counter::kIsIterationInvariantRate | benchmark::Counter::kInvert);
 }
 
 void BM_SegmentOrder(benchmark::State& state) {
