@@ -66,9 +66,11 @@ void AddToBin(const DecimalColumn& column, std::size_t first, std::size_t last, 
 void ValueBin::Add(std::span<const std::int64_t> mantissas, int scale) {
   if (scale != scale_) Settle();
   scale_ = scale;
-  // An exact sketch takes twice the memory of waiting values: it ends as soon as it may.
-  const std::uint64_t exact = sketch_ != nullptr && sketch_->exact() ? sketch_->count() : 0;
-  if (exact + waiting_.size() + mantissas.size() > kQuantileExactMax) {
+  // An exact sketch takes twice the memory of waiting values: it ends as soon as it may. Beside a histogram fewer values wait.
+  const bool is_histogram = sketch_ != nullptr && !sketch_->exact();
+  const std::uint64_t in_sketch = sketch_ != nullptr && !is_histogram ? sketch_->count() : 0;
+  const std::uint64_t values_max = is_histogram ? kQuantileExactMax / 2 : kQuantileExactMax;
+  if (in_sketch + waiting_.size() + mantissas.size() > values_max) {
     Settle();
     Sketch().AddMany(mantissas, scale);
   } else {
