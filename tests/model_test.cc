@@ -1,4 +1,4 @@
-// The engine against the oracle: random operations (ingest, seal, compact, restart, power cut,
+// The engine against the oracle: random operations (ingest, seal, compact, erase, restart, power cut,
 // questions, paging) over many option sets, on surroundings that check the order of writes and
 // forget what was not synced. Every question is asked twice, with and without summaries; both
 // answers must be byte-identical and agree with the oracle.
@@ -72,6 +72,15 @@ class Surroundings {
     // First: what the manifest holds from now on, no later file operation may contradict.
     kv_.PowerCut(random);
     memory_.PowerCut(random, static_cast<int>(random.Below(101)));
+  }
+
+  /// What a power cut left behind stands in the way of an erasure until somebody removes it.
+  void EmptyQuarantine() {
+    Vfs* const vfs = real_ ? Vfs::Posix() : static_cast<Vfs*>(&memory_);
+    const std::string folder = (real_ ? folder_ + "/store" : "/store") + std::string("/quarantine");
+    const auto names = vfs->List(folder);
+    QUIPU_CHECK(names.has_value());
+    for (const std::string& name : *names) QUIPU_CHECK(vfs->Unlink(JoinPath(folder, name)).ok());
   }
 
   ManualClock& clock() { return clock_; }
@@ -183,6 +192,7 @@ class World {
     }
     if (kind < 53) return Restart();
     if (kind < 56) return surroundings_.real() ? Restart() : PowerCut();
+    if (kind < 59) return Erase();
     if (kind < 94) return Ask();
     Page();
   }
@@ -295,6 +305,36 @@ class World {
     ASSERT_FALSE(reply.has_value());
     EXPECT_EQ(reply.error().code(), StatusCode::kInvalidArgument);
     EXPECT_EQ(AsOf(), before);
+  }
+
+  // ---- erasure
+
+  /// From the call on everything is as if there had been no event of the customer, whatever is done with the bytes and when.
+  void Erase() {
+    const std::string customer =
+        sent_.empty() ? "nobody" : sent_[work_.Below(sent_.size())].customer;
+    const auto erased = db_->Erase(customer);
+    const std::size_t events = oracle_.Erase(customer);
+    if (!erased) {  // not even a name: all of its events were duplicates or forgotten by a power cut
+      ASSERT_EQ(erased.error().code(), StatusCode::kNotFound) << erased.error().ToString();
+      ASSERT_EQ(events, 0u);
+      return;
+    }
+    durable_seq_ = AsOf();
+    CheckCount();
+    ASSERT_NO_FATAL_FAILURE(Ask());
+    if (work_.Chance(50)) FinishErasures();
+  }
+
+  void FinishErasures() {
+    surroundings_.EmptyQuarantine();
+    const Status status = db_->FinishErasures();
+    ASSERT_TRUE(status.ok()) << status.ToString();
+    const auto erasures = db_->Erasures();
+    ASSERT_TRUE(erasures.has_value());
+    for (const ErasureInfo& e : *erasures)
+      EXPECT_TRUE(e.done.has_value()) << "erasure " << e.id << " waits for " << e.waits_for;
+    CheckCount();
   }
 
   // ---- restarts
@@ -413,7 +453,7 @@ class World {
   void CheckEverything() {
     ASSERT_NO_FATAL_FAILURE(CheckCount());
     ASSERT_TRUE(db_->Compact().ok());
-    ASSERT_NO_FATAL_FAILURE(CheckCount());
+    ASSERT_NO_FATAL_FAILURE(FinishErasures());
     const auto report = db_->Verify();
     ASSERT_TRUE(report.has_value()) << report.error().ToString();
     for (const VerifyProblem& p : report->problems) ADD_FAILURE() << p.place << ": " << p.message;

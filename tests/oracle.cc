@@ -447,6 +447,10 @@ std::vector<Outcome> Oracle::Ingest(const std::vector<Fact>& facts, std::uint64_
   return outcomes;
 }
 
+std::size_t Oracle::Erase(const std::string& customer) {
+  return std::erase_if(facts_, [&](const auto& fact) { return fact.second.customer == customer; });
+}
+
 void Oracle::ForgetAfter(std::uint64_t seq) {
   std::erase_if(facts_, [&](const auto& entry) { return entry.second.seq > seq; });
 }

@@ -84,6 +84,8 @@ class Oracle {
   /// Decides the outcome of each fact, as Ingest would; accepted ones are kept as stored by commit
   /// `seq`.
   std::vector<Outcome> Ingest(const std::vector<Fact>& facts, std::uint64_t seq);
+  /// Everything of the customer is gone; returns how many events that were.
+  std::size_t Erase(const std::string& customer);
   /// A power cut took the commits after this one.
   void ForgetAfter(std::uint64_t seq);
   /// kOutOfRange if a sum does not fit.

@@ -1,6 +1,8 @@
 #include "quipu/database.h"
 
 #include <algorithm>
+#include <chrono>
+#include <thread>
 
 #include "base/check.h"
 #include "db/database_impl.h"
@@ -14,6 +16,9 @@ namespace {
 
 /// How long the upkeep thread sleeps when nothing happens: the precision of Options::seal_after_ms.
 constexpr std::int64_t kUpkeepPollUs = 100'000;
+/// How long FinishErasures waits for readers of dropped files (a query, a thread that looks at a view): a second in all.
+constexpr std::chrono::milliseconds kReaderWait(10);
+constexpr int kReaderWaitsMax = 100;
 /// After a failed seal or merge.
 constexpr std::int64_t kRetryPauseMinUs = kSecondUs;
 constexpr std::int64_t kRetryPauseMaxUs = 60 * kSecondUs;
@@ -21,7 +26,13 @@ constexpr std::int64_t kRetryPauseMaxUs = 60 * kSecondUs;
 }  // namespace
 
 Database::Impl::Impl(std::unique_ptr<Store> store, std::uint64_t random_seed)
-    : store_(std::move(store)), committer_(std::make_unique<Committer>(store_.get(), random_seed)) {
+    : store_(std::move(store)),
+      committer_(std::make_unique<Committer>(store_.get(), random_seed)),
+      erasure_(store_.get(),
+               {[this] { return Seal(); },
+                [this](const std::function<Status()>& task) {
+                  return committer_->RunBetweenCommits([&](KvBatch*) { return task(); });
+                }}) {
   if (store_->options().background_upkeep) upkeep_ = std::thread([this] { RunUpkeep(); });
 }
 
@@ -54,7 +65,7 @@ bool Database::Impl::ShouldSeal(const View& view) const {
   return view.hot_bytes() >= seal_bytes || age_us >= std::int64_t{options.seal_after_ms} * 1000;
 }
 
-bool Database::Impl::UpkeepStep() { return SealIfDue() || MergeIfDue(); }
+bool Database::Impl::UpkeepStep() { return SealIfDue() || EraseIfDue() || MergeIfDue(); }
 
 bool Database::Impl::SealIfDue() {
   if (!ShouldSeal(*store_->view()) || store_->clock()->MonotonicUs() < seal_retry_.again_us)
@@ -77,6 +88,62 @@ bool Database::Impl::CheckStep(const char* what, const Status& status, Retry* re
                                     std::to_string(retry->pause_us / kSecondUs) +
                                     " s: " + status.ToString());
   return false;
+}
+
+bool Database::Impl::EraseIfDue() {
+  if (store_->view()->erased.empty() || store_->clock()->MonotonicUs() < erase_retry_.again_us)
+    return false;
+  const std::unique_lock lock(merge_mutex_, std::try_to_lock);
+  if (!lock.owns_lock()) return false;  // a request is merging or erasing
+  const auto outcome = erasure_.Step([this](std::uint64_t) {
+    (void)SealIfDue();
+    return !closing_.load();
+  });
+  if (!outcome && outcome.error().code() == StatusCode::kCancelled) return false;
+  if (!outcome) return CheckStep("erasing", outcome.error(), &erase_retry_);
+  if (*outcome == ErasureJob::Outcome::kReaders && erase_retry_.pause_us == 0) {
+    erase_retry_.pause_us = kUpkeepPollUs;  // most are gone in a moment
+    erase_retry_.again_us = store_->clock()->MonotonicUs() + kUpkeepPollUs;
+    return false;
+  }
+  if (*outcome != ErasureJob::Outcome::kWaits && *outcome != ErasureJob::Outcome::kReaders)
+    return CheckStep("erasing", Status(), &erase_retry_);
+  if (erase_retry_.pause_us <= kUpkeepPollUs)
+    store_->Log(LogLevel::kWarning, "an erasure waits for " + erasure_.waits_for());
+  erase_retry_.pause_us = std::clamp(erase_retry_.pause_us * 2, kRetryPauseMinUs, kRetryPauseMaxUs);
+  erase_retry_.again_us = store_->clock()->MonotonicUs() + erase_retry_.pause_us;
+  return false;
+}
+
+Result<ErasureInfo> Database::Impl::Erase(std::string_view customer) {
+  ErasureRecord record;
+  QUIPU_TRY(committer_->RunBetweenCommits([&](KvBatch* names) -> Status {
+    QUIPU_TRY_ASSIGN(record, store_->EraseCustomer(customer, names));
+    return {};
+  }));
+  const std::vector<ErasureInfo> list = Erasures();
+  const auto mine = std::find_if(list.begin(), list.end(),
+                                 [&](const ErasureInfo& info) { return info.id == record.id; });
+  QUIPU_CHECK(mine != list.end());
+  return *mine;
+}
+
+Status Database::Impl::FinishErasures(const Progress& progress) {
+  for (int waits = 0;;) {
+    std::unique_lock lock(merge_mutex_);
+    const std::uint64_t total = store_->view()->totals.rows;
+    QUIPU_TRY_ASSIGN(const auto outcome, erasure_.Step([&](std::uint64_t rows) {
+      return !closing_.load() && (!progress || progress(std::min(rows, total), total));
+    }));
+    if (outcome == ErasureJob::Outcome::kMore) continue;
+    if (outcome != ErasureJob::Outcome::kReaders || ++waits > kReaderWaitsMax) return {};
+    lock.unlock();
+    std::this_thread::sleep_for(kReaderWait);
+  }
+}
+
+std::vector<ErasureInfo> Database::Impl::Erasures() const {
+  return ListErasures(*store_, erasure_.waits_for());
 }
 
 bool Database::Impl::MergeIfDue() {
@@ -187,6 +254,21 @@ Status Database::Compact(const Progress& progress) {
 Result<VerifyReport> Database::Verify(const Progress& progress) const {
   QUIPU_TRY(impl_->CheckOpen());
   return VerifyStore(impl_->store(), progress);
+}
+
+Result<ErasureInfo> Database::Erase(std::string_view customer) {
+  QUIPU_TRY(impl_->CheckOpen());
+  return impl_->Erase(customer);
+}
+
+Status Database::FinishErasures(const Progress& progress) {
+  QUIPU_TRY(impl_->CheckOpen());
+  return impl_->FinishErasures(progress);
+}
+
+Result<std::vector<ErasureInfo>> Database::Erasures() const {
+  QUIPU_TRY(impl_->CheckOpen());
+  return impl_->Erasures();
 }
 
 Result<std::vector<PartitionInfo>> Database::Partitions(bool by_customer) const {

@@ -19,6 +19,7 @@
 #include "ingest/committer.h"
 #include "quipu/database.h"
 #include "store/store.h"
+#include "upkeep/erase.h"
 
 namespace quipu {
 
@@ -35,6 +36,9 @@ class Database::Impl {
 
   Status Seal();
   Status Compact(const Progress& progress);
+  Result<ErasureInfo> Erase(std::string_view customer);
+  Status FinishErasures(const Progress& progress);
+  [[nodiscard]] std::vector<ErasureInfo> Erasures() const;
   [[nodiscard]] Result<std::vector<PartitionInfo>> Partitions(bool by_customer) const;
   [[nodiscard]] Result<StoreInfo> Info() const;
   Status Close();
@@ -50,16 +54,18 @@ class Database::Impl {
   };
   bool CheckStep(const char* what, const Status& status, Retry* retry);
   bool SealIfDue();
+  bool EraseIfDue();
   bool MergeIfDue();
   [[nodiscard]] bool ShouldSeal(const View& view) const;
 
   std::unique_ptr<Store> store_;
   std::unique_ptr<Committer> committer_;
-  std::mutex merge_mutex_;  // held while merging; before seal_mutex_
+  ErasureJob erasure_;      // by merge_mutex_
+  std::mutex merge_mutex_;  // held while merging or erasing; before seal_mutex_
   std::mutex seal_mutex_;   // held while sealing
   std::atomic<bool> closing_{false};
   // The upkeep thread's own.
-  Retry seal_retry_, merge_retry_;
+  Retry seal_retry_, erase_retry_, merge_retry_;
   std::set<std::uint64_t> unmergeable_;  // segments of merges that failed for good
   std::thread upkeep_;
 };

@@ -1,6 +1,7 @@
 // What is stored: partitions (month x customer) and the store as a whole, read off one view.
 #include <algorithm>
 #include <map>
+#include <span>
 
 #include "base/calendar.h"
 #include "base/check.h"
@@ -16,13 +17,17 @@ std::uint64_t Share(std::uint64_t bytes, std::uint64_t part, std::uint64_t whole
   return static_cast<std::uint64_t>(static_cast<Uint128>(bytes) * part / whole);
 }
 
-Status AddSegment(const SegmentReader& segment, const Catalogue& catalogue, bool by_customer,
+Status AddSegment(const SegmentReader& segment, const Catalogue& catalogue,
+                  std::span<const CustomerOrdinal> erased, bool by_customer,
                   std::map<PartitionKey, PartitionInfo>* partitions) {
   const SegmentMeta& meta = segment.meta();
   if (!by_customer) {
+    QUIPU_TRY_ASSIGN(const std::uint64_t hidden, ErasedRows(segment, erased));
+    const std::uint64_t rows = meta.totals.rows - hidden;
+    if (rows == 0) return {};
     PartitionInfo& p = (*partitions)[{meta.spec.month, ""}];
-    p.rows += meta.totals.rows;
-    p.bytes += meta.file_bytes;
+    p.rows += rows;
+    p.bytes += Share(meta.file_bytes, rows, meta.totals.rows);
     ++p.segments;
     return {};
   }
@@ -32,6 +37,7 @@ Status AddSegment(const SegmentReader& segment, const Catalogue& catalogue, bool
     std::uint64_t rows = 0;
     const CustomerOrdinal customer = runs[i].customer;
     for (; i < runs.size() && runs[i].customer == customer; ++i) rows += runs[i].rows;
+    if (IsErased(erased, customer)) continue;
     PartitionInfo& p = (*partitions)[{meta.spec.month, std::string(catalogue.Customer(customer))}];
     p.rows += rows;
     p.bytes += Share(meta.file_bytes, rows, meta.totals.rows);
@@ -40,11 +46,14 @@ Status AddSegment(const SegmentReader& segment, const Catalogue& catalogue, bool
   return {};
 }
 
-void AddHotBatch(const RowBatch& rows, const Catalogue& catalogue, bool by_customer,
+void AddHotBatch(const RowBatch& rows, const Catalogue& catalogue,
+                 std::span<const CustomerOrdinal> erased, bool by_customer,
                  std::map<PartitionKey, PartitionInfo>* partitions) {
   std::map<std::pair<MonthIndex, CustomerOrdinal>, std::uint64_t> counts;
-  for (std::size_t i = 0; i < rows.size(); ++i)
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    if (IsErased(erased, rows.customers[i])) continue;
     ++counts[{MonthOf(rows.times[i]), by_customer ? rows.customers[i] : 0}];
+  }
   for (const auto& [key, count] : counts) {
     const std::string customer(by_customer ? catalogue.Customer(key.second) : std::string_view());
     PartitionInfo& p = (*partitions)[{key.first, customer}];
@@ -68,10 +77,10 @@ Result<std::vector<PartitionInfo>> Database::Impl::Partitions(bool by_customer) 
   const ViewPtr view = store_->view();
   std::map<PartitionKey, PartitionInfo> partitions;
   for (const SegmentPtr& segment : view->segments) {
-    QUIPU_TRY(AddSegment(*segment, store_->catalogue(), by_customer, &partitions));
+    QUIPU_TRY(AddSegment(*segment, store_->catalogue(), view->erased, by_customer, &partitions));
   }
   for (const HotBatchPtr& batch : view->hot)
-    AddHotBatch(batch->rows, store_->catalogue(), by_customer, &partitions);
+    AddHotBatch(batch->rows, store_->catalogue(), view->erased, by_customer, &partitions);
   std::vector<PartitionInfo> list;
   for (auto& [key, info] : partitions) {
     info.month = MonthText(key.first);
@@ -89,8 +98,9 @@ Result<StoreInfo> Database::Impl::Info() const {
   info.store_id = UuidText(store_->store_id().high, store_->store_id().low);
   info.format_version = kStoreFormatVersion;
   info.as_of = view->as_of;
-  info.events = view->totals.rows;
-  info.hot_events = view->hot_rows();
+  QUIPU_TRY_ASSIGN(const std::uint64_t hidden, ErasedRows(*view));
+  info.events = view->totals.rows - hidden;
+  info.hot_events = view->hot_rows() - ErasedHotRows(*view);
   info.hot_bytes = view->hot_bytes();
   info.segments = view->segments.size();
   bool first = true;
@@ -101,10 +111,13 @@ Result<StoreInfo> Database::Impl::Info() const {
   };
   for (const SegmentPtr& segment : view->segments) {
     info.segment_bytes += segment->meta().file_bytes;
-    widen(segment->meta().time_min, segment->meta().time_max);
+    QUIPU_TRY_ASSIGN(const auto bounds, VisibleBounds(*segment, view->erased));
+    if (bounds) widen(bounds->min, bounds->max);
   }
-  for (const HotBatchPtr& batch : view->hot) widen(batch->time_min, batch->time_max);
-  info.customers = catalogue.size(NameKind::kCustomer);
+  for (const HotBatchPtr& batch : view->hot) {
+    if (const auto bounds = VisibleBounds(*batch, view->erased)) widen(bounds->min, bounds->max);
+  }
+  info.customers = catalogue.live(NameKind::kCustomer);
   info.services = SortedNames(catalogue, NameKind::kService, 0);
   info.dimensions = SortedNames(catalogue, NameKind::kDimension, 0);
   info.measures = SortedNames(catalogue, NameKind::kMeasure, kFirstUserMeasure);

@@ -220,20 +220,55 @@ Status Committer::Stop() {
   return unsynced_ ? store_->SyncNow() : Status();
 }
 
+Status Committer::RunBetweenCommits(const std::function<Status(KvBatch* names)>& task) {
+  std::mutex mutex;
+  std::condition_variable answered;
+  std::optional<Status> answer;
+  const auto run = [&] {
+    Status status = task(&pending_names_);
+    const std::lock_guard lock(mutex);
+    answer = std::move(status);
+    answered.notify_one();
+  };
+  {
+    const std::lock_guard lock(mutex_);
+    if (stopping_) return Status::Cancelled("the store is being closed");
+    tasks_.emplace_back(run);
+    work_.notify_one();
+  }
+  std::unique_lock lock(mutex);
+  answered.wait(lock, [&] { return answer.has_value(); });
+  return std::move(*answer);
+}
+
 void Committer::Run() {
   for (;;) {
     std::vector<Request> requests = TakeGroup();
-    if (requests.empty()) return;
-    CommitGroup(std::move(requests));
-    SyncIfDue();
+    RunTasks();
+    if (!requests.empty()) {
+      CommitGroup(std::move(requests));
+      SyncIfDue();
+      continue;
+    }
+    const std::lock_guard lock(mutex_);
+    if (stopping_ && queue_.empty() && tasks_.empty()) return;
   }
 }
 
-/// Waits for work; an empty answer means stop.
+void Committer::RunTasks() {
+  std::deque<std::function<void()>> tasks;
+  {
+    const std::lock_guard lock(mutex_);
+    tasks.swap(tasks_);
+  }
+  for (const std::function<void()>& task : tasks) task();
+}
+
+/// Waits for work; none if there are only tasks, or if it is time to stop.
 std::vector<Committer::Request> Committer::TakeGroup() {
   const auto interval = std::chrono::milliseconds(store_->options().sync_interval_ms);
   std::unique_lock lock(mutex_);
-  while (queue_.empty() && !stopping_) {
+  while (queue_.empty() && tasks_.empty() && !stopping_) {
     if (unsynced_ &&
         store_->write_error()
             .ok()) {  // interval mode: the last commits must not wait for the next ones

@@ -46,6 +46,9 @@ class Committer {
   Status Submit(EventBatch batch, IngestDone done);
   /// Submits without copying and waits for the reply.
   Result<IngestReply> SubmitAndWait(const EventBatch& batch);
+  /// Runs `task` between two commits, when no batch is under way, and waits for it. `names` are rows of catalogue names that no commit has
+  /// taken yet: a task that makes them durable empties it. kCancelled once the committer stops.
+  Status RunBetweenCommits(const std::function<Status(KvBatch* names)>& task);
   /// Refuses new batches (kCancelled), finishes the queued ones, syncs.
   Status Stop();
 
@@ -63,6 +66,7 @@ class Committer {
   Status WaitForRoom(std::unique_lock<std::mutex>& lock, std::size_t bytes);
   void Run();
   std::vector<Request> TakeGroup();
+  void RunTasks();
   void CommitGroup(std::vector<Request> requests);
   Status Prepare(Group* group);
   Status PrepareBatch(Group* group, std::size_t request);
@@ -84,6 +88,7 @@ class Committer {
   std::mutex mutex_;  // guards everything below
   std::condition_variable work_, room_;
   std::deque<Request> queue_;
+  std::deque<std::function<void()>> tasks_;  // of RunBetweenCommits
   std::uint64_t queued_bytes_ = 0;
   bool stopping_ = false;
   std::thread thread_;

@@ -33,6 +33,7 @@ class CountingKv final : public KvStore {
   Status Scan(KvSpace space, std::string_view from, const Visitor& visit) const override {
     return below_->Scan(space, from, visit);
   }
+  Status Purge() override { return below_->Purge(); }
   Status Close() override { return below_->Close(); }
 
  private:

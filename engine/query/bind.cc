@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/check.h"
+#include "store/erasure.h"
 
 namespace quipu {
 namespace {
@@ -31,6 +32,7 @@ class Binder {
   Binder(const View& view, const Catalogue& catalogue, const QuerySpec& spec, BoundQuery* out)
       : view_(view), catalogue_(catalogue), spec_(spec), out_(out) {
     out_->spec = &spec;
+    out_->erased = view.erased;
   }
 
   Status Scope() {
@@ -40,7 +42,7 @@ class Binder {
       return Status::InvalidArgument("from (" + FormatTime(*spec_.from) + ") is after to (" +
                                      FormatTime(*spec_.to) + ")");
     }
-    TimeRange();
+    QUIPU_TRY(TimeRange());
     for (const Filter& f : spec_.filters) QUIPU_TRY(BindFilter(f));
     return {};
   }
@@ -112,11 +114,14 @@ class Binder {
     }
     std::sort(out->begin(), out->end());
     out->erase(std::unique(out->begin(), out->end()), out->end());
+    if (kind == NameKind::kCustomer) {  // a name may be looked up while its erasure is made visible
+      std::erase_if(*out, [&](std::uint32_t c) { return IsErased(view_.erased, c); });
+    }
     if (!*all && out->empty()) out_->empty = true;
   }
 
-  /// The asked range, cut to what the view holds.
-  void TimeRange() {
+  /// The asked range, cut to what the view shows.
+  Status TimeRange() {
     bool any = false;
     TimeUs low = 0;
     TimeUs high = 0;
@@ -125,15 +130,19 @@ class Binder {
       high = any ? std::max(high, max) : max;
       any = true;
     };
-    for (const SegmentPtr& s : view_.segments) widen(s->meta().time_min, s->meta().time_max);
+    for (const SegmentPtr& s : view_.segments) {
+      QUIPU_TRY_ASSIGN(const auto bounds, VisibleBounds(*s, view_.erased));
+      if (bounds) widen(bounds->min, bounds->max);
+    }
     for (const HotBatchPtr& b : view_.hot) {
-      if (!b->rows.empty()) widen(b->time_min, b->time_max);
+      if (const auto bounds = VisibleBounds(*b, view_.erased)) widen(bounds->min, bounds->max);
     }
     out_->from = any ? low : 0;
     out_->to = any ? high + 1 : 0;
     if (spec_.from) out_->from = std::max(out_->from, *spec_.from);
     if (spec_.to) out_->to = std::min(out_->to, *spec_.to);
     if (out_->from >= out_->to) out_->empty = true;
+    return {};
   }
 
   /// `what` says in a refusal what the name was wanted for.
@@ -303,7 +312,8 @@ bool BoundQuery::WantsService(ServiceOrdinal s) const {
 }
 
 bool BoundQuery::WantsCustomer(CustomerOrdinal c) const {
-  return all_customers || std::binary_search(customers.begin(), customers.end(), c);
+  if (all_customers) return !IsErased(erased, c);
+  return std::binary_search(customers.begin(), customers.end(), c);
 }
 
 Status BindScope(const View& view, const Catalogue& catalogue, const QuerySpec& spec,

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -57,11 +58,12 @@ struct BoundQuery {
   const QuerySpec* spec = nullptr;
   bool empty = false;  ///< Certain to match no event.
   bool all_customers = true, all_services = true;
-  std::vector<CustomerOrdinal> customers;  ///< Sorted; unless all_customers.
-  std::vector<ServiceOrdinal> services;    ///< Sorted; unless all_services.
-  TimeUs from = 0, to = 0;                 ///< Half open, within the view's own bounds.
-  std::optional<Windower> windower;        ///< Set by Bind.
-  std::vector<TimeUs> windows;             ///< Starts of the windows that touch [from, to).
+  std::vector<CustomerOrdinal> customers;   ///< Sorted; unless all_customers.
+  std::span<const CustomerOrdinal> erased;  ///< Of the view; none of them is in `customers`.
+  std::vector<ServiceOrdinal> services;     ///< Sorted; unless all_services.
+  TimeUs from = 0, to = 0;                  ///< Half open, within the view's own bounds.
+  std::optional<Windower> windower;         ///< Set by Bind.
+  std::vector<TimeUs> windows;              ///< Starts of the windows that touch [from, to).
   std::vector<Field> group_by;
   std::vector<std::size_t>
       group_slots;  ///< For each dimension in group_by its index in `dimensions`.

@@ -4,6 +4,7 @@
 #include <unordered_map>
 
 #include "base/check.h"
+#include "store/erasure.h"
 
 namespace quipu {
 namespace {
@@ -159,10 +160,14 @@ class SegmentPlanner {
     if (query_.empty || from_ >= to_) return std::move(plan_);
     if (!query_.cells_allowed) {
       QUIPU_TRY(PlanRaw());
-    } else if (query_.all_customers && !query_.groups_by_customer) {
-      QUIPU_TRY(PlanAllCustomers());
     } else {
-      QUIPU_TRY(PlanByCustomer());
+      // Cells of all customers count the erased ones, too.
+      QUIPU_TRY_ASSIGN(const bool hides, HoldsAny(segment_, query_.erased));
+      if (query_.all_customers && !query_.groups_by_customer && !hides) {
+        QUIPU_TRY(PlanAllCustomers());
+      } else {
+        QUIPU_TRY(PlanByCustomer());
+      }
     }
     return std::move(plan_);
   }
@@ -229,7 +234,7 @@ class SegmentPlanner {
     QUIPU_TRY_ASSIGN(const Directory* directory, segment_.directory());
     if (query_.all_customers) {
       for (const Run& run : directory->runs()) {
-        if (query_.WantsService(run.service)) visit(run);
+        if (query_.WantsService(run.service) && !IsErased(query_.erased, run.customer)) visit(run);
       }
       return {};
     }

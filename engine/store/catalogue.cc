@@ -1,5 +1,6 @@
 #include "store/catalogue.h"
 
+#include <algorithm>
 #include <mutex>
 
 #include "base/check.h"
@@ -38,7 +39,7 @@ void Catalogue::Append(Kind* kind, std::string_view name) {
   kind->ordinals.emplace(stored, static_cast<std::uint32_t>(kind->names.size() - 1));
 }
 
-Status Catalogue::Load(const KvStore& kv) {
+Status Catalogue::Load(const KvStore& kv, std::span<const std::uint32_t> erased) {
   const std::unique_lock lock(mutex_);
   Reset();
   return kv.Scan(KvSpace::kMeta, kNameKeyPrefix,
@@ -47,11 +48,12 @@ Status Catalogue::Load(const KvStore& kv) {
                      *stop = true;
                      return {};
                    }
-                   return LoadRow(key, name);
+                   return LoadRow(key, name, erased);
                  });
 }
 
-Status Catalogue::LoadRow(std::string_view key, std::string_view name) {
+Status Catalogue::LoadRow(std::string_view key, std::string_view name,
+                          std::span<const std::uint32_t> erased) {
   const std::optional<NameKey> parsed = ParseNameKey(key);
   if (!parsed || parsed->kind >= kNameKinds) {
     return Status::Corruption("catalogue: a key is malformed: 0x" + HexText(key));
@@ -63,6 +65,11 @@ Status Catalogue::LoadRow(std::string_view key, std::string_view name) {
   if (parsed->ordinal != kind.names.size() || parsed->ordinal >= NamesMax(which)) {
     return Status::Corruption("catalogue: " + row + "expected ordinal " +
                               std::to_string(kind.names.size()) + ", names are missing");
+  }
+  if (which == NameKind::kCustomer &&
+      (name.empty() || std::binary_search(erased.begin(), erased.end(), parsed->ordinal))) {
+    kind.names.emplace_back(name);  // erased: keeps its place, is found under no name
+    return {};
   }
   if (name.empty()) return Status::Corruption("catalogue: " + row + "the name is empty");
   if (kind.ordinals.contains(name)) {
@@ -101,6 +108,14 @@ Result<std::uint32_t> Catalogue::Intern(NameKind kind, std::string_view name, Kv
   return ordinal;
 }
 
+void Catalogue::Forget(std::uint32_t customer) {
+  const std::unique_lock lock(mutex_);
+  Kind& customers = kinds_[static_cast<std::size_t>(NameKind::kCustomer)];
+  const auto it = customers.ordinals.find(customers.names[customer]);
+  QUIPU_CHECK(it != customers.ordinals.end() && it->second == customer);
+  customers.ordinals.erase(it);
+}
+
 std::string_view Catalogue::NameOf(NameKind kind, std::uint32_t ordinal) const {
   const std::shared_lock lock(mutex_);
   const Kind& k = kinds_[static_cast<std::size_t>(kind)];
@@ -110,6 +125,11 @@ std::string_view Catalogue::NameOf(NameKind kind, std::uint32_t ordinal) const {
 std::uint32_t Catalogue::size(NameKind kind) const {
   const std::shared_lock lock(mutex_);
   return static_cast<std::uint32_t>(kinds_[static_cast<std::size_t>(kind)].names.size());
+}
+
+std::uint32_t Catalogue::live(NameKind kind) const {
+  const std::shared_lock lock(mutex_);
+  return static_cast<std::uint32_t>(kinds_[static_cast<std::size_t>(kind)].ordinals.size());
 }
 
 }  // namespace quipu

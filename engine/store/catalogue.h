@@ -1,6 +1,9 @@
 // Catalogue: names to ordinals and back, durable in KvSpace::kMeta. Ordinals are dense, given at first sight and never reused; a
 // new name travels in the same KvBatch as the commit that uses it first. An Intern cannot be taken back: its row must go into the next
 // Commit even if the batch that wanted it is dropped (else the next new name would leave a gap, which Load refuses).
+//
+// An erased customer keeps its ordinal and loses its name: Forget takes the way from the name to the ordinal, so that the name is as
+// good as new; once nothing is stored of it the name's row becomes empty (erasure.h).
 #pragma once
 
 #include <array>
@@ -8,6 +11,7 @@
 #include <deque>
 #include <optional>
 #include <shared_mutex>
+#include <span>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -36,14 +40,21 @@ class Catalogue final : public Names {
  public:
   Catalogue();
   /// Reads every name. kCorruption on gaps or repeats.
-  Status Load(const KvStore& kv);
+  /// `erased` (ascending) are customers whose erasure is under way: their names lead nowhere.
+  Status Load(const KvStore& kv, std::span<const std::uint32_t> erased = {});
 
   [[nodiscard]] std::optional<std::uint32_t> Find(NameKind kind, std::string_view name) const;
   /// The ordinal of `name`, a new one if need be (then its row is put into `batch`). kExhausted at the bounds. Committer only.
   Result<std::uint32_t> Intern(NameKind kind, std::string_view name, KvBatch* batch);
-  /// "" for an unknown ordinal (no name is empty).
+  /// The name of this customer no longer leads to it. Views of the name stay valid: it is gone from memory when the store is closed.
+  /// Committer only, once, after the erasure is durable.
+  void Forget(std::uint32_t customer);
+  /// "" for an unknown ordinal (no name is empty), and for a customer that was erased before the store was opened.
   [[nodiscard]] std::string_view NameOf(NameKind kind, std::uint32_t ordinal) const;
+  /// Ordinals that were ever given.
   [[nodiscard]] std::uint32_t size(NameKind kind) const;
+  /// Names that can be found: those of erased customers are not among them.
+  [[nodiscard]] std::uint32_t live(NameKind kind) const;
 
   [[nodiscard]] std::string_view Customer(CustomerOrdinal o) const override {
     return NameOf(NameKind::kCustomer, o);
@@ -65,7 +76,8 @@ class Catalogue final : public Names {
   };
   void Reset();  // to the built-in names
   static void Append(Kind* kind, std::string_view name);
-  Status LoadRow(std::string_view key, std::string_view name);
+  Status LoadRow(std::string_view key, std::string_view name,
+                 std::span<const std::uint32_t> erased);
 
   mutable std::shared_mutex mutex_;
   std::array<Kind, kNameKinds> kinds_;

@@ -52,6 +52,10 @@ class KvStore {
   /// Calls `visit` for keys >= from in order, until it returns a failed Status (which is returned) or sets *stop.
   using Visitor = std::function<Status(std::string_view key, std::string_view value, bool* stop)>;
   virtual Status Scan(KvSpace space, std::string_view from, const Visitor& visit) const = 0;
+  /// Nothing that was deleted or overwritten by the Writes so far is left in the store's files when this returns OK: tables are
+  /// rewritten without it and old logs are gone. Dear (it reads and writes everything); Writes may go on meanwhile. After an error
+  /// the store is as sound as after any other failed background work: see (3).
+  virtual Status Purge() = 0;
   virtual Status Close() = 0;
 };
 

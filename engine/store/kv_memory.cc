@@ -84,6 +84,14 @@ class MemoryKv final : public KvStore {
     return {};
   }
 
+  /// There are no old versions here: only unsynced Writes must become durable, so that no power cut brings back what they replaced.
+  Status Purge() override {
+    const std::lock_guard lock(state_->mutex);
+    QUIPU_TRY(CheckUsable());
+    state_->Write({}, /*sync=*/true);
+    return {};
+  }
+
   Status Close() override {
     const std::lock_guard lock(state_->mutex);
     if (closed_) return {};

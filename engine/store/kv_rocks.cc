@@ -20,6 +20,8 @@
 namespace quipu {
 namespace {
 
+/// Purge deletes a key of so many zero bytes from every family; none is ever put: longer than any of ours.
+constexpr std::size_t kTouchKeyBytes = 4096;
 constexpr std::size_t kBlobMemtableBytes = 128u << 20;
 constexpr std::size_t kSmallMemtableBytes = 8u << 20;
 
@@ -167,12 +169,53 @@ class RocksKv final : public KvStore {
         path_);  // a loop that ends by an error looks like one that ends by the last key
   }
 
+  Status Purge() override {
+    QUIPU_TRY(CheckUsable());
+    QUIPU_TRY_ASSIGN(const std::uint64_t log, LastLogNumber());
+    // A family without a write does not move on to a new log. Every family is given one, so that none needs the old logs.
+    rocksdb::WriteBatch touch;
+    const std::string key(kTouchKeyBytes, '\0');
+    for (rocksdb::ColumnFamilyHandle* space : spaces_) {
+      QUIPU_TRY(FromRocks(touch.Delete(space, key), "purge", path_));
+    }
+    rocksdb::WriteOptions synced;
+    synced.sync = true;
+    QUIPU_TRY(FromRocks(db_->Write(synced, &touch), "purge", path_));
+    QUIPU_TRY(FromRocks(db_->Flush(rocksdb::FlushOptions(), spaces_), "purge: flush", path_));
+    rocksdb::CompactRangeOptions whole;
+    whole.bottommost_level_compaction = rocksdb::BottommostLevelCompaction::kForceOptimized;
+    for (rocksdb::ColumnFamilyHandle* space : spaces_) {
+      QUIPU_TRY(
+          FromRocks(db_->CompactRange(whole, space, nullptr, nullptr), "purge: compact", path_));
+    }
+    // Replaced files are deleted now and then; this pair makes it now.
+    QUIPU_TRY(FromRocks(db_->DisableFileDeletions(), "purge: list files", path_));
+    QUIPU_TRY(FromRocks(db_->EnableFileDeletions(/*force=*/false), "purge: delete files", path_));
+    QUIPU_TRY(CheckOldLogsGone(log));
+    return fail_stop_->status(path_);
+  }
+
   Status Close() override { return CloseDb(/*flush=*/true); }
 
  private:
   [[nodiscard]] Status CheckUsable() const {
     if (db_ == nullptr) return Status::Cancelled("key-value store " + path_ + ": is closed");
     return fail_stop_->status(path_);
+  }
+  /// Number of the newest log file, 0 if there is none.
+  Result<std::uint64_t> LastLogNumber() const {
+    rocksdb::VectorLogPtr logs;
+    QUIPU_TRY(FromRocks(db_->GetSortedWalFiles(logs), "purge: list logs", path_));
+    return logs.empty() ? std::uint64_t{0} : logs.back()->LogNumber();
+  }
+  /// Logs up to this one hold what is purged.
+  Status CheckOldLogsGone(std::uint64_t log) const {
+    rocksdb::VectorLogPtr logs;
+    QUIPU_TRY(FromRocks(db_->GetSortedWalFiles(logs), "purge: list logs", path_));
+    if (logs.empty() || logs.front()->LogNumber() > log) return {};
+    return Status::IoError("key-value store " + path_ + ": purge: the old log " +
+                           std::to_string(logs.front()->LogNumber()) +
+                           " is still there; it is tried again later");
   }
   [[nodiscard]] rocksdb::ColumnFamilyHandle* Space(KvSpace space) const {
     return spaces_[static_cast<std::size_t>(space)];

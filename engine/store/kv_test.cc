@@ -5,6 +5,8 @@
 
 #include <array>
 #include <filesystem>
+#include <fstream>
+#include <iterator>
 #include <map>
 
 #include "store/store_testing.h"
@@ -41,6 +43,7 @@ class RocksMedium final : public Medium {
     std::filesystem::remove_all(path_, ignored);
   }
   Result<std::unique_ptr<KvStore>> Open() override { return OpenRocksKv(path_ + "/kv"); }
+  [[nodiscard]] const std::string& path() const { return path_; }
 
  private:
   std::string path_;
@@ -215,6 +218,56 @@ TEST(MemoryKv, PowerCutKeepsAPrefixWithEverySyncedWrite) {
     }
   }
   EXPECT_GT(lost, 0u);
+}
+
+/// Every byte of every file below a folder, for looking for one string.
+bool AnyFileHolds(const std::string& folder, const std::string& text) {
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(folder)) {
+    if (!entry.is_regular_file()) continue;
+    std::ifstream in(entry.path(), std::ios::binary);
+    const std::string bytes((std::istreambuf_iterator<char>(in)), std::istreambuf_iterator<char>());
+    if (bytes.find(text) != std::string::npos) return true;
+  }
+  return false;
+}
+
+TEST(RocksKv, PurgeLeavesNoOldValueInAnyFile) {
+  RocksMedium medium;
+  for (const bool flushed : {false, true}) {
+    SCOPED_TRACE(flushed ? "values in tables" : "values in the log");
+    auto kv = medium.Open();
+    ASSERT_TRUE(kv);
+    for (int s = 0; s < kKvSpaces; ++s) {
+      KvBatch batch;
+      batch.Put(static_cast<KvSpace>(s), "kept", "stays-here");
+      batch.Put(static_cast<KvSpace>(s), "overwritten", "planted-old-value");
+      batch.Put(static_cast<KvSpace>(s), "deleted", "planted-deleted-value");
+      ASSERT_TRUE((*kv)->Write(batch, true).ok());
+    }
+    if (flushed) {
+      ASSERT_TRUE((*kv)->Close().ok());
+      kv = medium.Open();
+      ASSERT_TRUE(kv);
+    }
+    ASSERT_TRUE(AnyFileHolds(medium.path(), "planted-"));
+    for (int s = 0; s < kKvSpaces; ++s) {
+      KvBatch batch;
+      batch.Put(static_cast<KvSpace>(s), "overwritten", "");
+      batch.Delete(static_cast<KvSpace>(s), "deleted");
+      ASSERT_TRUE((*kv)->Write(batch, true).ok());
+    }
+    const Status purged = (*kv)->Purge();
+    ASSERT_TRUE(purged.ok()) << purged.ToString();
+    EXPECT_FALSE(AnyFileHolds(medium.path(), "planted-"));
+    EXPECT_TRUE(AnyFileHolds(medium.path(), "stays-here"));
+    ASSERT_TRUE((*kv)->Purge().ok());  // with nothing to do
+    for (int s = 0; s < kKvSpaces; ++s) {
+      const auto kept = (*kv)->Get(static_cast<KvSpace>(s), "kept");
+      ASSERT_TRUE(kept && kept->has_value());
+      EXPECT_EQ(**kept, "stays-here");
+    }
+    ASSERT_TRUE((*kv)->Close().ok());
+  }
 }
 
 TEST(MemoryKv, AFailedWriteHasHappenedOrNot) {

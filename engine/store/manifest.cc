@@ -12,6 +12,7 @@ namespace {
 
 constexpr std::uint16_t kSegmentRecordVersion = 1;
 constexpr std::uint8_t kProducerRecordVersion = 1;
+constexpr std::uint8_t kErasureRecordVersion = 1;
 constexpr std::size_t kSealBytes = 8;
 
 template <class T>
@@ -244,6 +245,45 @@ Result<SegmentMeta> DecodeSegment(std::string_view key, std::string_view value,
     return Status::Corruption(what + ": key, segment id and file name do not belong together");
   }
   return meta;
+}
+
+std::string MakeErasureKey(std::uint64_t id) {
+  std::string out(kErasureKeyPrefix);
+  AppendBigEndian(id, &out);
+  return out;
+}
+
+std::string EncodeErasure(const ErasureRecord& record) {
+  std::string payload;
+  ByteWriter w(&payload);
+  w.U8(kErasureRecordVersion);
+  w.U64(record.id);
+  w.U32(record.customer);
+  w.U64(record.seq);
+  w.I64(record.requested_us);
+  w.I64(record.done_us);
+  return Sealed(MakeErasureKey(record.id), payload);
+}
+
+Result<ErasureRecord> DecodeErasure(std::string_view key, std::string_view value) {
+  const std::string what = "manifest: erasure record 0x" + HexText(key);
+  QUIPU_TRY_ASSIGN(const std::string_view payload, Unsealed(key, value, what));
+  ByteReader in(AsBytes(payload));
+  const std::uint8_t version = in.U8();
+  if (in.ok() && version > kErasureRecordVersion) {
+    return Status::Unsupported(what + ": written by a newer Quipu");
+  }
+  ErasureRecord record;
+  record.id = in.U64();
+  record.customer = in.U32();
+  record.seq = in.U64();
+  record.requested_us = in.I64();
+  record.done_us = in.I64();
+  QUIPU_TRY(CheckConsumed(in, what));
+  if (record.id == 0 || MakeErasureKey(record.id) != key || record.customer >= kCustomersMax) {
+    return Status::Corruption(what + ": key, number and customer do not belong together");
+  }
+  return record;
 }
 
 std::string EncodeProducer(std::string_view id, const ProducerState& state) {

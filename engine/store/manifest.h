@@ -1,6 +1,7 @@
 // The manifest: keys and values of KvSpace::kMeta and kProducers. Pure functions; formats/store.md specifies every byte.
 //
 //   key in kMeta                       value
+//   "erasure/" id(be64)                an erasure, under way or done
 //   "id"                               store record: format version, store id, creation time
 //   "last"                             last commit and the totals of the whole store; rewritten by every commit
 //   "name/" kind ordinal(be32)         a catalogue name
@@ -19,10 +20,12 @@
 #include <string_view>
 
 #include "segment/segment.h"
+#include "store/erasure.h"
 #include "store/store.h"
 
 namespace quipu {
 
+inline constexpr std::string_view kErasureKeyPrefix = "erasure/";
 inline constexpr std::string_view kStoreRecordKey = "id";
 inline constexpr std::string_view kLastCommitKey = "last";
 inline constexpr std::string_view kNameKeyPrefix = "name/";
@@ -68,6 +71,10 @@ Result<std::uint64_t> DecodeCounter(std::string_view key, std::string_view value
 std::string EncodeSegment(const SegmentMeta& meta);
 Result<SegmentMeta> DecodeSegment(std::string_view key, std::string_view value,
                                   const Hash128& store_id);
+
+std::string MakeErasureKey(std::uint64_t id);
+std::string EncodeErasure(const ErasureRecord& record);
+Result<ErasureRecord> DecodeErasure(std::string_view key, std::string_view value);
 
 std::string EncodeProducer(std::string_view id, const ProducerState& state);
 Result<ProducerState> DecodeProducer(std::string_view id, std::string_view value);

@@ -34,7 +34,8 @@ Store::LiveSegment::~LiveSegment() {
   reader.reset();
   cache->Forget(id);
   if (!is_retired.load()) return;
-  if (const Status s = vfs->Unlink(path); !s.ok() && log) {
+  const Status s = vfs->Unlink(path);
+  if (!s.ok() && s.code() != StatusCode::kNotFound && log) {
     log(LogLevel::kWarning,
         "a merged segment could not be removed, the next open will move it to quarantine/: " +
             s.ToString());
@@ -318,11 +319,22 @@ Status Store::Install(const SegmentEdit& edit) {
     QUIPU_CHECK(live != nullptr);  // `current` has it
     removed_paths.push_back(live->reader->path());
     live->is_retired.store(true);
+    retired_.emplace_back(live->reader->path(), live);
     live_segments_.erase(it);
   }
   environment_.vfs->OnRetire(removed_paths);
   Publish(std::move(next));
+  ForgetGoneFiles();
   return {};
+}
+
+/// So that the list of dropped files stays as short as what readers hold.
+void Store::ForgetGoneFiles() {
+  std::erase_if(retired_, [&](const auto& retired) {
+    if (!retired.second.expired()) return false;
+    const auto exists = environment_.vfs->Exists(retired.first);
+    return exists && !*exists;
+  });
 }
 
 Status Store::Close() {

@@ -40,6 +40,7 @@
 #include "quipu/options.h"
 #include "segment/segment.h"
 #include "store/catalogue.h"
+#include "store/erasure.h"
 #include "store/kv.h"
 #include "store/view.h"
 #include "store/watermark.h"
@@ -47,6 +48,8 @@
 namespace quipu {
 
 inline constexpr std::uint32_t kStoreFormatVersion = 1;
+/// Records of erasures that are done; older ones go.
+inline constexpr std::size_t kErasuresKept = 10'000;
 
 /// Where a store gets its surroundings from; the defaults are the real ones.
 struct StoreEnvironment {
@@ -114,6 +117,7 @@ class Store {
   [[nodiscard]] Hash128 store_id() const { return store_id_; }
   [[nodiscard]] const std::string& folder() const { return folder_; }
   [[nodiscard]] std::string segments_folder() const { return JoinPath(folder_, "segments"); }
+  [[nodiscard]] std::string quarantine_folder() const { return JoinPath(folder_, "quarantine"); }
   void Log(LogLevel level, const std::string& line) const;
 
   /// Makes one commit durable (if `sync`) and visible; One caller at a time: the committer.
@@ -128,6 +132,28 @@ class Store {
   /// (with the store's totals, if rows expire), publishes the new view. Seals and merges may install concurrently; removing a segment that is gone already is kConflict, sealing commits that
   /// are sealed already too. After an error other than kIoError nothing has changed, and the added files are the caller's to remove.
   Status Install(const SegmentEdit& edit);
+
+  // Erasure (store_erasure.cc; erasure.h says what it is). The job's own order of steps is in upkeep/erase.h.
+
+  /// Makes the erasure of a customer durable and visible: from now on the name means nobody. Between two commits only (no batch may be under
+  /// way that has looked the name up); `names` are the rows of names that no commit has taken yet, empty once they are durable. The erasure that is under way
+  /// already if the name has no newer events; kNotFound for a name that the store does not know.
+  Result<ErasureRecord> EraseCustomer(std::string_view name, KvBatch* names);
+  /// All that are under way, and the last kErasuresKept that are done, by id.
+  [[nodiscard]] std::vector<ErasureRecord> erasures() const;
+  /// Producers from `from` on that have ids of ours in their stored replies, until there are `generated_ids_max` of these.
+  [[nodiscard]] Result<std::vector<std::pair<std::string, ProducerState>>> ProducersWithIds(
+      std::string_view from, std::size_t generated_ids_max) const;
+  /// Replaces producers. Between two commits only.
+  Status PutProducers(const std::vector<std::pair<std::string, ProducerState>>& producers);
+  /// Files that the manifest has dropped and that are still there: a reader has them, or they could not be unlinked (which is tried
+  /// again here). Makes the unlinking of all others durable.
+  Result<std::vector<std::string>> FilesLeft();
+  /// The last steps: the customer's name becomes empty; then no old value is left in the key-value store's files; then the record says
+  /// done. FinishErasure is kInternal while a row of the customer is stored.
+  Status EmptyCustomerName(CustomerOrdinal customer);
+  Status PurgeKv();
+  Status FinishErasure(std::uint64_t id);
 
   /// Set after a failed Write; every later Commit and Install returns it.
   [[nodiscard]] Status write_error() const;
@@ -155,7 +181,9 @@ class Store {
   Status ReplayBlobs(View* view);
   Status CheckTotals(const View& view) const;
   Status CheckWatermark(const View& view) const;
+  Status LoadErasures(View* view);
   Status QuarantineUnknownFiles(const View& view);
+  [[nodiscard]] bool HoldsErasedRows(const std::string& path, const View& view);
 
   // store.cc
   Result<SegmentPtr> OpenSegment(const SegmentMeta& meta, bool must_be_right);
@@ -166,6 +194,7 @@ class Store {
   Status WriteEdit(const SegmentEdit& edit, const View& current, const View& next);
   void Publish(std::shared_ptr<View> next);
   void AdvanceWatermark(std::uint64_t seq);
+  void ForgetGoneFiles();
   void Stop(Status error);
 
   std::string folder_;
@@ -185,10 +214,13 @@ class Store {
   std::uint64_t next_hot_row_ = 0;     // by write_mutex_
   std::map<std::uint64_t, std::weak_ptr<LiveSegment>>
       live_segments_;  // of the current view; by write_mutex_
+  /// Of dropped segments, until their files are gone. By write_mutex_.
+  std::vector<std::pair<std::string, std::weak_ptr<LiveSegment>>> retired_;
 
   mutable std::mutex mutex_;  // guards everything below; held for moments only
   mutable std::condition_variable changed_;
   ViewPtr view_;
+  std::vector<ErasureRecord> erasures_;  // by id; written under write_mutex_, too
   Status write_error_;
   bool waiting_ended_ = false;
 };

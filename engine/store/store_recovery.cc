@@ -164,9 +164,10 @@ Status Store::Recover(std::string_view store_record) {
   QUIPU_TRY_ASSIGN(const StoreRecord record, DecodeStoreRecord(store_record));
   store_id_ = record.store_id;
   QUIPU_TRY(MakeFolders());  // quarantine/ may have been emptied and removed by hand
-  QUIPU_TRY(catalogue_.Load(*kv_));
-  QUIPU_TRY_ASSIGN(next_segment_id_, ReadCounter(kNextSegmentKey));
   auto view = std::make_shared<View>();
+  QUIPU_TRY(LoadErasures(view.get()));
+  QUIPU_TRY(catalogue_.Load(*kv_, view->erased));
+  QUIPU_TRY_ASSIGN(next_segment_id_, ReadCounter(kNextSegmentKey));
   QUIPU_TRY_ASSIGN(view->sealed_seq, ReadCounter(kSealedKey));
   QUIPU_TRY(OpenSegments(view.get()));
   QUIPU_TRY(ReplayBlobs(view.get()));
@@ -268,12 +269,22 @@ Status Store::CheckWatermark(const View& view) const {
                             "restore the folder from a backup");
 }
 
+/// Only what can be read is known to be in the way; a damaged file is moved aside as ever.
+bool Store::HoldsErasedRows(const std::string& path, const View& view) {
+  if (view.erased.empty()) return false;
+  const auto reader = SegmentReader::Open(environment_.vfs, path, nullptr, cache_.get());
+  if (!reader || (*reader)->meta().spec.store_id != store_id_) return false;
+  const auto holds = HoldsAny(**reader, view.erased);
+  cache_->Forget((*reader)->meta().spec.segment_id);
+  return holds && *holds;
+}
+
 Status Store::QuarantineUnknownFiles(const View& view) {
   Vfs& vfs = *environment_.vfs;
   std::set<std::string> known;
   for (const SegmentPtr& segment : view.segments) known.insert(segment->meta().file_name);
   QUIPU_TRY_ASSIGN(const std::vector<std::string> names, vfs.List(segments_folder()));
-  const std::string quarantine = JoinPath(folder_, kQuarantineName);
+  const std::string quarantine = quarantine_folder();
   bool moved = false;
   for (const std::string& name : names) {
     if (known.contains(name)) continue;
@@ -283,6 +294,14 @@ Status Store::QuarantineUnknownFiles(const View& view) {
     if (name.ends_with(kUnfinishedSuffix)) {
       QUIPU_TRY(vfs.Unlink(from));
       Log(LogLevel::kInfo, "removed the unfinished file " + from);
+      continue;
+    }
+    if (HoldsErasedRows(from, view)) {
+      // Put aside it would stand in the way of the erasure. Its rows are in other segments or in unsealed commits, or were erased.
+      QUIPU_TRY(vfs.Unlink(from));
+      Log(LogLevel::kInfo, "removed " + from +
+                               ", which the manifest does not know and which holds rows of a "
+                               "customer that is being erased");
       continue;
     }
     // A timestamp tells a second file of the same name apart; a counter, two in the same microsecond.

@@ -35,7 +35,9 @@ struct View {
   std::uint64_t sealed_seq = 0;  ///< Commits up to here are in segments, later ones in hot batches.
   std::vector<SegmentPtr> segments;  ///< By segment id.
   std::vector<HotBatchPtr> hot;      ///< Ascending, rows without gaps; see hot_tier.h.
-  Totals totals;                     ///< Of everything.
+  Totals totals;                     ///< Of everything that is stored, erased rows included.
+  /// Customers whose erasure is under way, ascending: their rows are stored still, and no reader may see them (erasure.h).
+  std::vector<CustomerOrdinal> erased;
   [[nodiscard]] std::uint64_t hot_rows() const {
     return hot.empty() ? 0
                        : hot.back()->first_row + hot.back()->rows.size() - hot.front()->first_row;

@@ -20,6 +20,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -58,6 +59,17 @@ struct StoreInfo {
   std::vector<std::string> dimensions;  ///< In name order.
   std::vector<std::string> measures;    ///< In name order, `quantity` and `cost` not among them.
   TimeUs time_min = 0, time_max = 0;    ///< Of events; meaningless when there are none.
+};
+
+/// The erasure of a customer; it holds neither the customer's name nor a hash of it, so note the id that Erase gave you.
+struct ErasureInfo {
+  std::uint64_t id = 0;  ///< 1, 2, 3, ... in order of request.
+  TimeUs requested = 0;
+  std::optional<TimeUs> done;  ///< When nothing of it was stored any more; nothing = under way.
+  std::uint64_t segments_left = 0;  ///< Segments that still hold its events.
+  std::uint64_t hot_rows_left = 0;  ///< Unsealed events.
+  std::string
+      waits_for;  ///< Under way, and what it waits for if it cannot go on by itself; "" = nothing.
 };
 
 struct VerifyProblem {
@@ -105,6 +117,18 @@ class Database {
   /// Reads everything: checksums, conservation totals, summaries re-derived from raw rows. Damage is in the report; an error
   /// means that the check itself could not be done.
   [[nodiscard]] Result<VerifyReport> Verify(const Progress& progress = {}) const;
+
+  /// Erases a customer. When this returns, the decision is durable and no query, page or list shows an event of it; answers are as if there had been
+  /// none. Events of the same name that come later are a fresh start: they are stored and shown, and ids are not compared with erased ones.
+  /// The bytes go in the background (`background_upkeep`) or in FinishErasures; Erasures tells when they are gone. While an erasure of
+  /// the name is under way and no newer event has come, that erasure is returned. kNotFound: the store has no such customer.
+  /// Names of services, dimensions and measures stay, and so do ids of producers: do not put a customer's data there.
+  Result<ErasureInfo> Erase(std::string_view customer);
+  /// Does what is left of all erasures, as far as it can be done now; see ErasureInfo::waits_for for what cannot. Done and total are
+  /// rows of the segment that is being rewritten.
+  Status FinishErasures(const Progress& progress = {});
+  /// The erasures under way, and the last 10,000 that are done, by id.
+  [[nodiscard]] Result<std::vector<ErasureInfo>> Erasures() const;
 
   /// Per month; with `by_customer` per month and customer. In (month, customer) order.
   [[nodiscard]] Result<std::vector<PartitionInfo>> Partitions(bool by_customer) const;

@@ -124,6 +124,7 @@ int Run(int argc, char** argv) {
   AddImportCommand(app, &exit_status);
   AddQueryCommands(app, &exit_status);
   AddStoreCommands(app, &exit_status);
+  AddEraseCommand(app, &exit_status);
   AddGenerateCommand(app, &exit_status);
   try {
     app.parse(argc, argv);
