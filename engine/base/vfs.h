@@ -61,6 +61,8 @@ class Vfs {
   virtual Result<std::vector<std::string>> List(
       const std::string& folder) = 0;  ///< Names, sorted, without . and ..
   virtual Result<bool> Exists(const std::string& path) = 0;
+  /// What this process may still write to the file system that holds `path`.
+  virtual Result<std::uint64_t> FreeBytes(const std::string& path) = 0;
   /// Exclusive, non-blocking, tied to the process: kAlreadyExists with the holder's pid if taken, also within this process.
   virtual Result<std::unique_ptr<FileLock>> Lock(const std::string& path) = 0;
 

@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "base/check.h"
 #include "base/vfs_testing.h"
 
@@ -20,6 +22,8 @@ class FaultWritableFile final : public WritableFile {
 
   Status Append(Bytes data) override {
     const int fault = vfs_->NextFault(false);
+    if (fault == kNone && !vfs_->Take(data.size()))
+      return Injected(static_cast<int>(FaultVfs::Fault::kNoSpace), "write " + path_);
     if (fault == kNone) return below_->Append(data);
     if (static_cast<FaultVfs::Fault>(fault) == FaultVfs::Fault::kTornWrite) {
       QUIPU_TRY(below_->Append(data.first(data.size() / 2)));
@@ -119,6 +123,25 @@ Status FaultVfs::SyncFolder(const std::string& path) {
 Result<std::vector<std::string>> FaultVfs::List(const std::string& folder) {
   if (int fault = NextFault(true); fault != kNone) return Injected(fault, "list " + folder);
   return below_->List(folder);
+}
+
+Result<std::uint64_t> FaultVfs::FreeBytes(const std::string& path) {
+  if (const std::int64_t room = free_bytes_; room != kEndless)
+    return static_cast<std::uint64_t>(std::max<std::int64_t>(room, 0));
+  return below_->FreeBytes(path);
+}
+
+void FaultVfs::SetFreeBytes(std::uint64_t bytes) { free_bytes_ = static_cast<std::int64_t>(bytes); }
+
+void FaultVfs::SetEndless() { free_bytes_ = kEndless; }
+
+bool FaultVfs::Take(std::uint64_t bytes) {
+  std::int64_t room = free_bytes_;
+  do {
+    if (room == kEndless) return true;
+    if (room < static_cast<std::int64_t>(bytes)) return false;
+  } while (!free_bytes_.compare_exchange_weak(room, room - static_cast<std::int64_t>(bytes)));
+  return true;
 }
 
 Result<bool> FaultVfs::Exists(const std::string& path) {

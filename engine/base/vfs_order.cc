@@ -185,6 +185,10 @@ Result<std::vector<std::string>> OrderCheckingVfs::List(const std::string& folde
   return below_->List(folder);
 }
 
+Result<std::uint64_t> OrderCheckingVfs::FreeBytes(const std::string& path) {
+  return below_->FreeBytes(path);
+}
+
 Result<bool> OrderCheckingVfs::Exists(const std::string& path) { return below_->Exists(path); }
 
 Result<std::unique_ptr<FileLock>> OrderCheckingVfs::Lock(const std::string& path) {

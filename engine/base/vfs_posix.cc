@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -284,6 +285,16 @@ class PosixVfs final : public Vfs {
     if (errno != 0) return Failed("list", folder, errno);
     std::sort(names.begin(), names.end());
     return names;
+  }
+
+  Result<std::uint64_t> FreeBytes(const std::string& path) override {
+    struct ::statvfs at {};
+    int result = 0;
+    do {
+      result = ::statvfs(path.c_str(), &at);
+    } while (result != 0 && errno == EINTR);
+    if (result != 0) return Failed("free space of", path, errno);
+    return std::uint64_t{at.f_bavail} * std::uint64_t{at.f_frsize};
   }
 
   Result<bool> Exists(const std::string& path) override {

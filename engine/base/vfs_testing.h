@@ -28,6 +28,7 @@ class MemoryVfs final : public Vfs {
   Status MakeFolder(const std::string& path) override;
   Status SyncFolder(const std::string& path) override;
   Result<std::vector<std::string>> List(const std::string& folder) override;
+  Result<std::uint64_t> FreeBytes(const std::string& path) override;
   Result<bool> Exists(const std::string& path) override;
   Result<std::unique_ptr<FileLock>> Lock(const std::string& path) override;
 
@@ -55,6 +56,9 @@ class FaultVfs final : public Vfs {
   /// The n-th call from now (1 = the next) fails; with `persistent` every later one too. Reads count only if `reads`.
   void FailNth(std::uint64_t n, Fault fault, bool persistent = false, bool reads = false);
   void Heal();
+  /// From now on so much can be written; what is more fails for want of space (nothing of it arrives). Unlinking gives nothing back.
+  void SetFreeBytes(std::uint64_t bytes);
+  void SetEndless();
   [[nodiscard]] std::uint64_t calls() const {
     return calls_.load();
   }  ///< Counted since FailNth or construction.
@@ -67,6 +71,7 @@ class FaultVfs final : public Vfs {
   Status MakeFolder(const std::string& path) override;
   Status SyncFolder(const std::string& path) override;
   Result<std::vector<std::string>> List(const std::string& folder) override;
+  Result<std::uint64_t> FreeBytes(const std::string& path) override;
   Result<bool> Exists(const std::string& path) override;
   Result<std::unique_ptr<FileLock>> Lock(const std::string& path) override;
   void OnPublish(const std::vector<std::string>& paths) override { below_->OnPublish(paths); }
@@ -74,9 +79,13 @@ class FaultVfs final : public Vfs {
 
   /// Used by its files: the fault for this call, if any (kNone = -1).
   int NextFault(bool read);
+  /// Used by its files: takes space; false = there is not as much.
+  bool Take(std::uint64_t bytes);
 
  private:
+  static constexpr std::int64_t kEndless = -1;
   Vfs* below_;
+  std::atomic<std::int64_t> free_bytes_{kEndless};
   std::atomic<std::uint64_t> calls_{0}, fail_at_{0};
   std::atomic<bool> persistent_{false}, reads_{false}, fired_{false};
   std::atomic<Fault> fault_{Fault::kError};
@@ -94,6 +103,7 @@ class OrderCheckingVfs final : public Vfs {
   Status MakeFolder(const std::string& path) override;
   Status SyncFolder(const std::string& path) override;
   Result<std::vector<std::string>> List(const std::string& folder) override;
+  Result<std::uint64_t> FreeBytes(const std::string& path) override;
   Result<bool> Exists(const std::string& path) override;
   Result<std::unique_ptr<FileLock>> Lock(const std::string& path) override;
   void OnPublish(const std::vector<std::string>& paths) override;

@@ -146,6 +146,17 @@ std::vector<ErasureInfo> Database::Impl::Erasures() const {
   return ListErasures(*store_, erasure_.waits_for());
 }
 
+Status Database::Impl::CheckMergeFits(const std::vector<std::uint64_t>& ids) {
+  const ViewPtr view = store_->view();
+  std::uint64_t bytes = 0;
+  for (const SegmentPtr& segment : view->segments) {
+    const SegmentMeta& meta = segment->meta();
+    if (std::find(ids.begin(), ids.end(), meta.spec.segment_id) != ids.end())
+      bytes += meta.file_bytes;
+  }
+  return store_->CheckRoomFor(bytes, "a merge");
+}
+
 bool Database::Impl::MergeIfDue() {
   if (store_->clock()->MonotonicUs() < merge_retry_.again_us) return false;
   const std::unique_lock lock(merge_mutex_, std::try_to_lock);
@@ -153,6 +164,8 @@ bool Database::Impl::MergeIfDue() {
   const auto ids =
       PickMerge(*store_->view(), store_->options(), /*on_request=*/false, unmergeable_);
   if (ids.empty()) return false;
+  if (const Status fits = CheckMergeFits(ids); !fits.ok())
+    return CheckStep("merging", fits, &merge_retry_);
   const Status status = MergeSegments(store_.get(), ids, [this](std::uint64_t) {
     (void)SealIfDue();
     return !closing_.load();
@@ -182,6 +195,7 @@ Status Database::Impl::Compact(const Progress& progress) {
       const std::uint64_t total = store_->view()->totals.rows;
       return !progress || progress(std::min(done_before + written, total), total);
     };
+    QUIPU_TRY(CheckMergeFits(ids));
     QUIPU_TRY(MergeSegments(store_.get(), ids, step));
     done_before += rows;
   }

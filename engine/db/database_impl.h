@@ -55,6 +55,8 @@ class Database::Impl {
   bool CheckStep(const char* what, const Status& status, Retry* retry);
   bool SealIfDue();
   bool EraseIfDue();
+  /// kExhausted if what these segments become might not fit on the disk.
+  Status CheckMergeFits(const std::vector<std::uint64_t>& ids);
   bool MergeIfDue();
   [[nodiscard]] bool ShouldSeal(const View& view) const;
 

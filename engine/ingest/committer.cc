@@ -171,6 +171,7 @@ Status Committer::Enqueue(Request request) {
                                    " bytes); at most 65536 events and 64 MiB");
   }
   request.bytes = events.bytes();
+  QUIPU_TRY(store_->CheckDiskFor(request.bytes));
   std::unique_lock lock(mutex_);
   QUIPU_TRY(WaitForRoom(lock, request.bytes));
   queued_bytes_ += request.bytes;

@@ -46,7 +46,8 @@ Store::Store(std::string folder, const Options& options, const StoreEnvironment&
     : folder_(std::move(folder)),
       options_(options),
       environment_(environment),
-      cache_(std::make_shared<PageCache>(options.cache_bytes)) {}
+      cache_(std::make_shared<PageCache>(options.cache_bytes)),
+      disk_(environment.vfs, environment.clock, folder_, options.disk_reserve_bytes) {}
 
 Store::~Store() {
   if (const Status s = Close(); !s.ok())
@@ -155,6 +156,12 @@ Result<CommitResult> Store::Commit(CommitRequest request) {
   }
   Publish(std::move(next));
   return result;
+}
+
+Status Store::CheckDiskFor(std::uint64_t bytes) { return disk_.Admit(bytes, view()->hot_bytes()); }
+
+Status Store::CheckRoomFor(std::uint64_t bytes, const char* what) {
+  return disk_.CheckRoomFor(bytes, view()->hot_bytes(), what);
 }
 
 Status Store::SyncNow() {

@@ -40,6 +40,7 @@
 #include "quipu/options.h"
 #include "segment/segment.h"
 #include "store/catalogue.h"
+#include "store/disk_space.h"
 #include "store/erasure.h"
 #include "store/kv.h"
 #include "store/view.h"
@@ -126,6 +127,11 @@ class Store {
   Status SyncNow();
   [[nodiscard]] Result<std::optional<ProducerState>> Producer(std::string_view id) const;
 
+  /// May `bytes` of new events come in? kExhausted while the disk is too full; cheap.
+  Status CheckDiskFor(std::uint64_t bytes);
+  /// Is there room for files of `bytes` that upkeep is about to write (`what`, for the message)? kExhausted if not.
+  Status CheckRoomFor(std::uint64_t bytes, const char* what);
+
   /// Reserves `count` segment ids (durably) and returns the first.
   Result<std::uint64_t> ReserveSegmentIds(std::uint64_t count);
   /// Opens the added files, checks conservation (removed or sealed rows = added + expired rows, else kInternal), writes the manifest
@@ -204,6 +210,7 @@ class Store {
       cache_;  // shared with segments, which views may keep longer than the store
   Catalogue catalogue_;
   Hash128 store_id_;
+  DiskSpace disk_;
   std::unique_ptr<FileLock> lock_;
   std::unique_ptr<KvStore> kv_;
   std::unique_ptr<Watermark> watermark_;  // the committer's; null after it failed

@@ -140,6 +140,8 @@ Status Store::EmptyCustomerName(CustomerOrdinal customer) {
 
 Status Store::PurgeKv() {
   QUIPU_TRY(write_error());
+  // Running out of space in it would stop the store.
+  QUIPU_TRY(CheckRoomFor(options_.disk_reserve_bytes / 2, "purging the key-value store"));
   return kv_->Purge();
 }
 

@@ -62,6 +62,8 @@ Status ForEachBlock(const SegmentReader& segment, const std::vector<Stretch>& st
 Status WriteStaying(Store* store, const SegmentReader& segment, const std::vector<Stretch>& stay,
                     const std::function<bool(std::uint64_t)>& go_on, SegmentEdit* edit) {
   if (stay.empty()) return {};
+  QUIPU_TRY(store->CheckRoomFor(segment.meta().file_bytes,
+                                "rewriting a segment without an erased customer"));
   SegmentSpec spec = segment.meta().spec;
   QUIPU_TRY_ASSIGN(spec.segment_id, store->ReserveSegmentIds(1));
   QUIPU_TRY_ASSIGN(auto writer, SegmentWriter::Create(store->vfs(), store->segments_folder(), spec,
