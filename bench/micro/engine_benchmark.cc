@@ -1,53 +1,17 @@
-// The main job in small: durable ingest of batches of 1,000, then the everyday questions on a million sealed events.
+// The everyday questions on a million sealed events.
 #include <benchmark/benchmark.h>
-#include <stdlib.h>
 
-#include <cstdio>
-#include <filesystem>
 #include <memory>
-#include <optional>
-#include <string>
 
+#include "micro/scratch_store.h"
 #include "micro/usage_events.h"
 #include "quipu/database.h"
 
 namespace quipu {
 namespace {
 
-constexpr std::size_t kBatchEvents = 1'000;
 constexpr std::uint64_t kStoredEvents = 1'000'000;
 constexpr std::uint32_t kCustomers = 10'000;
-
-[[noreturn]] void Die(const Status& status) {
-  std::fprintf(stderr, "benchmark: %s\n", status.ToString().c_str());
-  std::abort();
-}
-
-/// A store in a folder of its own, removed at the end.
-class ScratchStore {
- public:
-  explicit ScratchStore(Options options) {
-    std::string pattern = std::filesystem::temp_directory_path() / "quipu-bench-XXXXXX";
-    if (mkdtemp(pattern.data()) == nullptr)
-      Die(Status::IoError("cannot make a folder in " + pattern));
-    folder_ = pattern;
-    options.create_if_missing = true;
-    auto db = Database::Open(folder_ + "/store", options);
-    if (!db) Die(db.error());
-    db_.emplace(*std::move(db));
-  }
-  ~ScratchStore() {
-    db_.reset();
-    std::error_code ignored;
-    std::filesystem::remove_all(folder_, ignored);
-  }
-  Database& operator*() { return *db_; }
-  Database* operator->() { return &*db_; }
-
- private:
-  std::string folder_;
-  std::optional<Database> db_;
-};
 
 /// A million events in sealed and merged segments, made once for all query benchmarks.
 Database& FilledStore() {
@@ -67,24 +31,6 @@ Database& FilledStore() {
   }();
   return **store;
 }
-
-/// One caller, synced at each acknowledgement, deduplicated, sealing in the background.
-void BM_IngestDurable(benchmark::State& state) {
-  ScratchStore store(Options{});
-  UsageEvents events(7, kCustomers);
-  EventBatch batch;
-  double part = 0;
-  for (auto _ : state) {
-    state.PauseTiming();
-    batch.Clear();
-    events.Fill(&batch, kBatchEvents, part, part + 1e-4);
-    part = part > 0.99 ? 0 : part + 1e-4;
-    state.ResumeTiming();
-    if (auto reply = store->Ingest(batch); !reply) Die(reply.error());
-  }
-  state.SetItemsProcessed(static_cast<std::int64_t>(state.iterations() * kBatchEvents));
-}
-BENCHMARK(BM_IngestDurable)->Unit(benchmark::kMillisecond)->MinTime(3)->UseRealTime();
 
 void Ask(benchmark::State& state, const Query& query) {
   Database& db = FilledStore();

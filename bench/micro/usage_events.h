@@ -18,13 +18,19 @@ class UsageEvents {
   static constexpr TimeUs kStart = 1'767'225'600 * kSecondUs;  // 2026-01-01
   static constexpr int kDays = 90;
 
+  /// The next event, its time in the given part of the 90 days; it views this object until the next call.
+  const Event& Next(double from, double to) {
+    MakeOne(from, to);
+    return event_;
+  }
+
   /// Adds `n` events whose times lie in the given part [from, to) of the 90 days, 0 <= from < to <= 1.
   void Fill(EventBatch* batch, std::size_t n, double from, double to) {
-    for (std::size_t i = 0; i < n; ++i) AddOne(batch, from, to);
+    for (std::size_t i = 0; i < n; ++i) batch->Add(Next(from, to));
   }
 
  private:
-  void AddOne(EventBatch* batch, double from, double to) {
+  void MakeOne(double from, double to) {
     static constexpr const char* kServices[] = {"api",       "database", "bandwidth",
                                                 "functions", "compute",  "storage"};
     static constexpr double kShares[] = {0.55, 0.70, 0.82, 0.90, 0.96, 1.0};
@@ -56,7 +62,6 @@ class UsageEvents {
     event_.measures = {
         {"duration_ms", static_cast<std::int64_t>(std::exp(2 + 6 * u3 * u6))},
         {"tokens", static_cast<std::int64_t>(std::exp(3 + 7 * u2 * random_.Uniform()))}};
-    batch->Add(event_);
   }
 
   Random random_;

@@ -7,6 +7,11 @@
 
 namespace quipu {
 
+const EventRows& BatchView::NoRows() {
+  static const EventRows none;
+  return none;
+}
+
 std::uint64_t BatchView::ContentHash() const {
   std::string bytes;
   ByteWriter w(&bytes);
@@ -21,8 +26,9 @@ std::uint64_t BatchView::ContentHash() const {
     w.U8(has_time(i) ? 1 : 0);
     if (has_time(i)) w.I64(time(i));
     number(quantity(i));
-    w.U8(cost(i) != nullptr ? 1 : 0);
-    if (cost(i) != nullptr) number(*cost(i));
+    const std::optional<Decimal> paid = cost(i);
+    w.U8(paid ? 1 : 0);
+    if (paid) number(*paid);
     w.Varint(dimensions(i));
     for (std::size_t d = 0; d < dimensions(i); ++d) {
       w.Text(dimension(i, d).name);
@@ -30,7 +36,7 @@ std::uint64_t BatchView::ContentHash() const {
     }
     for (std::size_t m = 0; m < measures(i); ++m) {
       w.Text(measure(i, m).name);
-      number(*measure(i, m).value);
+      number(measure(i, m).value);
     }
     hash = Hash64(bytes, hash);  // chained: the order of the events counts
   }

@@ -479,11 +479,11 @@ Status Committer::AddRow(Group* group, std::size_t request, std::size_t i, TimeU
                           batch.source(i));
   group->time_given.push_back(batch.has_time(i) ? 1 : 0);
   group->builder.AddMeasure(kQuantityColumn, batch.quantity(i));
-  if (const Decimal* cost = batch.cost(i)) group->builder.AddMeasure(kCostColumn, *cost);
+  if (const auto cost = batch.cost(i)) group->builder.AddMeasure(kCostColumn, *cost);
   for (std::size_t m = 0; m < batch.measures(i); ++m) {
     const auto [name, value] = batch.measure(i, m);
     QUIPU_TRY_ASSIGN(const ColumnId column, catalogue.Intern(NameKind::kMeasure, name, extra));
-    group->builder.AddMeasure(column, *value);
+    group->builder.AddMeasure(column, value);
   }
   for (std::size_t d = 0; d < batch.dimensions(i); ++d) {
     const auto [name, value] = batch.dimension(i, d);

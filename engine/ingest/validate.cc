@@ -94,7 +94,7 @@ std::optional<EventProblem> CheckMeasures(const BatchView& batch, std::size_t i)
                      "is built in; set the event's own field instead");
     }
     if (IsRepeated(m, name_at)) return Problem(i, "measure " + std::string(name), "is given twice");
-    if (auto problem = NumberProblem(i, "measure " + std::string(name), *value)) return problem;
+    if (auto problem = NumberProblem(i, "measure " + std::string(name), value)) return problem;
   }
   return std::nullopt;
 }
@@ -142,7 +142,7 @@ std::optional<EventProblem> Validate(const BatchView& batch, std::size_t i, Time
     }
   }
   if (auto problem = NumberProblem(i, "quantity", batch.quantity(i))) return problem;
-  if (const Decimal* cost = batch.cost(i)) {
+  if (const auto cost = batch.cost(i)) {
     if (auto problem = NumberProblem(i, "cost", *cost)) return problem;
   }
   if (auto problem = CheckDimensions(batch, i)) return problem;

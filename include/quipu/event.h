@@ -15,6 +15,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -70,15 +71,26 @@ struct ProducerStamp {
   std::uint64_t sequence = 0;
 };
 
+class EventRows;
+
 /// Events on their way in: an owned, packed copy of what was added. Movable, reusable after Clear(); not for several threads.
+/// Equal strings are kept once, so that a batch of similar events is small.
 class EventBatch {
  public:
+  EventBatch();
+  EventBatch(const EventBatch&);
+  EventBatch(EventBatch&&) noexcept;  ///< The one moved from is empty.
+  EventBatch& operator=(const EventBatch&);
+  EventBatch& operator=(EventBatch&&) noexcept;
+  ~EventBatch();
+
   /// Copies the event. Nothing is checked here; Ingest answers for each event.
   void Add(const Event& event);
-  [[nodiscard]] std::size_t size() const noexcept { return rows_.size(); }
-  [[nodiscard]] bool empty() const noexcept { return rows_.empty(); }
-  /// About how much memory the batch holds.
+  [[nodiscard]] std::size_t size() const noexcept;
+  [[nodiscard]] bool empty() const noexcept { return size() == 0; }
+  /// About how much memory the events take.
   [[nodiscard]] std::size_t bytes() const noexcept;
+  /// Removes the events and the producer stamp; keeps some megabytes of memory for the next ones.
   void Clear() noexcept;
 
   /// The i-th event, viewing this batch's memory until the next change to it.
@@ -89,36 +101,8 @@ class EventBatch {
   bool partial = false;
 
  private:
-  friend class BatchView;  // engine/ingest reads the packed form directly
-  struct Text {
-    std::uint32_t offset = 0;
-    std::uint32_t length = 0;
-  };
-  struct Row {
-    Text id, source, customer, service;
-    TimeUs time = 0;
-    Decimal quantity, cost;
-    std::uint32_t first_dimension = 0, first_measure = 0;
-    std::uint16_t dimensions = 0,
-                  measures = 0;  // saturate at 65,535; more than 64 is invalid anyway
-    bool has_time = false, has_cost = false;
-  };
-  struct DimensionRef {
-    Text name, value;
-  };
-  struct MeasureRef {
-    Text name;
-    Decimal value;
-  };
-  Text Put(std::string_view text);
-  [[nodiscard]] std::string_view View(Text t) const noexcept {
-    return {text_.data() + t.offset, t.length};
-  }
-
-  std::string text_;  // every string of the batch, one after another; fewer than 2^32 bytes
-  std::vector<Row> rows_;
-  std::vector<DimensionRef> dimensions_;
-  std::vector<MeasureRef> measures_;
+  friend class BatchView;            // engine/ingest reads the packed form directly
+  std::unique_ptr<EventRows> rows_;  // null while nothing was added
 };
 
 /// The answer for one event. The numbers are stored with producer replies: do not change them.
