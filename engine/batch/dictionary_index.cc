@@ -7,8 +7,12 @@
 namespace quipu {
 
 std::uint32_t DictionaryIndex::FindOrAdd(std::string_view s, StringList* dictionary) {
+  return FindOrAdd(s, static_cast<std::uint32_t>(Hash64(s)), dictionary);
+}
+
+std::uint32_t DictionaryIndex::FindOrAdd(std::string_view s, std::uint32_t hash,
+                                         StringList* dictionary) {
   if (used_ * 2 >= slots_.size()) Grow();
-  const auto hash = static_cast<std::uint32_t>(Hash64(s));
   const std::size_t mask = slots_.size() - 1;
   std::size_t i = hash & mask;
   for (; slots_[i].code != 0; i = (i + 1) & mask) {

@@ -14,6 +14,8 @@ class DictionaryIndex {
  public:
   /// The code (1 + position) of `s` in `dictionary`, which must be the same list, changed by nobody else, in every call.
   std::uint32_t FindOrAdd(std::string_view s, StringList* dictionary);
+  /// With a hash of the string known; all calls on one index must use the same hash.
+  std::uint32_t FindOrAdd(std::string_view s, std::uint32_t hash, StringList* dictionary);
   [[nodiscard]] std::size_t bytes() const { return slots_.capacity() * sizeof(Slot); }
 
  private:

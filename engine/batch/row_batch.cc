@@ -67,6 +67,21 @@ void StringList::AddRange(const StringList& from, std::size_t first, std::size_t
     offsets_.push_back(from.offsets_[i] + shift);
 }
 
+void RowBatch::AddIdentity(const Identity& identity, std::string_view id) {
+  const std::size_t rows_before = identities.size();
+  identities.push_back(identity.key);
+  id_forms.push_back(identity.form);
+  const bool is_text = identity.form == IdForm::kText;
+  if (is_text || id_texts.size() != 0) {
+    while (id_texts.size() < rows_before) id_texts.Add({});
+    id_texts.Add(is_text ? id : std::string_view());
+  }
+  if (HasMillis(identity.form) || !id_millis.empty()) {
+    id_millis.resize(rows_before, 0);
+    id_millis.push_back(identity.millis);
+  }
+}
+
 const DecimalColumn* RowBatch::FindMeasure(ColumnId id) const { return FindById(measures, id); }
 const CodedColumn* RowBatch::FindDimension(ColumnId id) const { return FindById(dimensions, id); }
 

@@ -99,6 +99,8 @@ struct RowBatch {
   [[nodiscard]] std::string_view TextOf(std::size_t row) const {
     return id_texts.size() == 0 ? std::string_view() : id_texts[row];
   }
+  /// Appends to identities, id_forms, id_texts and id_millis: `identity` is that of `id`.
+  void AddIdentity(const Identity& identity, std::string_view id);
   [[nodiscard]] const DecimalColumn* FindMeasure(ColumnId id) const;
   [[nodiscard]] const CodedColumn* FindDimension(ColumnId id) const;
   /// Memory held, about.
@@ -145,7 +147,6 @@ class RowBatchBuilder {
     DictionaryIndex index;
     CodedColumn column;
   };
-  void AddIdentity(const Identity& identity, std::string_view id);
   static DecimalColumn FinishMeasure(const PendingMeasure& pending, std::size_t rows);
   RowBatch batch_;
   std::vector<PendingMeasure> measures_;      // by id

@@ -30,23 +30,8 @@ void RowBatchBuilder::BeginRow(CustomerOrdinal customer, ServiceOrdinal service,
   batch_.customers.push_back(customer);
   batch_.services.push_back(service);
   batch_.times.push_back(time);
-  AddIdentity(identity, id);
+  batch_.AddIdentity(identity, id);
   sources_.column.codes.push_back(sources_.index.FindOrAdd(source, &sources_.column.dictionary));
-}
-
-void RowBatchBuilder::AddIdentity(const Identity& identity, std::string_view id) {
-  const std::size_t rows_before = batch_.identities.size();
-  batch_.identities.push_back(identity.key);
-  batch_.id_forms.push_back(identity.form);
-  const bool is_text = identity.form == IdForm::kText;
-  if (is_text || batch_.id_texts.size() != 0) {
-    while (batch_.id_texts.size() < rows_before) batch_.id_texts.Add({});
-    batch_.id_texts.Add(is_text ? id : std::string_view());
-  }
-  if (HasMillis(identity.form) || !batch_.id_millis.empty()) {
-    batch_.id_millis.resize(rows_before, 0);
-    batch_.id_millis.push_back(identity.millis);
-  }
 }
 
 void RowBatchBuilder::AddMeasure(ColumnId id, const Decimal& value) {

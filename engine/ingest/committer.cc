@@ -4,12 +4,14 @@
 #include <array>
 #include <chrono>
 #include <map>
+#include <numeric>
 #include <optional>
 #include <set>
 #include <utility>
 
 #include "base/check.h"
 #include "ingest/batch_view.h"
+#include "ingest/row_collector.h"
 #include "ingest/validate.h"
 
 namespace quipu {
@@ -46,84 +48,58 @@ TimeUs TimeBound(TimeUs now, std::int64_t future_bound_us) {
   return now + future_bound_us;
 }
 
-/// The names that a batch would add to the catalogue, for the rare case that they may not fit.
-class NewNames {
- public:
-  explicit NewNames(const Catalogue& catalogue) : catalogue_(catalogue) {}
-
-  void Add(NameKind kind, std::string_view name) {
-    if (!catalogue_.Find(kind, name)) names_[static_cast<std::size_t>(kind)].insert(name);
-  }
-  [[nodiscard]] Status CheckFit() const {
-    constexpr std::array<const char*, kNameKinds> kWhat = {"customers", "services",
-                                                           "dimension names", "measure names"};
-    for (std::size_t k = 0; k < kNameKinds; ++k) {
-      const std::uint64_t max = NamesMax(static_cast<NameKind>(k));
-      if (names_[k].size() + catalogue_.size(static_cast<NameKind>(k)) <= max) continue;
-      return Status::Exhausted(
-          "batch refused, nothing of it was stored: with its new ones the store would have more "
-          "than " +
-          std::to_string(max) + " " + kWhat[k] + "; put what varies into values instead of names");
-    }
-    return {};
-  }
-
- private:
-  const Catalogue& catalogue_;
-  std::array<std::set<std::string_view>, kNameKinds> names_;
-};
-
-/// A batch whose names do not fit is refused by itself, before it adds a row: Intern failing half way would fail the group.
-Status CheckNamesFit(const BatchView& batch, const Catalogue& catalogue) {
-  std::array<std::uint64_t, kNameKinds> uses = {batch.size(), batch.size(), 0, 0};
-  for (std::size_t i = 0; i < batch.size(); ++i) {
-    uses[2] += batch.dimensions(i);
-    uses[3] += batch.measures(i);
-  }
-  std::array<bool, kNameKinds> certain{};
+/// A batch whose names may not fit is refused by itself, before it adds a row: Intern failing half way would fail the group.
+Status CheckNamesFit(const EventRows& rows, const Catalogue& catalogue) {
+  constexpr std::array<const char*, kNameKinds> kWhat = {"customers", "services", "dimension names",
+                                                         "measure names"};
+  constexpr std::array<EventRows::Role, kNameKinds> kRoles = {
+      EventRows::kCustomer, EventRows::kService, EventRows::kDimensionName,
+      EventRows::kMeasureName};
   for (std::size_t k = 0; k < kNameKinds; ++k) {
     const auto kind = static_cast<NameKind>(k);
-    certain[k] = uses[k] + catalogue.size(kind) <= NamesMax(kind);
+    const std::uint64_t room = NamesMax(kind) - catalogue.size(kind);
+    if (rows.entries().size() <= room) continue;
+    std::uint64_t added = 0;
+    for (std::size_t e = 0; e < rows.entries().size(); ++e) {
+      if (rows.entries()[e].role == kRoles[k] && !catalogue.Find(kind, rows.EntryText(e))) ++added;
+    }
+    if (added <= room) continue;
+    return Status::Exhausted(
+        "batch refused, nothing of it was stored: with its new ones the store would have more "
+        "than " +
+        std::to_string(NamesMax(kind)) + " " + kWhat[k] +
+        "; put what varies into values instead of names");
   }
-  if (std::all_of(certain.begin(), certain.end(), [](bool c) { return c; })) return {};
-  NewNames names(catalogue);
-  // Events of a batch mostly carry the same names in the same places: those of the event before need no second look.
-  std::array<std::array<std::string_view, kDimensionsMax>, kNameKinds> before;
-  const auto add = [&](NameKind kind, std::size_t place, std::string_view name) {
-    std::string_view& last = before[static_cast<std::size_t>(kind)][place];
-    if (last != name && !certain[static_cast<std::size_t>(kind)]) names.Add(kind, name);
-    last = name;
-  };
-  for (std::size_t i = 0; i < batch.size(); ++i) {
-    add(NameKind::kCustomer, 0, batch.customer(i));
-    add(NameKind::kService, 0, batch.service(i));
-    for (std::size_t d = 0; d < batch.dimensions(i); ++d)
-      add(NameKind::kDimension, d, batch.dimension(i, d).name);
-    for (std::size_t m = 0; m < batch.measures(i); ++m)
-      add(NameKind::kMeasure, m, batch.measure(i, m).name);
-  }
-  return names.CheckFit();
+  return {};
 }
 
 }  // namespace
 
+/// One request's part in a group commit.
+struct Committer::Member {
+  Status status;  // of a refused batch
+  IngestReply reply;
+  std::vector<std::uint32_t> positions;  // index in the batch of each of its rows in `rows`
+  std::size_t first_row = 0;             // of its rows in `rows`
+  bool settled = false;                  // refused or replayed: has no rows
+  std::optional<std::size_t>
+      repeats;  // an earlier request of this group with the same stamp: same reply
+  void Refuse(Status why) {
+    status = std::move(why);
+    settled = true;
+    positions.clear();
+  }
+};
+
 /// One group commit in the making.
 struct Committer::Group {
-  /// One request's part in it.
-  struct Member {
-    Status status;  // of a refused batch
-    IngestReply reply;
-    std::vector<std::uint32_t> positions;  // index in the batch of each of its rows in `rows`
-    std::size_t first_row = 0;             // of its rows in `rows`
-    bool settled = false;                  // refused or replayed: has no rows
-    std::optional<std::size_t>
-        repeats;  // an earlier request of this group with the same stamp: same reply
-  };
+  Group(Catalogue* catalogue, KvBatch* new_names) : collector(catalogue, new_names) {}
+
   std::vector<Request> requests;
   std::vector<Member> members;
   CommitRequest commit;
   std::map<std::string, ProducerState> producers;  // as they will be after this group
-  RowBatchBuilder builder;
+  RowCollector collector;
   RowBatch rows;                         // candidates, before dedupe
   std::vector<std::uint8_t> time_given;  // per row of `rows`
 };
@@ -315,7 +291,7 @@ void Committer::SyncIfDue() {
 }
 
 void Committer::CommitGroup(std::vector<Request> requests) {
-  Group group;
+  Group group(&store_->catalogue(), &pending_names_);
   group.requests = std::move(requests);
   group.members.resize(group.requests.size());
   Status status = store_->write_error();
@@ -325,13 +301,13 @@ void Committer::CommitGroup(std::vector<Request> requests) {
   }
   if (status.ok()) status = Prepare(&group);
   if (status.ok()) status = CheckAndCommit(&group);
-  for (Group::Member& member : group.members) {
+  for (Member& member : group.members) {
     if (!member.repeats || !status.ok()) continue;
     member.reply = group.members[*member.repeats].reply;
     member.reply.replayed = true;
   }
   for (std::size_t r = 0; r < group.requests.size(); ++r) {
-    Group::Member& member = group.members[r];
+    Member& member = group.members[r];
     const Status& failure = member.status.ok() ? status : member.status;
     if (failure.ok() || (member.reply.replayed && member.status.ok())) {
       group.requests[r].done(std::move(member.reply));
@@ -343,13 +319,13 @@ void Committer::CommitGroup(std::vector<Request> requests) {
 
 Status Committer::Prepare(Group* group) {
   for (std::size_t r = 0; r < group->requests.size(); ++r) {
-    Group::Member& member = group->members[r];
+    Member& member = group->members[r];
     bool replayed = false;
     member.status = CheckProducer(group, r, &replayed);
     member.settled = !member.status.ok() || replayed;
     if (!member.settled) QUIPU_TRY(PrepareBatch(group, r));
   }
-  group->rows = group->builder.Finish();
+  group->rows = group->collector.Finish();
   return {};
 }
 
@@ -418,77 +394,58 @@ std::optional<std::size_t> Committer::FindSameStamp(const Group& group, std::siz
   return std::nullopt;
 }
 
+/// The answers of Validate: fills outcomes and problems, and the positions of the valid events.
+std::size_t Committer::ValidateBatch(const BatchView& batch, TimeUs now, Member* member) {
+  const TimeUs time_bound = TimeBound(now, store_->options().future_bound_us);
+  IngestReply& reply = member->reply;
+  reply.outcomes.assign(batch.size(), Outcome::kAccepted);
+  member->positions.resize(batch.size());
+  std::iota(member->positions.begin(), member->positions.end(), 0u);
+  if (IsAllValid(batch.rows(), time_bound)) return 0;
+  member->positions.clear();
+  std::size_t invalid = 0;
+  for (std::size_t i = 0; i < batch.size(); ++i) {
+    auto problem = Validate(batch, i, time_bound);
+    if (!problem) {
+      member->positions.push_back(static_cast<std::uint32_t>(i));
+      continue;
+    }
+    ++invalid;
+    reply.outcomes[i] = Outcome::kInvalid;
+    if (reply.problems.size() < kProblemsReportedMax) reply.problems.push_back(std::move(*problem));
+  }
+  return invalid;
+}
+
 /// Validates one batch and adds its valid events to the candidates. A refused batch adds nothing.
 Status Committer::PrepareBatch(Group* group, std::size_t request) {
-  Group::Member& member = group->members[request];
+  Member& member = group->members[request];
   const EventBatch& events = group->requests[request].events();
   const BatchView batch(events);
   const TimeUs now = store_->clock()->NowUs();
-  const TimeUs time_bound = TimeBound(now, store_->options().future_bound_us);
-  member.reply.outcomes.assign(batch.size(), Outcome::kAccepted);
-  std::size_t invalid = 0;
-  for (std::size_t i = 0; i < batch.size(); ++i) {
-    if (auto problem = Validate(batch, i, time_bound)) {
-      ++invalid;
-      member.reply.outcomes[i] = Outcome::kInvalid;
-      if (member.reply.problems.size() < kProblemsReportedMax)
-        member.reply.problems.push_back(std::move(*problem));
-    }
-  }
+  const std::size_t invalid = ValidateBatch(batch, now, &member);
   if (invalid > 0 && !events.partial) {
-    member.status = Status::InvalidArgument(DescribeProblems(member.reply.problems, invalid));
-    member.settled = true;
+    member.Refuse(Status::InvalidArgument(DescribeProblems(member.reply.problems, invalid)));
     return {};
   }
-  if (Status fits = CheckNamesFit(batch, store_->catalogue()); !fits.ok()) {
-    member.status = std::move(fits);
-    member.settled = true;
+  if (Status fits = CheckNamesFit(batch.rows(), store_->catalogue()); !fits.ok()) {
+    member.Refuse(std::move(fits));
     return {};
   }
-  member.first_row = group->builder.size();
-  for (std::size_t i = 0; i < batch.size(); ++i) {
-    if (member.reply.outcomes[i] == Outcome::kInvalid) continue;
-    QUIPU_TRY(AddRow(group, request, i, now));
-    member.positions.push_back(static_cast<std::uint32_t>(i));
+  member.first_row = group->collector.size();
+  std::vector<std::string> generated_ids;
+  for (const std::uint32_t i : member.positions) {
+    const EventRows::Row& row = batch.rows().rows()[i];
+    group->time_given.push_back(row.has_time ? 1 : 0);
+    if (row.id_length != 0) continue;
+    generated_ids.push_back(MakeUuidV7(now, random_));
+    member.reply.generated_ids.push_back({i, generated_ids.back()});
   }
+  QUIPU_TRY(group->collector.Add(batch.rows(), {member.positions, generated_ids, now}));
   if (events.producer) {  // later batches of the same producer in this group build on it
     ProducerState& state = group->producers[events.producer->id];
     if (events.producer->epoch > state.epoch) state = FreshProducer(events.producer->epoch);
     state.last_sequence = events.producer->sequence;
-  }
-  return {};
-}
-
-Status Committer::AddRow(Group* group, std::size_t request, std::size_t i, TimeUs now) {
-  const BatchView batch(group->requests[request].events());
-  Catalogue& catalogue = store_->catalogue();
-  KvBatch* extra = &pending_names_;
-  std::string generated;
-  std::string_view id = batch.id(i);
-  if (id.empty()) {
-    generated = MakeUuidV7(now, random_);
-    id = generated;
-    group->members[request].reply.generated_ids.push_back({i, generated});
-  }
-  QUIPU_TRY_ASSIGN(const std::uint32_t customer,
-                   catalogue.Intern(NameKind::kCustomer, batch.customer(i), extra));
-  QUIPU_TRY_ASSIGN(const std::uint32_t service,
-                   catalogue.Intern(NameKind::kService, batch.service(i), extra));
-  group->builder.BeginRow(customer, service, batch.has_time(i) ? batch.time(i) : now,
-                          MakeIdentity(batch.customer(i), batch.source(i), id), id,
-                          batch.source(i));
-  group->time_given.push_back(batch.has_time(i) ? 1 : 0);
-  group->builder.AddMeasure(kQuantityColumn, batch.quantity(i));
-  if (const auto cost = batch.cost(i)) group->builder.AddMeasure(kCostColumn, *cost);
-  for (std::size_t m = 0; m < batch.measures(i); ++m) {
-    const auto [name, value] = batch.measure(i, m);
-    QUIPU_TRY_ASSIGN(const ColumnId column, catalogue.Intern(NameKind::kMeasure, name, extra));
-    group->builder.AddMeasure(column, value);
-  }
-  for (std::size_t d = 0; d < batch.dimensions(i); ++d) {
-    const auto [name, value] = batch.dimension(i, d);
-    QUIPU_TRY_ASSIGN(const ColumnId column, catalogue.Intern(NameKind::kDimension, name, extra));
-    group->builder.AddDimension(column, value);
   }
   return {};
 }
@@ -502,7 +459,7 @@ Status Committer::CheckAndCommit(Group* group) {
   for (std::uint32_t i = 0; i < outcomes.size(); ++i) {
     if (outcomes[i] == Outcome::kAccepted) kept.push_back({0, i});
   }
-  for (Group::Member& member : group->members) {
+  for (Member& member : group->members) {
     for (std::size_t k = 0; k < member.positions.size(); ++k) {
       member.reply.outcomes[member.positions[k]] = outcomes[member.first_row + k];
     }
@@ -514,7 +471,7 @@ Status Committer::CheckAndCommit(Group* group) {
     group->commit.rows = Gather({&source, 1}, kept);
   }
   const bool stamped =
-      std::any_of(group->members.begin(), group->members.end(), [&](const Group::Member& m) {
+      std::any_of(group->members.begin(), group->members.end(), [&](const Member& m) {
         return !m.settled && group->requests[static_cast<std::size_t>(&m - group->members.data())]
                                  .events()
                                  .producer;
@@ -530,7 +487,7 @@ Status Committer::CheckAndCommit(Group* group) {
   pending_names_ = {};
   unsynced_ = unsynced_ || store_->options().durability != Durability::kSync;
   dedupe_.Remember(identities, done.first_row);
-  for (Group::Member& member : group->members) {
+  for (Member& member : group->members) {
     if (!member.settled && member.reply.Count(Outcome::kAccepted) > 0) member.reply.seq = done.seq;
   }
   return {};
@@ -541,7 +498,7 @@ void Committer::RecordProducers(Group* group, std::uint64_t seq) {
   std::set<std::string> changed;  // a refused batch leaves no trace of its producer
   for (std::size_t r = 0; r < group->requests.size(); ++r) {
     const auto& stamp = group->requests[r].events().producer;
-    const Group::Member& member = group->members[r];
+    const Member& member = group->members[r];
     if (!stamp || member.settled) continue;
     changed.insert(stamp->id);
     ProducerState& state = group->producers[stamp->id];

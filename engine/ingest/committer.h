@@ -60,6 +60,7 @@ class Committer {
     std::size_t bytes = 0;
     [[nodiscard]] const EventBatch& events() const { return batch != nullptr ? *batch : owned; }
   };
+  struct Member;
   struct Group;
 
   Status Enqueue(Request request);
@@ -72,7 +73,7 @@ class Committer {
   Status PrepareBatch(Group* group, std::size_t request);
   Status CheckProducer(Group* group, std::size_t request, bool* replayed);
   static std::optional<std::size_t> FindSameStamp(const Group& group, std::size_t request);
-  Status AddRow(Group* group, std::size_t request, std::size_t i, TimeUs now);
+  std::size_t ValidateBatch(const class BatchView& batch, TimeUs now, Member* member);
   Status CheckAndCommit(Group* group);
   void RecordProducers(Group* group, std::uint64_t seq);
   void SyncIfDue();

@@ -1,7 +1,8 @@
 #include "ingest/validate.h"
 
-#include <array>
+#include <algorithm>
 #include <cstring>
+#include <span>
 #include <string>
 
 #include "base/bytes.h"
@@ -59,6 +60,11 @@ bool IsRepeated(std::size_t k, const NameAt& name_at) {
   return false;
 }
 
+bool IsReservedDimension(std::string_view name) {
+  return name == "customer" || name == "service" || name == "window_start";
+}
+bool IsBuiltInMeasure(std::string_view name) { return name == "quantity" || name == "cost"; }
+
 std::optional<EventProblem> CheckDimensions(const BatchView& batch, std::size_t i) {
   const std::size_t n = batch.dimensions(i);
   if (n > kDimensionsMax) return Problem(i, "dimensions", "more than 64 of them");
@@ -68,7 +74,7 @@ std::optional<EventProblem> CheckDimensions(const BatchView& batch, std::size_t 
     if (auto fault = TextFault(name, 1, kNameBytesMax); !fault.empty()) {
       return Problem(i, "dimension name", std::move(fault));
     }
-    if (name == "customer" || name == "service" || name == "window_start") {
+    if (IsReservedDimension(name)) {
       return Problem(i, "dimension " + std::string(name), "this name is reserved; use another one");
     }
     if (IsRepeated(d, name_at))
@@ -89,7 +95,7 @@ std::optional<EventProblem> CheckMeasures(const BatchView& batch, std::size_t i)
     if (auto fault = TextFault(name, 1, kNameBytesMax); !fault.empty()) {
       return Problem(i, "measure name", std::move(fault));
     }
-    if (name == "quantity" || name == "cost") {
+    if (IsBuiltInMeasure(name)) {
       return Problem(i, "measure " + std::string(name),
                      "is built in; set the event's own field instead");
     }
@@ -99,7 +105,61 @@ std::optional<EventProblem> CheckMeasures(const BatchView& batch, std::size_t i)
   return std::nullopt;
 }
 
+bool IsAscii(std::string_view s) {
+  std::uint8_t bits = 0;
+  for (const char c : s) bits |= static_cast<std::uint8_t>(c);
+  return bits < 0x80;
+}
+
+/// Every rule about one distinct string.
+bool IsEntryValid(const EventRows::Entry& entry, std::string_view text, bool is_ascii) {
+  if (entry.length > (entry.role >= EventRows::kFirstValue ? kDimensionBytesMax : kNameBytesMax))
+    return false;
+  const bool may_be_empty =
+      entry.role == EventRows::kSource || entry.role >= EventRows::kFirstValue;
+  if (entry.length == 0 && !may_be_empty) return false;
+  if (entry.role == EventRows::kDimensionName && IsReservedDimension(text)) return false;
+  if (entry.role == EventRows::kMeasureName && IsBuiltInMeasure(text)) return false;
+  return is_ascii || IsUtf8(text);
+}
+
+/// How many names of each kind, and none twice. Equal names are the same entry.
+bool IsShapeValid(const EventRows& rows, const EventRows::Shape& shape) {
+  if (shape.dimensions > kDimensionsMax || shape.measures > kMeasuresMax) return false;
+  const auto all_differ = [](std::span<const std::uint32_t> names) {
+    for (std::size_t k = 1; k < names.size(); ++k) {
+      const auto earlier = names.first(k);
+      if (std::find(earlier.begin(), earlier.end(), names[k]) != earlier.end()) return false;
+    }
+    return true;
+  };
+  return all_differ(rows.names().subspan(shape.first_name, shape.dimensions)) &&
+         all_differ(rows.names().subspan(shape.first_name + shape.dimensions, shape.measures));
+}
+
 }  // namespace
+
+bool IsAllValid(const EventRows& rows, TimeUs time_bound) {
+  const bool is_ascii = IsAscii(rows.text());
+  for (std::size_t e = 0; e < rows.entries().size(); ++e) {
+    if (!IsEntryValid(rows.entries()[e], rows.EntryText(e), is_ascii)) return false;
+  }
+  for (const EventRows::Shape& shape : rows.shapes()) {
+    if (!IsShapeValid(rows, shape)) return false;
+  }
+  for (const Decimal& number : rows.wide()) {  // one of 64 bits is below 10^20
+    if (!number.IsStorable()) return false;
+  }
+  bool valid = true;
+  for (const EventRows::Row& row : rows.rows()) {
+    valid &= row.id_length <= kNameBytesMax;
+    valid &=
+        !row.has_time || (row.time >= kTimeMin && row.time < kTimeMax && row.time < time_bound);
+  }
+  for (std::size_t i = 0; valid && !is_ascii && i < rows.rows().size(); ++i)
+    valid = IsUtf8(rows.Id(i));
+  return valid;
+}
 
 bool IsUtf8(std::string_view s) {
   const auto* p = reinterpret_cast<const unsigned char*>(s.data());

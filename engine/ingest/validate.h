@@ -14,4 +14,8 @@ bool IsUtf8(std::string_view s);
 /// The first rule that event `i` breaks, or nothing. `time_bound` is exclusive: later event times are refused.
 std::optional<EventProblem> Validate(const BatchView& batch, std::size_t i, TimeUs time_bound);
 
+/// True if no event of the batch breaks a rule: Validate would say nothing for each. Looks at distinct strings and shapes instead of
+/// events, so that nearly every batch needs no look at its events one by one.
+bool IsAllValid(const EventRows& rows, TimeUs time_bound);
+
 }  // namespace quipu

@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <mutex>
+#include <utility>
 
 #include "base/check.h"
+#include "base/text_hash.h"
 #include "store/manifest.h"
 
 namespace quipu {
@@ -14,6 +16,7 @@ constexpr std::array<std::string_view, kNameKinds> kKindNames = {"customer", "se
 constexpr std::string_view KindName(NameKind kind) {
   return kKindNames[static_cast<std::size_t>(kind)];
 }
+constexpr std::size_t kSlotsFirst = 64;
 /// Names that every store has and none stores.
 constexpr std::uint32_t BuiltIn(NameKind kind) {
   return kind == NameKind::kMeasure ? kFirstUserMeasure : 0;
@@ -21,22 +24,51 @@ constexpr std::uint32_t BuiltIn(NameKind kind) {
 
 }  // namespace
 
-Catalogue::Catalogue() { Reset(); }
+Catalogue::Catalogue() : seed_(TextHashSeed()) { Reset(); }
 
 void Catalogue::Reset() {
   for (Kind& kind : kinds_) {
-    kind.ordinals.clear();
-    kind.names.clear();
+    kind.names.Clear();
+    kind.slots.assign(kSlotsFirst, Slot{});
+    kind.live = 0;
   }
   Kind& measures = kinds_[static_cast<std::size_t>(NameKind::kMeasure)];
   static_assert(kQuantityColumn == 0 && kCostColumn == 1 && kFirstUserMeasure == 2);
-  Append(&measures, "quantity");
-  Append(&measures, "cost");
+  for (const std::string_view name : {"quantity", "cost"})
+    Append(&measures, name, TextHash(name, seed_));
 }
 
-void Catalogue::Append(Kind* kind, std::string_view name) {
-  const std::string& stored = kind->names.emplace_back(name);
-  kind->ordinals.emplace(stored, static_cast<std::uint32_t>(kind->names.size() - 1));
+void Catalogue::Append(Kind* kind, std::string_view name, std::uint32_t hash) {
+  if ((std::size_t{kind->live} + 1) * 2 > kind->slots.size()) Grow(kind);
+  const std::size_t mask = kind->slots.size() - 1;
+  std::size_t i = hash & mask;
+  while (kind->slots[i].ordinal_plus_1 != 0) i = (i + 1) & mask;
+  kind->names.Append(name);
+  kind->slots[i] = {hash, kind->names.size()};
+  ++kind->live;
+}
+
+void Catalogue::Grow(Kind* kind) {
+  const std::vector<Slot> old = std::exchange(kind->slots, {});
+  kind->slots.resize(old.size() * 2);
+  const std::size_t mask = kind->slots.size() - 1;
+  for (const Slot& slot : old) {
+    if (slot.ordinal_plus_1 == 0) continue;
+    std::size_t i = slot.hash & mask;
+    while (kind->slots[i].ordinal_plus_1 != 0) i = (i + 1) & mask;
+    kind->slots[i] = slot;
+  }
+}
+
+std::optional<std::uint32_t> Catalogue::Lookup(const Kind& kind, std::string_view name,
+                                               std::uint32_t hash) const {
+  const std::size_t mask = kind.slots.size() - 1;
+  for (std::size_t i = hash & mask; kind.slots[i].ordinal_plus_1 != 0; i = (i + 1) & mask) {
+    const Slot& slot = kind.slots[i];
+    if (slot.hash == hash && kind.names[slot.ordinal_plus_1 - 1] == name)
+      return slot.ordinal_plus_1 - 1;
+  }
+  return std::nullopt;
 }
 
 Status Catalogue::Load(const KvStore& kv, std::span<const std::uint32_t> erased) {
@@ -68,41 +100,46 @@ Status Catalogue::LoadRow(std::string_view key, std::string_view name,
   }
   if (which == NameKind::kCustomer &&
       (name.empty() || std::binary_search(erased.begin(), erased.end(), parsed->ordinal))) {
-    kind.names.emplace_back(name);  // erased: keeps its place, is found under no name
+    kind.names.Append(name);  // erased: keeps its place, is found under no name
     return {};
   }
   if (name.empty()) return Status::Corruption("catalogue: " + row + "the name is empty");
-  if (kind.ordinals.contains(name)) {
+  const std::uint32_t hash = TextHash(name, seed_);
+  if (const auto earlier = Lookup(kind, name, hash)) {
     return Status::Corruption("catalogue: " + row + "repeats the name of ordinal " +
-                              std::to_string(kind.ordinals.find(name)->second));
+                              std::to_string(*earlier));
   }
-  Append(&kind, name);
+  Append(&kind, name, hash);
   return {};
 }
 
 std::optional<std::uint32_t> Catalogue::Find(NameKind kind, std::string_view name) const {
   const std::shared_lock lock(mutex_);
-  const Kind& k = kinds_[static_cast<std::size_t>(kind)];
-  const auto it = k.ordinals.find(name);
-  if (it == k.ordinals.end()) return std::nullopt;
-  return it->second;
+  return Lookup(kinds_[static_cast<std::size_t>(kind)], name, TextHash(name, seed_));
 }
 
 Result<std::uint32_t> Catalogue::Intern(NameKind kind, std::string_view name, KvBatch* batch) {
-  if (const std::optional<std::uint32_t> found = Find(kind, name)) return *found;
+  return Intern(kind, name, TextHash(name, seed_), batch);
+}
+
+Result<std::uint32_t> Catalogue::Intern(NameKind kind, std::string_view name, std::uint32_t hash,
+                                        KvBatch* batch) {
+  Kind& k = kinds_[static_cast<std::size_t>(kind)];
+  if (const std::optional<std::uint32_t> found = Lookup(k, name, hash)) return *found;
   if (name.empty()) {
     return Status::InvalidArgument("catalogue: a " + std::string(KindName(kind)) +
                                    " name is empty");
   }
-  const std::unique_lock lock(mutex_);
-  Kind& k = kinds_[static_cast<std::size_t>(kind)];
-  const auto ordinal = static_cast<std::uint32_t>(k.names.size());
+  const std::uint32_t ordinal = k.names.size();
   if (ordinal >= NamesMax(kind)) {
     return Status::Exhausted("catalogue: no room for another " + std::string(KindName(kind)) +
                              " name, a store holds at most " + std::to_string(NamesMax(kind)));
   }
   QUIPU_DCHECK(ordinal >= BuiltIn(kind));
-  Append(&k, name);
+  {
+    const std::unique_lock lock(mutex_);
+    Append(&k, name, hash);
+  }
   batch->Put(KvSpace::kMeta, MakeNameKey({static_cast<std::uint8_t>(kind), ordinal}),
              std::string(name));
   return ordinal;
@@ -111,25 +148,32 @@ Result<std::uint32_t> Catalogue::Intern(NameKind kind, std::string_view name, Kv
 void Catalogue::Forget(std::uint32_t customer) {
   const std::unique_lock lock(mutex_);
   Kind& customers = kinds_[static_cast<std::size_t>(NameKind::kCustomer)];
-  const auto it = customers.ordinals.find(customers.names[customer]);
-  QUIPU_CHECK(it != customers.ordinals.end() && it->second == customer);
-  customers.ordinals.erase(it);
+  std::vector<Slot>& slots = customers.slots;
+  const std::size_t mask = slots.size() - 1;
+  std::size_t gap = TextHash(customers.names[customer], seed_) & mask;
+  for (; slots[gap].ordinal_plus_1 != customer + 1; gap = (gap + 1) & mask)
+    QUIPU_CHECK(slots[gap].ordinal_plus_1 != 0);
+  // What stands behind it moves up unless that would put it before the place where its search begins (Knuth, 6.4, algorithm R).
+  for (std::size_t i = (gap + 1) & mask; slots[i].ordinal_plus_1 != 0; i = (i + 1) & mask) {
+    if (((i - slots[i].hash) & mask) < ((i - gap) & mask)) continue;
+    slots[gap] = slots[i];
+    gap = i;
+  }
+  slots[gap] = Slot{};
+  --customers.live;
 }
 
 std::string_view Catalogue::NameOf(NameKind kind, std::uint32_t ordinal) const {
-  const std::shared_lock lock(mutex_);
-  const Kind& k = kinds_[static_cast<std::size_t>(kind)];
-  return ordinal < k.names.size() ? std::string_view(k.names[ordinal]) : std::string_view();
+  return kinds_[static_cast<std::size_t>(kind)].names[ordinal];
 }
 
 std::uint32_t Catalogue::size(NameKind kind) const {
-  const std::shared_lock lock(mutex_);
-  return static_cast<std::uint32_t>(kinds_[static_cast<std::size_t>(kind)].names.size());
+  return kinds_[static_cast<std::size_t>(kind)].names.size();
 }
 
 std::uint32_t Catalogue::live(NameKind kind) const {
   const std::shared_lock lock(mutex_);
-  return static_cast<std::uint32_t>(kinds_[static_cast<std::size_t>(kind)].ordinals.size());
+  return kinds_[static_cast<std::size_t>(kind)].live;
 }
 
 }  // namespace quipu

@@ -8,17 +8,16 @@
 
 #include <array>
 #include <cstdint>
-#include <deque>
 #include <optional>
 #include <shared_mutex>
 #include <span>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <vector>
 
 #include "segment/names.h"
 #include "store/kv.h"
+#include "store/name_list.h"
 
 namespace quipu {
 
@@ -35,7 +34,7 @@ constexpr std::uint32_t NamesMax(NameKind kind) {
                                       : kColumnNamesMax;
 }
 
-/// Lookups are safe from several threads beside one writer (the committer). `quantity` and `cost` are measures 0 and 1 from the start.
+/// Lookups are safe from several threads beside one writer (the committer); names by ordinal take no lock. `quantity` and `cost` are measures 0 and 1 from the start.
 class Catalogue final : public Names {
  public:
   Catalogue();
@@ -44,8 +43,12 @@ class Catalogue final : public Names {
   Status Load(const KvStore& kv, std::span<const std::uint32_t> erased = {});
 
   [[nodiscard]] std::optional<std::uint32_t> Find(NameKind kind, std::string_view name) const;
-  /// The ordinal of `name`, a new one if need be (then its row is put into `batch`). kExhausted at the bounds. Committer only.
+  /// The ordinal of `name`, a new one if need be (then its row is put into `batch`). kExhausted at the bounds. Committer only: it is the one
+  /// writer, so it looks up without a lock.
   Result<std::uint32_t> Intern(NameKind kind, std::string_view name, KvBatch* batch);
+  /// With the TextHash of the name known.
+  Result<std::uint32_t> Intern(NameKind kind, std::string_view name, std::uint32_t hash,
+                               KvBatch* batch);
   /// The name of this customer no longer leads to it. Views of the name stay valid: it is gone from memory when the store is closed.
   /// Committer only, once, after the erasure is durable.
   void Forget(std::uint32_t customer);
@@ -70,16 +73,26 @@ class Catalogue final : public Names {
   }
 
  private:
+  /// An open-addressing table of (hash, 1 + ordinal) beside the list of names, at most half full.
+  struct Slot {
+    std::uint32_t hash = 0;
+    std::uint32_t ordinal_plus_1 = 0;
+  };
   struct Kind {
-    std::deque<std::string> names;  // a deque: views stay valid as it grows
-    std::unordered_map<std::string_view, std::uint32_t> ordinals;
+    NameList names;
+    std::vector<Slot> slots;
+    std::uint32_t live = 0;  // slots in use: names that can be found
   };
   void Reset();  // to the built-in names
-  static void Append(Kind* kind, std::string_view name);
+  [[nodiscard]] std::optional<std::uint32_t> Lookup(const Kind& kind, std::string_view name,
+                                                    std::uint32_t hash) const;
+  void Append(Kind* kind, std::string_view name, std::uint32_t hash);
+  void Grow(Kind* kind);
   Status LoadRow(std::string_view key, std::string_view name,
                  std::span<const std::uint32_t> erased);
 
-  mutable std::shared_mutex mutex_;
+  const std::uint64_t seed_;
+  mutable std::shared_mutex mutex_;  // guards the slots against the writer; names need none
   std::array<Kind, kNameKinds> kinds_;
 };
 
