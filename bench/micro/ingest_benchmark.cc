@@ -173,13 +173,16 @@ void BM_IngestSingleEventsAsync(benchmark::State& state) {
   constexpr int kUnderWay = 4'096;
   constexpr std::size_t kEventsPerThread = 100'000;
   ScratchStore store(Options{});
+  std::vector<std::unique_ptr<PreparedEvents>> prepared;
+  for (std::uint64_t t = 0; t < kThreads; ++t)
+    prepared.push_back(std::make_unique<PreparedEvents>(t + 1, kEventsPerThread / 10));
   for (auto _ : state) {
     std::atomic<double> caller_ns{0};
     const double process = CpuNs(CLOCK_PROCESS_CPUTIME_ID);
     std::vector<std::thread> threads;
     for (int t = 0; t < kThreads; ++t) {
       threads.emplace_back([&, t] {
-        PreparedEvents events(static_cast<std::uint64_t>(t) + 1, kEventsPerThread / 10);
+        PreparedEvents& events = *prepared[static_cast<std::size_t>(t)];
         Window window(kUnderWay);
         const double before = CpuNs(CLOCK_THREAD_CPUTIME_ID);
         for (std::size_t i = 0; i < kEventsPerThread; ++i) {

@@ -13,6 +13,7 @@ constexpr std::size_t kRefsPerEventMax = 65'535;
 /// Clear keeps no more memory than this for the next events.
 constexpr std::size_t kBytesReusable = 8u << 20;
 constexpr std::size_t kSlotsFirst = 64;
+constexpr std::size_t kEntriesSearched = 16;
 /// A shape that is none of the last few is taken for a new one: the same shape twice costs little, a search of all would not.
 constexpr std::size_t kShapesSearched = 8;
 
@@ -34,6 +35,11 @@ inline bool Same(std::string_view a, std::string_view b) {
   return a.size() == b.size() && SameBytes(a.data(), b.data(), a.size());
 }
 
+/// Equal texts of different roles start in different places.
+std::size_t FirstSlot(std::uint32_t hash, EventRows::Role role) {
+  return hash + role * 0x9E3779B1u;
+}
+
 }  // namespace
 
 EventRows::EventRows() : seed_(TextHashSeed()) {}
@@ -41,8 +47,8 @@ EventRows::EventRows() : seed_(TextHashSeed()) {}
 std::size_t EventRows::bytes() const {
   return text_.size() + rows_.size() * sizeof(Row) + codes_.size() * sizeof(std::uint32_t) +
          numbers_.size() * (sizeof(std::int64_t) + 1) + wide_.size() * sizeof(Decimal) +
-         entries_.size() * (sizeof(Entry) + sizeof(std::uint32_t) + 2 * sizeof(Slot)) +
-         shapes_.size() * sizeof(Shape) + names_.size() * sizeof(std::uint32_t);
+         entries_.size() * (sizeof(Entry) + 2 * sizeof(Slot)) + shapes_.size() * sizeof(Shape) +
+         names_.size() * sizeof(std::uint32_t);
 }
 
 void EventRows::Clear() {
@@ -57,7 +63,6 @@ void EventRows::Clear() {
   scales_.clear();
   wide_.clear();
   entries_.clear();
-  last_shapes_.clear();
   std::fill(slots_.begin(), slots_.end(), Slot{});
   shapes_.clear();
   names_.clear();
@@ -75,17 +80,25 @@ std::uint32_t EventRows::Append(std::string_view text) {
 }
 
 std::uint32_t EventRows::Find(std::string_view text, Role role) {
-  if ((entries_.size() + 1) * 2 > slots_.size()) GrowSlots();
   const std::uint32_t hash = TextHash(text, seed_);
-  const std::size_t mask = slots_.size() - 1;
-  std::size_t i = (hash + role * 0x9E3779B1u) & mask;
-  for (; slots_[i].entry_plus_1 != 0; i = (i + 1) & mask) {
-    if (slots_[i].hash != hash) continue;
-    const Entry& entry = entries_[slots_[i].entry_plus_1 - 1];
-    if (entry.role == role && entry.length == text.size() &&
-        SameBytes(text_.data() + entry.offset, text.data(), text.size())) {
-      return slots_[i].entry_plus_1 - 1;
+  const auto is_it = [&](const Entry& entry) {
+    return entry.role == role && entry.length == text.size() &&
+           SameBytes(text_.data() + entry.offset, text.data(), text.size());
+  };
+  if (slots_.empty()) {  // the few strings of a single event need no table
+    for (std::uint32_t e = 0; e < entries_.size(); ++e) {
+      if (entries_[e].hash == hash && is_it(entries_[e])) return e;
     }
+    const std::string_view kept = Fit(text);
+    if (kept.size() != text.size()) return Find(kept, role);
+    if (entries_.size() < kEntriesSearched) return AddEntry(text, role, hash);
+  }
+  if ((entries_.size() + 1) * 2 > slots_.size()) GrowSlots();
+  const std::size_t mask = slots_.size() - 1;
+  std::size_t i = FirstSlot(hash, role) & mask;
+  for (; slots_[i].entry_plus_1 != 0; i = (i + 1) & mask) {
+    const std::uint32_t entry = slots_[i].entry_plus_1 - 1;
+    if (slots_[i].hash == hash && is_it(entries_[entry])) return entry;
   }
   const std::string_view kept = Fit(text);
   if (kept.size() != text.size()) return Find(kept, role);
@@ -95,8 +108,7 @@ std::uint32_t EventRows::Find(std::string_view text, Role role) {
 }
 
 std::uint32_t EventRows::AddEntry(std::string_view text, Role role, std::uint32_t hash) {
-  entries_.push_back({Append(text), static_cast<std::uint32_t>(text.size()), role, hash});
-  last_shapes_.push_back(0);
+  entries_.push_back({Append(text), static_cast<std::uint32_t>(text.size()), role, hash, 0});
   return static_cast<std::uint32_t>(entries_.size() - 1);
 }
 
@@ -104,7 +116,7 @@ void EventRows::GrowSlots() {
   slots_.assign(std::max(kSlotsFirst, slots_.size() * 2), Slot{});
   const std::size_t mask = slots_.size() - 1;
   for (std::uint32_t e = 0; e < entries_.size(); ++e) {
-    std::size_t i = (entries_[e].hash + entries_[e].role * 0x9E3779B1u) & mask;
+    std::size_t i = FirstSlot(entries_[e].hash, entries_[e].role) & mask;
     while (slots_[i].entry_plus_1 != 0) i = (i + 1) & mask;
     slots_[i] = {entries_[e].hash, e + 1};
   }
@@ -128,7 +140,7 @@ bool EventRows::Matches(const Shape& shape, std::span<const Dimension> dimension
 
 std::uint32_t EventRows::FindShape(std::uint32_t service, std::span<const Dimension> dimensions,
                                    std::span<const Measure> measures, bool has_cost) {
-  std::uint32_t& last = last_shapes_[service];
+  std::uint32_t& last = entries_[service].last_shape;
   if (!shapes_.empty() && Matches(shapes_[last], dimensions, measures, has_cost)) return last;
   const std::size_t end = shapes_.size();
   for (std::size_t s = end; s > 0 && end - s < kShapesSearched; --s) {
@@ -138,7 +150,7 @@ std::uint32_t EventRows::FindShape(std::uint32_t service, std::span<const Dimens
   shapes_.push_back({static_cast<std::uint32_t>(names_.size()),
                      static_cast<std::uint16_t>(dimensions.size()),
                      static_cast<std::uint16_t>(measures.size()), has_cost});
-  last = static_cast<std::uint32_t>(end);  // before Find, which may move last_shapes_
+  last = static_cast<std::uint32_t>(end);  // before Find, which may move the entries
   for (const Dimension& d : dimensions) names_.push_back(Find(d.name, kDimensionName));
   for (const Measure& m : measures) names_.push_back(Find(m.name, kMeasureName));
   return static_cast<std::uint32_t>(end);
@@ -156,7 +168,20 @@ void EventRows::AddNumber(const Decimal& value) {
   wide_.push_back(value);
 }
 
+/// A batch is often one event: its few strings and numbers in one allocation each.
+void EventRows::ReserveFor(const Event& event) {
+  constexpr std::size_t kTextBytesUsual = 256, kRefsUsualMax = 64;
+  const std::size_t dimensions = std::min(event.dimensions.size(), kRefsUsualMax);
+  const std::size_t measures = std::min(event.measures.size(), kRefsUsualMax);
+  text_.reserve(kTextBytesUsual);
+  entries_.reserve(kFirstValueCode + 2 * dimensions + measures);
+  names_.reserve(dimensions + measures);
+  numbers_.reserve(2 + measures);
+  scales_.reserve(2 + measures);
+}
+
 void EventRows::Add(const Event& event) {
+  if (rows_.capacity() == 0) ReserveFor(event);
   const std::size_t refs_max = bytes() < kBytesKept ? kRefsPerEventMax : 0;
   const std::span<const Dimension> dimensions(event.dimensions.data(),
                                               std::min(event.dimensions.size(), refs_max));

@@ -41,7 +41,8 @@ class EventRows {
   struct Entry {
     std::uint32_t offset = 0, length = 0;
     Role role = kCustomer;
-    std::uint32_t hash = 0;  ///< TextHash of the text.
+    std::uint32_t hash = 0;        ///< TextHash of the text.
+    std::uint32_t last_shape = 0;  ///< Of a service: the shape of its last event.
   };
   struct Shape {
     std::uint32_t first_name = 0;  ///< In names(): entries of the dimensions, then of the measures.
@@ -97,6 +98,7 @@ class EventRows {
   std::uint32_t Find(std::string_view text, Role role);
   std::uint32_t AddEntry(std::string_view text, Role role, std::uint32_t hash);
   void GrowSlots();
+  void ReserveFor(const Event& event);
   [[nodiscard]] bool Matches(const Shape& shape, std::span<const Dimension> dimensions,
                              std::span<const Measure> measures, bool has_cost) const;
   std::uint32_t FindShape(std::uint32_t service, std::span<const Dimension> dimensions,
@@ -111,8 +113,7 @@ class EventRows {
   std::vector<std::uint8_t> scales_;
   std::vector<Decimal> wide_;
   std::vector<Entry> entries_;
-  std::vector<std::uint32_t> last_shapes_;  // by entry: of a service, the shape of its last event
-  std::vector<Slot> slots_;                 // open addressing, a power of two, at most half full
+  std::vector<Slot> slots_;  // open addressing, a power of two, at most half full; empty at first
   std::vector<Shape> shapes_;
   std::vector<std::uint32_t> names_;
 };

@@ -107,6 +107,7 @@ struct Committer::Group {
 Committer::Committer(Store* store, std::uint64_t random_seed)
     : store_(store), random_(random_seed), dedupe_(*store->view()) {
   last_sync_us_ = store_->clock()->MonotonicUs();
+  hot_full_.store(store_->view()->hot_bytes() > store_->options().hot_bytes_max);
   thread_ = std::thread([this] { Run(); });
 }
 
@@ -149,11 +150,19 @@ Status Committer::Enqueue(Request request) {
   request.bytes = events.bytes();
   QUIPU_TRY(store_->CheckDiskFor(request.bytes));
   std::unique_lock lock(mutex_);
-  QUIPU_TRY(WaitForRoom(lock, request.bytes));
+  if (!HasRoom(request.bytes)) QUIPU_TRY(WaitForRoom(lock, request.bytes));
   queued_bytes_ += request.bytes;
+  const bool was_empty = queue_.empty();
   queue_.push_back(std::move(request));
-  work_.notify_one();
+  lock.unlock();
+  if (was_empty) work_.notify_one();  // else the committer is busy, or woken already
   return {};
+}
+
+/// The usual case, without asking anyone but this object.
+bool Committer::HasRoom(std::size_t bytes) const {
+  return !stopping_ && !store_->has_failed() && !hot_full_.load(std::memory_order_relaxed) &&
+         (queued_bytes_ == 0 || queued_bytes_ + bytes <= store_->options().queue_bytes_max);
 }
 
 Status Committer::WaitForRoom(std::unique_lock<std::mutex>& lock, std::size_t bytes) {
@@ -168,6 +177,7 @@ Status Committer::WaitForRoom(std::unique_lock<std::mutex>& lock, std::size_t by
     const bool queue_full = queued_bytes_ > 0 && queued_bytes_ + bytes > options.queue_bytes_max;
     const ViewPtr view = store_->view();
     const bool hot_full = view->hot_bytes() > options.hot_bytes_max;
+    hot_full_.store(hot_full, std::memory_order_relaxed);
     if (!queue_full && !hot_full) return {};
     if (clock->MonotonicUs() >= deadline) {
       return Status::Exhausted(std::string(hot_full ? "sealing" : "committing") +
@@ -241,9 +251,11 @@ void Committer::RunTasks() {
   for (const std::function<void()>& task : tasks) task();
 }
 
-/// Waits for work; none if there are only tasks, or if it is time to stop.
-std::vector<Committer::Request> Committer::TakeGroup() {
+/// Waits until the backlog has something, taking all that has been queued at once; false if there are only tasks, or if it is time to stop.
+bool Committer::FillBacklog() {
+  if (!backlog_.empty()) return true;
   const auto interval = std::chrono::milliseconds(store_->options().sync_interval_ms);
+  std::vector<Request> taken;
   std::unique_lock lock(mutex_);
   while (queue_.empty() && tasks_.empty() && !stopping_) {
     if (unsynced_ &&
@@ -260,19 +272,31 @@ std::vector<Committer::Request> Committer::TakeGroup() {
       work_.wait(lock);
     }
   }
+  taken.swap(queue_);
+  lock.unlock();
+  for (Request& request : taken) backlog_.push_back(std::move(request));
+  return !backlog_.empty();
+}
+
+/// Waits for work; none if there are only tasks, or if it is time to stop.
+std::vector<Committer::Request> Committer::TakeGroup() {
   std::vector<Request> taken;
+  if (!FillBacklog()) return taken;
   std::size_t bytes = 0;
   std::size_t events = 0;
-  while (!queue_.empty()) {
-    const Request& next = queue_.front();
+  while (!backlog_.empty()) {
+    const Request& next = backlog_.front();
     const bool fits = bytes + next.bytes <= store_->options().commit_bytes_max &&
                       events + next.events().size() <= kBatchEventsMax;
     if (!taken.empty() && !fits) break;
     bytes += next.bytes;
     events += next.events().size();
-    queued_bytes_ -= next.bytes;
-    taken.push_back(std::move(queue_.front()));
-    queue_.pop_front();
+    taken.push_back(std::move(backlog_.front()));
+    backlog_.pop_front();
+  }
+  {
+    const std::lock_guard lock(mutex_);
+    queued_bytes_ -= bytes;
   }
   room_.notify_all();
   return taken;
@@ -301,6 +325,9 @@ void Committer::CommitGroup(std::vector<Request> requests) {
   }
   if (status.ok()) status = Prepare(&group);
   if (status.ok()) status = CheckAndCommit(&group);
+  // Before the replies: who has one must find the hot tier as full as it is.
+  hot_full_.store(store_->view()->hot_bytes() > store_->options().hot_bytes_max,
+                  std::memory_order_relaxed);
   for (Member& member : group.members) {
     if (!member.repeats || !status.ok()) continue;
     member.reply = group.members[*member.repeats].reply;

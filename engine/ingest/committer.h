@@ -15,6 +15,7 @@
 //       group is unknown, and a retry with the same ids is safe.
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
 #include <cstdint>
 #include <deque>
@@ -64,8 +65,10 @@ class Committer {
   struct Group;
 
   Status Enqueue(Request request);
+  [[nodiscard]] bool HasRoom(std::size_t bytes) const;
   Status WaitForRoom(std::unique_lock<std::mutex>& lock, std::size_t bytes);
   void Run();
+  bool FillBacklog();
   std::vector<Request> TakeGroup();
   void RunTasks();
   void CommitGroup(std::vector<Request> requests);
@@ -86,11 +89,15 @@ class Committer {
   bool unsynced_ = false;          // committer thread only
   std::int64_t last_sync_us_ = 0;  // committer thread only
 
+  std::deque<Request>
+      backlog_;  // taken from queue_ and still to be committed; committer thread only
+  std::atomic<bool> hot_full_{false};  // as of the last commit; a waiting caller looks again
+
   std::mutex mutex_;  // guards everything below
   std::condition_variable work_, room_;
-  std::deque<Request> queue_;
+  std::vector<Request> queue_;               // what came since the committer last took all of it
+  std::uint64_t queued_bytes_ = 0;           // of queue_ and backlog_
   std::deque<std::function<void()>> tasks_;  // of RunBetweenCommits
-  std::uint64_t queued_bytes_ = 0;
   bool stopping_ = false;
   std::thread thread_;
 };

@@ -8,17 +8,23 @@ namespace quipu {
 namespace {
 
 MeasureTotal TotalOf(const DecimalColumn& column, std::size_t rows) {
+  // Absent mantissas are 0.
   MeasureTotal total;
-  for (std::size_t i = 0; i < rows; ++i) {
-    if (!column.IsPresent(i)) continue;
-    ++total.count;
-    if (column.is_wide()) total.sum.Add(column.wide[i], column.scale);
+  total.count = rows;
+  if (!column.present.empty()) {
+    total.count = 0;
+    for (const std::uint8_t present : column.present) total.count += present;
   }
+  for (const Int128 mantissa : column.wide) total.sum.Add(mantissa, column.scale);
   if (column.is_wide()) return total;
-  // Absent mantissas are 0; 2^32 values of 64 bits fit 128.
-  Int128 sum = 0;
-  for (const std::int64_t mantissa : column.narrow) sum += mantissa;
-  total.sum.Add(sum, column.scale);
+  // Halves of 32 bits, so that the loop needs no 128-bit numbers; 2^31 rows fit.
+  std::int64_t high = 0;
+  std::uint64_t low = 0;
+  for (const std::int64_t mantissa : column.narrow) {
+    high += mantissa >> 32;
+    low += static_cast<std::uint32_t>(mantissa);
+  }
+  total.sum.Add((Int128{high} << 32) + low, column.scale);
   return total;
 }
 

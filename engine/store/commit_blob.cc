@@ -1,229 +1,287 @@
 #include "store/commit_blob.h"
 
-#include <flatbuffers/flatbuffers.h>
-
 #include <algorithm>
-#include <functional>
+#include <array>
+#include <cstring>
 #include <limits>
 
 #include "base/check.h"
 #include "base/hash.h"
-#include "formats/commit_generated.h"
+#include "codec/int_codec.h"
 
 namespace quipu {
 namespace {
 
-namespace fb = commit_format;
-using Builder = flatbuffers::FlatBufferBuilder;
-
 constexpr std::uint16_t kCommitFormatVersion = 1;
 constexpr std::size_t kChecksumBytes = 8;
-constexpr std::size_t kVerifierDepth = 8;
-constexpr std::size_t kVerifierTables =
-    1u << 19;  // 2 x 65,536 columns with their dictionaries, and room
+constexpr std::uint8_t kHasPresence = 1, kIsWide = 2;                  // flags of a measure
+constexpr std::uint8_t kHasMillis = 1, kHasTexts = 2, kManyForms = 4;  // flags of the ids
 
 // ---- Encoding ----
 
-flatbuffers::Offset<fb::Strings> EncodeStrings(const StringList& list, Builder* b) {
-  const auto offsets = b->CreateVector(list.offsets());
-  const auto text = b->CreateVector(reinterpret_cast<const std::uint8_t*>(list.text().data()),
-                                    list.text().size());
-  return fb::CreateStrings(*b, offsets, text);
-}
+class Encoder {
+ public:
+  explicit Encoder(std::string* out) : out_(out), w_(out) {}
 
-template <class Code>
-flatbuffers::Offset<flatbuffers::Vector<Code>> EncodeCodes(const std::vector<std::uint32_t>& codes,
-                                                           Builder* b) {
-  Code* to = nullptr;
-  const auto offset = b->CreateUninitializedVector(codes.size(), &to);
-  for (std::size_t i = 0; i < codes.size(); ++i) to[i] = static_cast<Code>(codes[i]);
-  return offset;
-}
+  void Encode(std::uint64_t seq, const RowBatch& rows) {
+    w_.U16(kCommitFormatVersion);
+    w_.U64(seq);
+    w_.Varint(rows.size());
+    if (rows.empty()) return;
+    Packed(rows.customers);
+    Packed(rows.services);
+    Packed(rows.times);
+    Coded(rows.sources);
+    Ids(rows);
+    w_.Varint(rows.measures.size());
+    for (const DecimalColumn& column : rows.measures) Measure(column);
+    w_.Varint(rows.dimensions.size());
+    for (const CodedColumn& column : rows.dimensions) {
+      w_.Varint(column.id);
+      Coded(column);
+    }
+  }
 
-flatbuffers::Offset<fb::CodedColumn> EncodeCoded(const CodedColumn& column, Builder* b) {
-  const auto dictionary = EncodeStrings(column.dictionary, b);
-  const std::size_t largest = column.dictionary.size();
-  if (largest <= std::numeric_limits<std::uint8_t>::max()) {
-    const auto codes = EncodeCodes<std::uint8_t>(column.codes, b);
-    return fb::CreateCodedColumn(*b, column.id, dictionary, codes, 0, 0);
+ private:
+  /// Numbers without outliers (codes, ordinals, times): the log is short-lived, so the one encoding that suits them is taken unasked.
+  template <class T>
+  void Packed(const std::vector<T>& values) {
+    std::array<std::int64_t, kVectorValuesMax> block;
+    for (std::size_t at = 0; at < values.size(); at += block.size()) {
+      const std::size_t n = std::min(block.size(), values.size() - at);
+      for (std::size_t i = 0; i < n; ++i) block[i] = static_cast<std::int64_t>(values[at + i]);
+      const std::span<const std::int64_t> span(block.data(), n);
+      if (!EncodeIntsAs(IntEncoding::kConstant, span, out_))
+        QUIPU_CHECK(EncodeIntsAs(IntEncoding::kFrameOfReference, span, out_));
+    }
   }
-  if (largest <= std::numeric_limits<std::uint16_t>::max()) {
-    const auto codes = EncodeCodes<std::uint16_t>(column.codes, b);
-    return fb::CreateCodedColumn(*b, column.id, dictionary, 0, codes, 0);
-  }
-  const auto codes = b->CreateVector(column.codes);
-  return fb::CreateCodedColumn(*b, column.id, dictionary, 0, 0, codes);
-}
 
-flatbuffers::Offset<flatbuffers::Vector<std::uint8_t>> EncodePresence(
-    const std::vector<std::uint8_t>& present, Builder* b) {
-  if (present.empty()) return 0;
-  std::uint8_t* bits = nullptr;
-  const auto offset = b->CreateUninitializedVector((present.size() + 7) / 8, &bits);
-  std::fill_n(bits, (present.size() + 7) / 8, std::uint8_t{0});
-  for (std::size_t i = 0; i < present.size(); ++i) {
-    bits[i / 8] = static_cast<std::uint8_t>(bits[i / 8] | (present[i] << (i % 8)));
+  void Strings(const StringList& list) {
+    std::vector<std::uint32_t> lengths(list.size());
+    for (std::size_t i = 0; i < lengths.size(); ++i)
+      lengths[i] = static_cast<std::uint32_t>(list[i].size());
+    Packed(lengths);
+    w_.Raw(list.text().data(), list.text().size());
   }
-  return offset;
-}
 
-flatbuffers::Offset<fb::DecimalColumn> EncodeDecimal(const DecimalColumn& column, Builder* b) {
-  const auto present = EncodePresence(column.present, b);
-  const auto scale = static_cast<std::uint8_t>(column.scale);
-  if (column.is_wide()) {
-    const auto wide = b->CreateVector(reinterpret_cast<const std::uint8_t*>(column.wide.data()),
-                                      column.wide.size() * sizeof(Int128));
-    return fb::CreateDecimalColumn(*b, column.id, scale, present, 0, wide);
+  void Coded(const CodedColumn& column) {
+    w_.Varint(column.dictionary.size());
+    Strings(column.dictionary);
+    Packed(column.codes);
   }
-  const auto narrow = b->CreateVector(column.narrow);
-  return fb::CreateDecimalColumn(*b, column.id, scale, present, narrow, 0);
-}
+
+  void Ids(const RowBatch& rows) {
+    const bool many_forms = std::any_of(rows.id_forms.begin(), rows.id_forms.end(),
+                                        [&](IdForm form) { return form != rows.id_forms[0]; });
+    w_.U8(static_cast<std::uint8_t>((many_forms ? kManyForms : 0) |
+                                    (rows.id_millis.empty() ? 0 : kHasMillis) |
+                                    (rows.id_texts.size() == 0 ? 0 : kHasTexts)));
+    w_.Raw(rows.id_forms.data(), many_forms ? rows.size() : 1);
+    const std::size_t at = out_->size();
+    out_->resize(at + rows.size() * sizeof(std::uint64_t));
+    char* to = out_->data() + at;
+    std::vector<std::uint64_t> lows(rows.size());
+    for (std::size_t i = 0; i < lows.size(); ++i) {
+      std::memcpy(to + i * sizeof(std::uint64_t), &rows.identities[i].high, sizeof(std::uint64_t));
+      lows[i] = rows.identities[i].low;
+    }
+    Packed(lows);
+    if (!rows.id_millis.empty()) Packed(rows.id_millis);
+    if (rows.id_texts.size() != 0) Strings(rows.id_texts);
+  }
+
+  void Measure(const DecimalColumn& column) {
+    w_.Varint(column.id);
+    w_.U8(static_cast<std::uint8_t>(column.scale));
+    w_.U8(static_cast<std::uint8_t>((column.present.empty() ? 0 : kHasPresence) |
+                                    (column.is_wide() ? kIsWide : 0)));
+    if (!column.present.empty()) {
+      std::vector<std::uint8_t> bits((column.present.size() + 7) / 8, 0);
+      for (std::size_t i = 0; i < column.present.size(); ++i)
+        bits[i / 8] = static_cast<std::uint8_t>(bits[i / 8] | (column.present[i] << (i % 8)));
+      w_.Raw(bits.data(), bits.size());
+    }
+    if (column.is_wide()) {
+      w_.Raw(column.wide.data(), column.wide.size() * sizeof(Int128));
+    } else {
+      EncodeIntList(column.narrow, out_);
+    }
+  }
+
+  std::string* out_;
+  ByteWriter w_;
+};
 
 // ---- Decoding ----
 
-/// Turns a verified buffer, whose contents may still be anything, into a RowBatch that keeps its invariants.
+/// Reads a blob whose checksum is right but whose contents may still be anything, into a RowBatch that keeps its invariants.
 class Decoder {
  public:
-  Decoder(const fb::Commit& commit, const Names& names)
-      : commit_(commit), names_(names), rows_(commit.rows()) {}
+  Decoder(Bytes in, const Names& names) : in_(in), names_(names) {}
 
-  Result<RowBatch> Decode() {
-    QUIPU_TRY(CopyColumn(commit_.customers(), "customers", &out_.customers));
-    QUIPU_TRY(CopyColumn(commit_.services(), "services", &out_.services));
-    QUIPU_TRY(CopyColumn(commit_.times(), "times", &out_.times));
-    QUIPU_TRY(DecodeCoded(commit_.sources(), "sources", &out_.sources));
-    QUIPU_TRY(DecodeIds());
-    QUIPU_TRY(DecodeMeasures());
-    QUIPU_TRY(DecodeDimensions());
-    QUIPU_TRY(CheckRows());
-    return std::move(out_);
+  Result<DecodedCommit> Decode() {
+    DecodedCommit decoded;
+    ByteReader r(in_);
+    const std::uint16_t version = r.U16();
+    decoded.seq = seq_ = r.U64();
+    if (r.ok() && version > kCommitFormatVersion) {
+      return Status::Unsupported("commit " + std::to_string(seq_) +
+                                 ": written by a newer Quipu (blob format " +
+                                 std::to_string(version) + ")");
+    }
+    const std::uint64_t rows = r.Varint();
+    QUIPU_TRY(r.status("commit"));
+    if (rows > kCommitRowsMax) return Bad("rows", "more than a commit may have");
+    in_ = in_.last(r.remaining());
+    rows_ = static_cast<std::size_t>(rows);
+    if (rows_ == 0) {
+      out_.measures.emplace_back().id = kQuantityColumn;
+    } else {
+      QUIPU_TRY(DecodeColumns());
+      QUIPU_TRY(CheckRows());
+    }
+    if (!in_.empty()) return Bad("end", "bytes are left over");
+    decoded.rows = std::move(out_);
+    return decoded;
   }
 
  private:
   [[nodiscard]] Status Bad(std::string_view column, std::string_view problem) const {
-    return Status::Corruption("commit " + std::to_string(commit_.seq()) + ": " +
-                              std::string(column) + ": " + std::string(problem));
+    return Status::Corruption("commit " + std::to_string(seq_) + ": " + std::string(column) + ": " +
+                              std::string(problem));
   }
 
+  Status DecodeColumns() {
+    QUIPU_TRY(Packed("customers", rows_, 0xFFFFFFFF, &out_.customers));
+    QUIPU_TRY(Packed("services", rows_, 0xFFFFFFFF, &out_.services));
+    QUIPU_TRY(Packed("times", rows_, std::numeric_limits<std::uint64_t>::max(), &out_.times));
+    QUIPU_TRY(DecodeCoded("sources", &out_.sources));
+    QUIPU_TRY(DecodeIds());
+    QUIPU_TRY(DecodeMeasures());
+    return DecodeDimensions();
+  }
+
+  /// Decoded columns may be far larger than their bytes; together they stay below the bound of a commit.
+  Status Spend(std::string_view what, std::uint64_t bytes) {
+    if (bytes > kCommitBytesMax - spent_) return Bad(what, "more than a commit may hold");
+    spent_ += bytes;
+    return {};
+  }
+
+  Result<std::uint64_t> Varint(std::string_view what) {
+    ByteReader r(in_);
+    const std::uint64_t value = r.Varint();
+    if (!r.ok()) return Bad(what, "ends too early");
+    in_ = in_.last(r.remaining());
+    return value;
+  }
+
+  Result<Bytes> Take(std::string_view what, std::uint64_t bytes) {
+    if (bytes > in_.size()) return Bad(what, "ends too early");
+    const Bytes taken = in_.first(static_cast<std::size_t>(bytes));
+    in_ = in_.subspan(static_cast<std::size_t>(bytes));
+    return taken;
+  }
+
+  /// `count` numbers, as unsigned ones at most `max`.
   template <class T>
-  Status CopyColumn(const flatbuffers::Vector<T>* from, std::string_view what,
-                    std::vector<T>* to) const {
-    if (from == nullptr || from->size() != rows_) return Bad(what, "wrong number of rows");
-    to->assign(from->data(), from->data() + from->size());
-    return {};
-  }
-
-  Status DecodeStrings(const fb::Strings* from, std::string_view what, StringList* to) const {
-    if (from == nullptr || from->offsets() == nullptr || from->text() == nullptr ||
-        from->offsets()->size() == 0) {
-      return Bad(what, "strings are missing");
-    }
-    const std::uint32_t* offsets = from->offsets()->data();
-    const std::size_t count = from->offsets()->size() - 1;
-    const auto* text = reinterpret_cast<const char*>(from->text()->data());
-    if (offsets[0] != 0 || offsets[count] != from->text()->size()) {
-      return Bad(what, "offsets do not span the text");
-    }
-    to->Reserve(count, from->text()->size());
-    for (std::size_t i = 0; i < count; ++i) {
-      if (offsets[i] > offsets[i + 1] || offsets[i + 1] > from->text()->size()) {
-        return Bad(what, "offsets are not ascending");
+  Status Packed(std::string_view what, std::size_t count, std::uint64_t max, std::vector<T>* to) {
+    QUIPU_TRY(Spend(what, count * sizeof(T)));
+    to->resize(count);
+    std::array<std::int64_t, kVectorValuesMax> block;
+    for (std::size_t at = 0; at < count; at += block.size()) {
+      const std::size_t n = std::min(block.size(), count - at);
+      if (Status s = DecodeInts(&in_, {block.data(), n}); !s.ok()) return Bad(what, s.message());
+      bool above = false;
+      for (std::size_t i = 0; i < n; ++i) {
+        above |= static_cast<std::uint64_t>(block[i]) > max;
+        (*to)[at + i] = static_cast<T>(block[i]);
       }
-      to->Add({text + offsets[i], offsets[i + 1] - offsets[i]});
+      if (above) return Bad(what, "a number is out of range");
     }
     return {};
   }
 
-  template <class Code>
-  Status WidenCodes(const flatbuffers::Vector<Code>* from, std::string_view what,
-                    CodedColumn* to) const {
-    if (from->size() != rows_) return Bad(what, "wrong number of rows");
-    to->codes.assign(from->data(), from->data() + from->size());
-    for (const std::uint32_t code : to->codes) {
-      if (code > to->dictionary.size()) return Bad(what, "a code is beyond the dictionary");
+  Status DecodeStrings(std::string_view what, std::size_t count, StringList* to) {
+    std::vector<std::uint32_t> lengths;
+    QUIPU_TRY(Packed(what, count, 0xFFFFFFFF, &lengths));
+    std::uint64_t bytes = 0;
+    for (const std::uint32_t length : lengths) bytes += length;
+    QUIPU_TRY_ASSIGN(const Bytes text, Take(what, bytes));
+    QUIPU_TRY(Spend(what, bytes));
+    to->Reserve(count, text.size());
+    std::string_view rest = AsText(text);
+    for (const std::uint32_t length : lengths) {
+      to->Add(rest.substr(0, length));
+      rest.remove_prefix(length);
     }
     return {};
   }
 
-  Status DecodeCoded(const fb::CodedColumn* from, std::string_view what, CodedColumn* to) const {
-    if (from == nullptr) return Bad(what, "the column is missing");
-    const int given = (from->codes8() != nullptr ? 1 : 0) + (from->codes16() != nullptr ? 1 : 0) +
-                      (from->codes32() != nullptr ? 1 : 0);
-    if (given != 1) return Bad(what, "needs exactly one vector of codes");
-    to->id = from->id();
-    QUIPU_TRY(DecodeStrings(from->dictionary(), what, &to->dictionary));
-    if (from->codes8() != nullptr) return WidenCodes(from->codes8(), what, to);
-    if (from->codes16() != nullptr) return WidenCodes(from->codes16(), what, to);
-    return WidenCodes(from->codes32(), what, to);
+  Status DecodeCoded(std::string_view what, CodedColumn* to) {
+    QUIPU_TRY_ASSIGN(const std::uint64_t entries, Varint(what));
+    if (entries > kCommitRowsMax) return Bad(what, "the dictionary is too large");
+    QUIPU_TRY(DecodeStrings(what, static_cast<std::size_t>(entries), &to->dictionary));
+    return Packed(what, rows_, entries, &to->codes);
   }
 
   Status DecodeIds() {
-    static_assert(sizeof(fb::IdKey) == sizeof(Hash128));
-    if (commit_.id_keys() == nullptr || commit_.id_keys()->size() != rows_)
-      return Bad("ids", "wrong number of rows");
-    out_.identities.resize(rows_);
-    if (rows_ > 0)
-      std::memcpy(out_.identities.data(), commit_.id_keys()->Data(), rows_ * sizeof(Hash128));
-    const auto* forms = commit_.id_forms();
-    if (forms == nullptr || (forms->size() != rows_ && forms->size() != 1))
-      return Bad("id forms", "wrong number of rows");
-    for (const std::uint8_t form : *forms) {
+    QUIPU_TRY_ASSIGN(const Bytes flags, Take("ids", 1));
+    if ((flags[0] & ~(kHasMillis | kHasTexts | kManyForms)) != 0)
+      return Bad("ids", "unknown flags");
+    const bool many_forms = (flags[0] & kManyForms) != 0;
+    QUIPU_TRY_ASSIGN(const Bytes forms, Take("id forms", many_forms ? rows_ : 1));
+    QUIPU_TRY(Spend("ids", rows_ * (sizeof(Hash128) + 1)));
+    for (const std::uint8_t form : forms) {
       if (form >= kIdForms) return Bad("id forms", "an unknown form");
     }
     out_.id_forms.resize(rows_);
     for (std::size_t i = 0; i < rows_; ++i)
-      out_.id_forms[i] = static_cast<IdForm>(forms->data()[forms->size() == 1 ? 0 : i]);
-    if (commit_.id_texts() != nullptr) {
-      QUIPU_TRY(DecodeStrings(commit_.id_texts(), "id texts", &out_.id_texts));
-      if (out_.id_texts.size() != rows_) return Bad("id texts", "wrong number of strings");
+      out_.id_forms[i] = static_cast<IdForm>(forms[many_forms ? i : 0]);
+    QUIPU_TRY_ASSIGN(const Bytes highs, Take("ids", rows_ * sizeof(std::uint64_t)));
+    std::vector<std::uint64_t> lows;
+    QUIPU_TRY(Packed("ids", rows_, std::numeric_limits<std::uint64_t>::max(), &lows));
+    out_.identities.resize(rows_);
+    for (std::size_t i = 0; i < rows_; ++i) {
+      out_.identities[i] = {LoadLe<std::uint64_t>(highs.data() + i * sizeof(std::uint64_t)),
+                            lows[i]};
     }
-    if (commit_.id_millis() != nullptr)
-      QUIPU_TRY(CopyColumn(commit_.id_millis(), "id millis", &out_.id_millis));
-    return {};
-  }
-
-  /// Is the row's identity one that MakeIdentity could have made?
-  Status CheckIdentity(std::size_t i, std::string_view customer) const {
-    const Identity identity = out_.IdentityOf(i);
-    const std::string_view text = out_.TextOf(i);
-    if (identity.form == IdForm::kText) {
-      if (text.empty() || MakeIdentity(customer, out_.sources.Text(i), text) != identity)
-        return Bad("ids", "a key is not that of its text");
-      return {};
+    if ((flags[0] & kHasMillis) != 0) {
+      QUIPU_TRY(Packed("id millis", rows_, (1ull << kIdMillisBits) - 1, &out_.id_millis));
     }
-    const int bits = LowBitsOf(identity.form);
-    if (!text.empty()) return Bad("ids", "a text that is not needed");
-    if (bits < 64 && identity.key.low >> bits != 0) return Bad("ids", "a key is too large");
-    if (identity.millis != 0 &&
-        (!HasMillis(identity.form) || identity.millis >> kIdMillisBits != 0))
-      return Bad("ids", "milliseconds are out of range");
-    return {};
+    if ((flags[0] & kHasTexts) == 0) return {};
+    return DecodeStrings("id texts", rows_, &out_.id_texts);
   }
 
   Status DecodeDimensions() {
-    if (commit_.dimensions() == nullptr) return Bad("dimensions", "are missing");
-    for (const fb::CodedColumn* from : *commit_.dimensions()) {
-      const std::string what = "dimension " + std::to_string(from->id());
-      if (!out_.dimensions.empty() && from->id() <= out_.dimensions.back().id) {
+    QUIPU_TRY_ASSIGN(const std::uint64_t count, Varint("dimensions"));
+    for (std::uint64_t i = 0; i < count; ++i) {
+      QUIPU_TRY_ASSIGN(const std::uint64_t id, Varint("dimensions"));
+      const std::string what = "dimension " + std::to_string(id);
+      if (!out_.dimensions.empty() && id <= out_.dimensions.back().id)
         return Bad(what, "columns are not ascending");
-      }
-      if (names_.Dimension(from->id()).empty()) return Bad(what, "is not in the catalogue");
-      QUIPU_TRY(DecodeCoded(from, what, &out_.dimensions.emplace_back()));
+      if (id > 0xFFFFFFFF || names_.Dimension(static_cast<ColumnId>(id)).empty())
+        return Bad(what, "is not in the catalogue");
+      CodedColumn& column = out_.dimensions.emplace_back();
+      column.id = static_cast<ColumnId>(id);
+      QUIPU_TRY(DecodeCoded(what, &column));
     }
     return {};
   }
 
   Status DecodeMeasures() {
-    if (commit_.measures() == nullptr) return Bad("measures", "are missing");
-    for (const fb::DecimalColumn* from : *commit_.measures()) {
-      const std::string what = "measure " + std::to_string(from->id());
-      if (!out_.measures.empty() && from->id() <= out_.measures.back().id) {
+    QUIPU_TRY_ASSIGN(const std::uint64_t count, Varint("measures"));
+    for (std::uint64_t i = 0; i < count; ++i) {
+      QUIPU_TRY_ASSIGN(const std::uint64_t id, Varint("measures"));
+      const std::string what = "measure " + std::to_string(id);
+      if (!out_.measures.empty() && id <= out_.measures.back().id)
         return Bad(what, "columns are not ascending");
-      }
-      if (names_.Measure(from->id()).empty()) return Bad(what, "is not in the catalogue");
-      QUIPU_TRY(DecodeDecimal(*from, what, &out_.measures.emplace_back()));
+      if (id > 0xFFFFFFFF || names_.Measure(static_cast<ColumnId>(id)).empty())
+        return Bad(what, "is not in the catalogue");
+      DecimalColumn& column = out_.measures.emplace_back();
+      column.id = static_cast<ColumnId>(id);
+      QUIPU_TRY(DecodeDecimal(what, &column));
     }
-    if (rows_ == 0) return {};
     if (out_.measures.empty() || out_.measures[0].id != kQuantityColumn ||
         !out_.measures[0].present.empty()) {
       return Bad("measure 0", "every row needs a quantity");
@@ -231,31 +289,27 @@ class Decoder {
     return {};
   }
 
-  Status DecodeDecimal(const fb::DecimalColumn& from, std::string_view what,
-                       DecimalColumn* to) const {
-    if (from.scale() > Decimal::kScaleMax) return Bad(what, "scale is above 18");
-    if ((from.narrow() != nullptr) == (from.wide() != nullptr)) {
-      return Bad(what, "needs either narrow or wide mantissas");
-    }
-    to->id = from.id();
-    to->scale = from.scale();
-    if (from.present() != nullptr) {
-      if (from.present()->size() != (rows_ + 7) / 8) return Bad(what, "wrong number of rows");
+  Status DecodeDecimal(std::string_view what, DecimalColumn* to) {
+    QUIPU_TRY_ASSIGN(const Bytes head, Take(what, 2));
+    if (head[0] > Decimal::kScaleMax) return Bad(what, "scale is above 18");
+    if ((head[1] & ~(kHasPresence | kIsWide)) != 0) return Bad(what, "unknown flags");
+    to->scale = head[0];
+    if ((head[1] & kHasPresence) != 0) {
+      QUIPU_TRY_ASSIGN(const Bytes bits, Take(what, (rows_ + 7) / 8));
+      QUIPU_TRY(Spend(what, rows_));
       to->present.resize(rows_);
-      for (std::size_t i = 0; i < rows_; ++i) {
-        to->present[i] = static_cast<std::uint8_t>(from.present()->data()[i / 8] >> (i % 8) & 1);
-      }
+      for (std::size_t i = 0; i < rows_; ++i)
+        to->present[i] = static_cast<std::uint8_t>(bits[i / 8] >> (i % 8) & 1);
     }
-    if (from.narrow() != nullptr) {
-      QUIPU_TRY(CopyColumn(from.narrow(), what, &to->narrow));
-      return CheckMantissas(*to, to->narrow, what);
+    if ((head[1] & kIsWide) != 0) {
+      QUIPU_TRY_ASSIGN(const Bytes wide, Take(what, rows_ * sizeof(Int128)));
+      QUIPU_TRY(Spend(what, wide.size()));
+      to->wide.resize(rows_);
+      std::memcpy(to->wide.data(), wide.data(), wide.size());
+      return CheckMantissas(*to, to->wide, what);
     }
-    if (rows_ == 0 || from.wide()->size() != std::uint64_t{rows_} * sizeof(Int128)) {
-      return Bad(what, "wrong number of rows");
-    }
-    to->wide.resize(rows_);
-    std::memcpy(to->wide.data(), from.wide()->data(), from.wide()->size());
-    return CheckMantissas(*to, to->wide, what);
+    QUIPU_TRY(Packed(what, rows_, std::numeric_limits<std::uint64_t>::max(), &to->narrow));
+    return CheckMantissas(*to, to->narrow, what);
   }
 
   template <class T>
@@ -271,70 +325,64 @@ class Decoder {
     return {};
   }
 
+  /// Is the row's identity one that MakeIdentity could have made?
+  Status CheckIdentity(std::size_t i, std::string_view customer) const {
+    const Identity identity = out_.IdentityOf(i);
+    const std::string_view text = out_.TextOf(i);
+    if (identity.form == IdForm::kText) {
+      if (text.empty() || MakeIdentity(customer, out_.sources.Text(i), text) != identity)
+        return Bad("ids", "a key is not that of its text");
+      return {};
+    }
+    const int bits = LowBitsOf(identity.form);
+    if (!text.empty()) return Bad("ids", "a text that is not needed");
+    if (bits < 64 && identity.key.low >> bits != 0) return Bad("ids", "a key is too large");
+    if (identity.millis != 0 && !HasMillis(identity.form))
+      return Bad("ids", "milliseconds are out of range");
+    return {};
+  }
+
   /// Ordinals, times, sources, identities.
-  Status CheckRows() {
+  Status CheckRows() const {
     std::string_view customer;
     for (std::size_t i = 0; i < rows_; ++i) {
-      if (i == 0 || out_.customers[i] != out_.customers[i - 1]) {
+      if (i == 0 || out_.customers[i] != out_.customers[i - 1])
         customer = names_.Customer(out_.customers[i]);
-      }
       if (customer.empty()) return Bad("customers", "an ordinal is not in the catalogue");
       if ((i == 0 || out_.services[i] != out_.services[i - 1]) &&
           names_.Service(out_.services[i]).empty()) {
         return Bad("services", "an ordinal is not in the catalogue");
       }
-      if (out_.times[i] < kTimeMin || out_.times[i] >= kTimeMax) {
+      if (out_.times[i] < kTimeMin || out_.times[i] >= kTimeMax)
         return Bad("times", "a time is outside the years 1 to 9999");
-      }
       if (out_.sources.codes[i] == 0) return Bad("sources", "a row has none");
       QUIPU_TRY(CheckIdentity(i, customer));
     }
     return {};
   }
 
-  const fb::Commit& commit_;
+  Bytes in_;
   const Names& names_;
-  const std::size_t rows_;
+  std::uint64_t seq_ = 0;
+  std::size_t rows_ = 0;
+  std::uint64_t spent_ = 0;
   RowBatch out_;
 };
 
 }  // namespace
 
 Result<std::string> EncodeCommit(std::uint64_t seq, const RowBatch& rows) {
-  if (rows.bytes() > kCommitBytesMax) {
+  if (rows.size() > kCommitRowsMax || rows.bytes() > kCommitBytesMax) {
     return Status::Exhausted("a commit of " + std::to_string(rows.size()) + " events in " +
                              std::to_string(rows.dimensions.size() + rows.measures.size()) +
                              " columns is too large; send smaller batches");
   }
-  QUIPU_CHECK(rows.size() <= std::numeric_limits<std::uint32_t>::max());
-  Builder b(rows.bytes() + 4096);
-  std::vector<flatbuffers::Offset<fb::DecimalColumn>> measures;
-  for (const DecimalColumn& column : rows.measures) measures.push_back(EncodeDecimal(column, &b));
-  std::vector<flatbuffers::Offset<fb::CodedColumn>> dimensions;
-  for (const CodedColumn& column : rows.dimensions) dimensions.push_back(EncodeCoded(column, &b));
-  const auto customers = b.CreateVector(rows.customers);
-  const auto services = b.CreateVector(rows.services);
-  const auto times = b.CreateVector(rows.times);
-  const auto keys = b.CreateVectorOfStructs(
-      reinterpret_cast<const fb::IdKey*>(rows.identities.data()), rows.size());
-  const bool one_form = std::adjacent_find(rows.id_forms.begin(), rows.id_forms.end(),
-                                           std::not_equal_to<>()) == rows.id_forms.end();
-  const auto forms = b.CreateVector(reinterpret_cast<const std::uint8_t*>(rows.id_forms.data()),
-                                    one_form ? std::min<std::size_t>(1, rows.size()) : rows.size());
-  const auto texts = rows.id_texts.size() == 0 ? 0 : EncodeStrings(rows.id_texts, &b);
-  const auto millis = rows.id_millis.empty() ? 0 : b.CreateVector(rows.id_millis);
-  const auto sources = EncodeCoded(rows.sources, &b);
-  const auto measure_list = b.CreateVector(measures);
-  const auto dimension_list = b.CreateVector(dimensions);
-  fb::FinishCommitBuffer(
-      b, fb::CreateCommit(b, kCommitFormatVersion, seq, static_cast<std::uint32_t>(rows.size()),
-                          customers, services, times, keys, forms, texts, millis, sources,
-                          measure_list, dimension_list));
-  const std::string_view payload(reinterpret_cast<const char*>(b.GetBufferPointer()), b.GetSize());
   std::string out;
-  out.reserve(kChecksumBytes + payload.size());
-  ByteWriter(&out).U64(Hash64(payload));
-  out += payload;
+  out.reserve(1024 + rows.size() * 64);
+  out.resize(kChecksumBytes);
+  Encoder(&out).Encode(seq, rows);
+  const std::uint64_t checksum = Hash64(std::string_view(out).substr(kChecksumBytes));
+  std::memcpy(out.data(), &checksum, sizeof checksum);
   return out;
 }
 
@@ -343,32 +391,12 @@ Result<DecodedCommit> DecodeCommit(std::string_view blob, const Names& names) {
     return Status::Corruption("commit: the blob is " + std::to_string(blob.size()) +
                               " bytes, too short");
   }
-  // FlatBuffers reads numbers in place; the memory of RocksDB has any alignment.
-  std::string aligned;
-  if (reinterpret_cast<std::uintptr_t>(blob.data()) % 8 != 0) {
-    aligned = blob;
-    blob = aligned;
-  }
   const std::string_view payload = blob.substr(kChecksumBytes);
   if (LoadLe<std::uint64_t>(blob.data()) != Hash64(payload)) {
     return Status::Corruption("commit: checksum mismatch in a blob of " +
                               std::to_string(blob.size()) + " bytes");
   }
-  const auto* bytes = reinterpret_cast<const std::uint8_t*>(payload.data());
-  flatbuffers::Verifier verifier(bytes, payload.size(), kVerifierDepth, kVerifierTables);
-  if (!fb::VerifyCommitBuffer(verifier)) {
-    return Status::Corruption("commit: not a well-formed blob");
-  }
-  const fb::Commit* commit = fb::GetCommit(bytes);
-  if (commit->format_version() > kCommitFormatVersion) {
-    return Status::Unsupported("commit " + std::to_string(commit->seq()) +
-                               ": written by a newer Quipu (blob format " +
-                               std::to_string(commit->format_version()) + ")");
-  }
-  DecodedCommit decoded;
-  decoded.seq = commit->seq();
-  QUIPU_TRY_ASSIGN(decoded.rows, Decoder(*commit, names).Decode());
-  return decoded;
+  return Decoder(AsBytes(payload), names).Decode();
 }
 
 }  // namespace quipu

@@ -22,7 +22,7 @@ namespace {
 
 /// Purge deletes a key of so many zero bytes from every family; none is ever put: longer than any of ours.
 constexpr std::size_t kTouchKeyBytes = 4096;
-constexpr std::size_t kBlobMemtableBytes = 128u << 20;
+constexpr std::size_t kBlobMemtableBytes = 64u << 20;
 constexpr std::size_t kSmallMemtableBytes = 8u << 20;
 
 rocksdb::Slice ToSlice(std::string_view s) { return {s.data(), s.size()}; }
@@ -96,7 +96,7 @@ rocksdb::DBOptions MakeDbOptions(const std::shared_ptr<FailStop>& fail_stop) {
 rocksdb::ColumnFamilyOptions MakeSpaceOptions(KvSpace space,
                                               const std::shared_ptr<rocksdb::Cache>& cache) {
   rocksdb::ColumnFamilyOptions o;
-  // Twice the default seal size: most blobs are deleted while they are still in the memtable, and a flush then drops put and delete
+  // Thrice the blobs of a seal of the default size: most are deleted while they are still in the memtable, and a flush then drops put and delete
   // together but for a small tombstone. Larger would only hold dead blobs in memory.
   o.write_buffer_size = space == KvSpace::kBlobs ? kBlobMemtableBytes : kSmallMemtableBytes;
   o.max_write_buffer_number = 2;  // see max_background_jobs

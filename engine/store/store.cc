@@ -95,6 +95,7 @@ void Store::Stop(Status error) {
   {
     const std::lock_guard lock(mutex_);
     if (write_error_.ok()) write_error_ = std::move(error);
+    failed_.store(true, std::memory_order_release);
   }
   changed_.notify_all();
 }

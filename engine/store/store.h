@@ -163,6 +163,8 @@ class Store {
 
   /// Set after a failed Write; every later Commit and Install returns it.
   [[nodiscard]] Status write_error() const;
+  /// Whether write_error() is set, without a lock.
+  [[nodiscard]] bool has_failed() const { return failed_.load(std::memory_order_acquire); }
   /// Waits until the view changes from `seen` or `timeout_us` has passed. For back-pressure.
   void WaitForChange(const View* seen, std::int64_t timeout_us) const;
   /// From now on WaitForChange returns at once: the store is about to be closed.
@@ -229,6 +231,7 @@ class Store {
   ViewPtr view_;
   std::vector<ErasureRecord> erasures_;  // by id; written under write_mutex_, too
   Status write_error_;
+  std::atomic<bool> failed_{false};  // write_error_ is set
   bool waiting_ended_ = false;
 };
 
