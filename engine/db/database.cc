@@ -32,7 +32,8 @@ Database::Impl::Impl(std::unique_ptr<Store> store, std::uint64_t random_seed)
                {[this] { return Seal(); },
                 [this](const std::function<Status()>& task) {
                   return committer_->RunBetweenCommits([&](KvBatch*) { return task(); });
-                }}) {
+                }}),
+      merge_rate_(store_->clock(), store_->options().upkeep_bytes_per_second_max) {
   if (store_->options().background_upkeep) upkeep_ = std::thread([this] { RunUpkeep(); });
 }
 
@@ -161,19 +162,21 @@ bool Database::Impl::MergeIfDue() {
   if (store_->clock()->MonotonicUs() < merge_retry_.again_us) return false;
   const std::unique_lock lock(merge_mutex_, std::try_to_lock);
   if (!lock.owns_lock()) return false;  // a request is merging
-  const auto ids =
-      PickMerge(*store_->view(), store_->options(), /*on_request=*/false, unmergeable_);
-  if (ids.empty()) return false;
-  if (const Status fits = CheckMergeFits(ids); !fits.ok())
+  const auto job = PickCompactionOf(
+      store_->view(), store_->options(),
+      {.now_us = store_->clock()->NowUs(), .on_request = false, .except = unmergeable_});
+  if (!job) return false;
+  if (const Status fits = CheckMergeFits(job->inputs); !fits.ok())
     return CheckStep("merging", fits, &merge_retry_);
-  const Status status = MergeSegments(store_.get(), ids, [this](std::uint64_t) {
+  const MergeProgress step = [this](std::uint64_t) {
     (void)SealIfDue();
     return !closing_.load();
-  });
+  };
+  const Status status = RunCompaction(store_.get(), *job, step, &merge_rate_);
   if (status.code() == StatusCode::kCancelled) return false;
   // A failed read or a full disk may pass; damage and bounds do not, and must not keep other months from merging.
   if (!status.ok() && status.code() != StatusCode::kIoError)
-    unmergeable_.insert(ids.begin(), ids.end());
+    unmergeable_.insert(job->inputs.begin(), job->inputs.end());
   return CheckStep("merging", status, &merge_retry_);
 }
 
@@ -187,16 +190,17 @@ Status Database::Impl::Compact(const Progress& progress) {
   std::uint64_t done_before = 0;
   for (;;) {
     const std::lock_guard lock(merge_mutex_);
-    const auto ids = PickMerge(*store_->view(), store_->options(), /*on_request=*/true);
-    if (ids.empty()) break;
+    const auto job = PickCompactionOf(store_->view(), store_->options(),
+                                      {.now_us = store_->clock()->NowUs(), .on_request = true});
+    if (!job) break;
     std::uint64_t rows = 0;
     const MergeProgress step = [&](std::uint64_t written) {
       rows = written;
       const std::uint64_t total = store_->view()->totals.rows;
       return !progress || progress(std::min(done_before + written, total), total);
     };
-    QUIPU_TRY(CheckMergeFits(ids));
-    QUIPU_TRY(MergeSegments(store_.get(), ids, step));
+    QUIPU_TRY(CheckMergeFits(job->inputs));
+    QUIPU_TRY(RunCompaction(store_.get(), *job, step, &merge_rate_));
     done_before += rows;
   }
   const std::uint64_t total = store_->view()->totals.rows;

@@ -20,6 +20,7 @@
 #include "quipu/database.h"
 #include "store/store.h"
 #include "upkeep/erase.h"
+#include "upkeep/rate_limiter.h"
 
 namespace quipu {
 
@@ -66,6 +67,7 @@ class Database::Impl {
   std::mutex merge_mutex_;  // held while merging or erasing; before seal_mutex_
   std::mutex seal_mutex_;   // held while sealing
   std::atomic<bool> closing_{false};
+  RateLimiter merge_rate_;  // by merge_mutex_
   // The upkeep thread's own.
   Retry seal_retry_, erase_retry_, merge_retry_;
   std::set<std::uint64_t> unmergeable_;  // segments of merges that failed for good

@@ -51,6 +51,13 @@ struct SegmentSpec {
   std::uint64_t seq_first = 0, seq_last = 0;  ///< Commits whose rows it may hold.
 };
 
+/// How far compaction has brought a segment (upkeep/compaction.h). Stored: never renumber.
+enum class SegmentLevel : std::uint8_t {
+  kSealed = 0,  ///< L0: as it came out of the hot tier.
+  kMerged = 1,  ///< L1: several of them; the month may get more.
+  kClosed = 2,  ///< L2: a month at rest; every customer is in one file, or in files of its own.
+};
+
 /// What the manifest needs to know of a finished segment.
 struct SegmentMeta {
   SegmentSpec spec;
@@ -60,7 +67,16 @@ struct SegmentMeta {
       0;  ///< Of the footer page; the manifest's proof that this is the file.
   TimeUs time_min = 0, time_max = 0;  ///< Inclusive.
   std::uint32_t customers = 0;
+  CustomerOrdinal customer_first = 0, customer_last = ~CustomerOrdinal{0};  ///< Inclusive.
   Totals totals;
+
+  // Only the manifest knows the following; the file is the same whatever they say.
+
+  SegmentLevel level = SegmentLevel::kSealed;
+  /// Files of one run have no customer in common, but for the files that hold one customer only. Named after the first
+  /// segment of the run; 0 = not installed yet.
+  std::uint64_t run = 0;
+  TimeUs sealed_us = 0;  ///< When its rows were sealed, by the clock on the wall; the mean over rows.
 };
 
 std::string SegmentFileName(std::uint64_t segment_id, MonthIndex month);
@@ -77,6 +93,8 @@ class SegmentWriter {
   /// Writes the rest, syncs, renames, syncs the folder. At least one row. After an error the file is abandoned. kExhausted, from here or
   /// from Append: more than a reader would take (cells, names, bytes of a page); the message says of what.
   Result<SegmentMeta> Finish();
+  /// Encoded so far; rows of an unfinished row group are not in it.
+  [[nodiscard]] std::uint64_t bytes() const;
 
  private:
   struct State;

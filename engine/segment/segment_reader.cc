@@ -284,7 +284,10 @@ Result<std::shared_ptr<SegmentReader>> SegmentReader::Open(Vfs* vfs, const std::
   state->cache = cache;
   QUIPU_TRY_ASSIGN(state->file, vfs->OpenForRead(path));
   QUIPU_TRY(LoadFrame(state.get()));
-  if (meta != nullptr) QUIPU_TRY(CompareMeta(*meta, state->meta, path));
+  if (meta != nullptr) {
+    QUIPU_TRY(CompareMeta(*meta, state->meta, path));
+    state->meta = *meta;  // with what only the manifest knows
+  }
   return std::shared_ptr<SegmentReader>(new SegmentReader(std::move(state)));
 }
 

@@ -112,6 +112,8 @@ Result<std::unique_ptr<SegmentWriter>> SegmentWriter::Create(Vfs* vfs, const std
   return std::unique_ptr<SegmentWriter>(new SegmentWriter(std::move(state)));
 }
 
+std::uint64_t SegmentWriter::bytes() const { return state_->flushed + state_->buffer.size(); }
+
 Status SegmentWriter::Append(const RowBatch& rows) {
   State& s = *state_;
   if (s.is_failed || s.is_finished)
@@ -337,6 +339,8 @@ Result<SegmentMeta> SegmentWriter::Finish() {
   meta.time_min = s.footer.time_min;
   meta.time_max = s.footer.time_max;
   meta.customers = s.footer.customers;
+  meta.customer_first = s.directory.runs().front().customer;
+  meta.customer_last = s.directory.runs().back().customer;
   meta.totals = s.footer.totals;
   return meta;
 }

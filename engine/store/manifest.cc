@@ -110,6 +110,12 @@ std::string MakeSegmentKey(std::uint64_t segment_id) {
   return out;
 }
 
+std::string MakeMergingKey(std::uint64_t segment_id) {
+  std::string out(kMergingKeyPrefix);
+  AppendBigEndian(segment_id, &out);
+  return out;
+}
+
 std::string MakeBlobKey(std::uint64_t seq) {
   std::string out;
   AppendBigEndian(seq, &out);
@@ -199,7 +205,8 @@ std::string EncodeSegment(const SegmentMeta& meta) {
       b, manifest_format::CreateSegment(
              b, kSegmentRecordVersion, meta.spec.segment_id, meta.spec.month, meta.spec.seq_first,
              meta.spec.seq_last, file_name, meta.file_bytes, meta.footer_checksum, meta.time_min,
-             meta.time_max, meta.customers, totals_bytes));
+             meta.time_max, meta.customers, totals_bytes, static_cast<std::uint8_t>(meta.level),
+             meta.run, meta.sealed_us, meta.customer_first, meta.customer_last));
   return Sealed(MakeSegmentKey(meta.spec.segment_id),
                 {reinterpret_cast<const char*>(b.GetBufferPointer()), b.GetSize()});
 }
@@ -229,6 +236,16 @@ Result<SegmentMeta> DecodeSegment(std::string_view key, std::string_view value,
   meta.time_min = s->time_min();
   meta.time_max = s->time_max();
   meta.customers = s->customers();
+  meta.level = static_cast<SegmentLevel>(s->level());
+  meta.run = s->run();
+  meta.sealed_us = s->sealed_us();
+  meta.customer_first = s->customer_first();
+  meta.customer_last = s->customer_last();
+  if (meta.level > SegmentLevel::kClosed || meta.customer_first > meta.customer_last) {
+    return Status::Corruption(what + ": impossible level " + std::to_string(s->level()) +
+                              " or customers " + std::to_string(meta.customer_first) + " to " +
+                              std::to_string(meta.customer_last));
+  }
   if (s->file_name() == nullptr || s->totals() == nullptr) {
     return Status::Corruption(what + ": a field is missing");
   }

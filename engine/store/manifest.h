@@ -4,6 +4,7 @@
 //   "erasure/" id(be64)                an erasure, under way or done
 //   "id"                               store record: format version, store id, creation time
 //   "last"                             last commit and the totals of the whole store; rewritten by every commit
+//   "merging/" id(be64)                a segment id that a merge has reserved and not installed
 //   "name/" kind ordinal(be32)         a catalogue name
 //   "next_segment"                     lowest segment id that was never reserved
 //   "sealed"                           last sealed commit
@@ -28,6 +29,7 @@ namespace quipu {
 inline constexpr std::string_view kErasureKeyPrefix = "erasure/";
 inline constexpr std::string_view kStoreRecordKey = "id";
 inline constexpr std::string_view kLastCommitKey = "last";
+inline constexpr std::string_view kMergingKeyPrefix = "merging/";
 inline constexpr std::string_view kNameKeyPrefix = "name/";
 inline constexpr std::string_view kNextSegmentKey = "next_segment";
 inline constexpr std::string_view kSealedKey = "sealed";
@@ -44,6 +46,7 @@ struct NameKey {
 std::string MakeNameKey(const NameKey& key);
 std::optional<NameKey> ParseNameKey(std::string_view key);
 std::string MakeSegmentKey(std::uint64_t segment_id);
+std::string MakeMergingKey(std::uint64_t segment_id);
 /// Blob keys are the seq, 8 bytes big endian, so that they sort by it.
 std::string MakeBlobKey(std::uint64_t seq);
 Result<std::uint64_t> ParseBlobKey(std::string_view key);

@@ -195,6 +195,12 @@ Result<std::optional<ProducerState>> Store::Producer(std::string_view id) const 
 }
 
 Result<std::uint64_t> Store::ReserveSegmentIds(std::uint64_t count) {
+  return ReserveIds(count, /*is_merged=*/false);
+}
+
+Result<std::uint64_t> Store::ReserveMergedId() { return ReserveIds(1, /*is_merged=*/true); }
+
+Result<std::uint64_t> Store::ReserveIds(std::uint64_t count, bool is_merged) {
   const std::lock_guard lock(write_mutex_);
   constexpr std::uint64_t kSegmentIdMax = 1ull << 62;
   if (count > kSegmentIdMax - next_segment_id_) {
@@ -203,6 +209,10 @@ Result<std::uint64_t> Store::ReserveSegmentIds(std::uint64_t count) {
   KvBatch batch;
   batch.Put(KvSpace::kMeta, std::string(kNextSegmentKey),
             EncodeCounter(kNextSegmentKey, next_segment_id_ + count));
+  if (is_merged) {
+    const std::string key = MakeMergingKey(next_segment_id_);
+    batch.Put(KvSpace::kMeta, key, EncodeCounter(key, next_segment_id_));
+  }
   QUIPU_TRY(WriteOrStop(batch, /*sync=*/true));
   return std::exchange(next_segment_id_, next_segment_id_ + count);
 }
@@ -275,6 +285,9 @@ Status Store::WriteEdit(const SegmentEdit& edit, const View& current, const View
   KvBatch batch;
   for (const SegmentMeta& meta : edit.add) {
     batch.Put(KvSpace::kMeta, MakeSegmentKey(meta.spec.segment_id), EncodeSegment(meta));
+    if (!edit.sealed_through) {
+      batch.Delete(KvSpace::kMeta, MakeMergingKey(meta.spec.segment_id));
+    }
   }
   for (const std::uint64_t id : edit.remove) batch.Delete(KvSpace::kMeta, MakeSegmentKey(id));
   if (edit.sealed_through) {
@@ -291,11 +304,27 @@ Status Store::WriteEdit(const SegmentEdit& edit, const View& current, const View
   return WriteOrStop(batch, /*sync=*/true);
 }
 
-Status Store::Install(const SegmentEdit& edit) {
+/// Fills in what only the manifest knows of a segment, where the caller has not.
+void Store::PlaceAdded(const View& view, SegmentEdit* edit) const {
+  const bool is_rewrite = !edit->sealed_through && edit->remove.size() == 1;
+  for (SegmentMeta& meta : edit->add) {
+    if (meta.run != 0) continue;
+    meta.run = meta.spec.segment_id;
+    if (edit->sealed_through) meta.sealed_us = environment_.clock->NowUs();
+    if (!is_rewrite) continue;
+    const SegmentMeta& before = FindSegment(view, edit->remove[0])->meta();
+    meta.run = before.run;
+    meta.level = before.level;
+    meta.sealed_us = before.sealed_us;
+  }
+}
+
+Status Store::Install(SegmentEdit edit) {
   const std::lock_guard lock(write_mutex_);
   QUIPU_TRY(write_error());
   const ViewPtr current = view();
   QUIPU_TRY(CheckEdit(edit, *current));
+  PlaceAdded(*current, &edit);
   QUIPU_TRY(CheckConservation(edit, *current));
   auto next = std::make_shared<View>(*current);
   if (!next->totals.Subtract(edit.expired)) {

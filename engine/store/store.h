@@ -32,6 +32,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -134,10 +135,15 @@ class Store {
 
   /// Reserves `count` segment ids (durably) and returns the first.
   Result<std::uint64_t> ReserveSegmentIds(std::uint64_t count);
+  /// Reserves one id for a merge and marks it as such until Install adds the segment: a file of that id that no install has named holds
+  /// nothing that its inputs do not, so an open removes it.
+  Result<std::uint64_t> ReserveMergedId();
   /// Opens the added files, checks conservation (removed or sealed rows = added + expired rows, else kInternal), writes the manifest
   /// (with the store's totals, if rows expire), publishes the new view. Seals and merges may install concurrently; removing a segment that is gone already is kConflict, sealing commits that
   /// are sealed already too. After an error other than kIoError nothing has changed, and the added files are the caller's to remove.
-  Status Install(const SegmentEdit& edit);
+  /// An added segment without a run is what the one removed segment was (a rewrite of it), else it starts a run of its own; a seal gets
+  /// the time.
+  Status Install(SegmentEdit edit);
 
   // Erasure (store_erasure.cc; erasure.h says what it is). The job's own order of steps is in upkeep/erase.h.
 
@@ -192,11 +198,15 @@ class Store {
   Status LoadErasures(View* view);
   Status QuarantineUnknownFiles(const View& view);
   [[nodiscard]] bool HoldsErasedRows(const std::string& path, const View& view);
+  Result<std::set<std::string>> UnfinishedMergeFiles() const;
+  Status ForgetUnfinishedMerges();
 
   // store.cc
+  Result<std::uint64_t> ReserveIds(std::uint64_t count, bool is_merged);
   Result<SegmentPtr> OpenSegment(const SegmentMeta& meta, bool must_be_right);
   [[nodiscard]] bool MayTrimEmptyCommits(const View& view, const CommitRequest& request) const;
   Status CheckEdit(const SegmentEdit& edit, const View& view) const;
+  void PlaceAdded(const View& view, SegmentEdit* edit) const;
   Status CheckConservation(const SegmentEdit& edit, const View& view) const;
   Status WriteOrStop(const KvBatch& batch, bool sync);
   Status WriteEdit(const SegmentEdit& edit, const View& current, const View& next);

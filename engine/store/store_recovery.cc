@@ -279,19 +279,52 @@ bool Store::HoldsErasedRows(const std::string& path, const View& view) {
   return holds && *holds;
 }
 
+/// "<id>-" of files that a merge was writing.
+Result<std::set<std::string>> Store::UnfinishedMergeFiles() const {
+  std::set<std::string> prefixes;
+  QUIPU_TRY(kv_->Scan(KvSpace::kMeta, kMergingKeyPrefix,
+                      [&](std::string_view key, std::string_view value, bool* stop) -> Status {
+                        if (!key.starts_with(kMergingKeyPrefix)) {
+                          *stop = true;
+                          return {};
+                        }
+                        QUIPU_TRY_ASSIGN(const std::uint64_t id, DecodeCounter(key, value));
+                        const std::string name = SegmentFileName(id, 0);
+                        prefixes.insert(name.substr(0, name.find('-') + 1));
+                        return {};
+                      }));
+  return prefixes;
+}
+
+/// Once their files are gone.
+Status Store::ForgetUnfinishedMerges() {
+  KvBatch batch;
+  QUIPU_TRY(kv_->Scan(KvSpace::kMeta, kMergingKeyPrefix,
+                      [&](std::string_view key, std::string_view, bool* stop) -> Status {
+                        *stop = !key.starts_with(kMergingKeyPrefix);
+                        if (!*stop) batch.Delete(KvSpace::kMeta, std::string(key));
+                        return {};
+                      }));
+  if (batch.empty()) return {};
+  QUIPU_TRY(environment_.vfs->SyncFolder(segments_folder()));
+  return kv_->Write(batch, /*sync=*/true);
+}
+
 Status Store::QuarantineUnknownFiles(const View& view) {
   Vfs& vfs = *environment_.vfs;
   std::set<std::string> known;
   for (const SegmentPtr& segment : view.segments) known.insert(segment->meta().file_name);
   QUIPU_TRY_ASSIGN(const std::vector<std::string> names, vfs.List(segments_folder()));
   const std::string quarantine = quarantine_folder();
+  QUIPU_TRY_ASSIGN(const std::set<std::string> unfinished, UnfinishedMergeFiles());
   bool moved = false;
   for (const std::string& name : names) {
     if (known.contains(name)) continue;
     const std::string from = JoinPath(segments_folder(), name);
     vfs.OnRetire(
         {from});  // it may have been announced by an Install whose Write has turned out not to have happened
-    if (name.ends_with(kUnfinishedSuffix)) {
+    if (name.ends_with(kUnfinishedSuffix) ||
+        unfinished.contains(name.substr(0, name.find('-') + 1))) {
       QUIPU_TRY(vfs.Unlink(from));
       Log(LogLevel::kInfo, "removed the unfinished file " + from);
       continue;
@@ -317,9 +350,11 @@ Status Store::QuarantineUnknownFiles(const View& view) {
     moved = true;
     Log(LogLevel::kWarning, "moved " + from + ", which the manifest does not know, to " + to);
   }
-  if (!moved) return {};
-  QUIPU_TRY(vfs.SyncFolder(quarantine));
-  return vfs.SyncFolder(segments_folder());
+  if (moved) {
+    QUIPU_TRY(vfs.SyncFolder(quarantine));
+    QUIPU_TRY(vfs.SyncFolder(segments_folder()));
+  }
+  return ForgetUnfinishedMerges();
 }
 
 }  // namespace quipu

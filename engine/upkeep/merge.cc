@@ -6,209 +6,235 @@
 #include <optional>
 
 #include "base/check.h"
+#include "upkeep/merge_output.h"
 
 namespace quipu {
 namespace {
 
-constexpr std::uint32_t kBlockRows = 16'384;
-constexpr std::size_t kInputsMax =
-    64;  // bounds the memory of one merge; more segments take several merges
+// Below this the vectors of the inputs and one row group would not fit.
+constexpr std::uint64_t kBytesInHandMin = 32u << 20;
 
-/// Tier of a segment: 0 up to 1,024 rows, then one more for each factor of four.
-int TierOf(std::uint64_t rows) {
-  int tier = 0;
-  for (std::uint64_t bound = kVectorRows; rows > bound; bound *= 4) ++tier;
-  return tier;
-}
-
-/// The smallest segments of `candidates` whose union stays under the bounds; empty if fewer than two.
-std::vector<std::uint64_t> TakeSmallest(std::vector<const SegmentMeta*> candidates,
-                                        const Options& options) {
-  std::sort(candidates.begin(), candidates.end(), [](const SegmentMeta* a, const SegmentMeta* b) {
-    return std::pair(a->totals.rows, a->spec.segment_id) <
-           std::pair(b->totals.rows, b->spec.segment_id);
-  });
-  std::vector<std::uint64_t> ids;
-  std::uint64_t rows = 0;
-  for (const SegmentMeta* meta : candidates) {
-    if (ids.size() == kInputsMax ||
-        rows + meta->totals.rows > std::min(options.merged_rows_max, kSegmentRowsMax))
-      break;
-    rows += meta->totals.rows;
-    ids.push_back(meta->spec.segment_id);
+/// Rows at hand of a run that are older than `limit`, or as old if `or_equal`: at least the first one is.
+std::uint32_t RowsUpTo(const MergeInput& input, TimeUs limit, bool or_equal) {
+  const TimeUs* const times = input.block()->times.data() + input.at();
+  const std::uint32_t n = input.rows_at_hand();
+  const auto before = [&](std::uint32_t i) {
+    return or_equal ? times[i] <= limit : times[i] < limit;
+  };
+  // Galloping (Bentley & Yao, 1976): steps double until one is too far, then bisect.
+  std::uint32_t low = 1, step = 1;  // rows below `low` are known to be before the limit
+  while (low < n && before(std::min(low + step, n) - 1)) {
+    low = std::min(low + step, n);
+    step *= 2;
   }
-  if (ids.size() < 2) ids.clear();
-  return ids;
-}
-
-/// One input of the merge: a window of rows that moves through a segment.
-class Input {
- public:
-  explicit Input(SegmentPtr segment) : segment_(std::move(segment)) {}
-
-  Status LoadNext() {
-    const std::uint32_t left = segment_->rows() - next_;
-    at_ = 0;
-    if (left == 0) {
-      block_ = {};
-      return {};
+  std::uint32_t high =
+      low == n ? n : std::min(low + step, n) - 1;  // this one is not, or it is the end
+  while (low < high) {
+    const std::uint32_t middle = low + (high - low) / 2;
+    if (before(middle)) {
+      low = middle + 1;
+    } else {
+      high = middle;
     }
-    const std::uint32_t count = std::min(left, kBlockRows);
-    QUIPU_TRY_ASSIGN(block_, segment_->ReadRows(next_, count));
-    next_ += count;
-    return {};
   }
-  [[nodiscard]] bool done() const {
-    return at_ == block_.size();
-  }  // after LoadNext: at the very end
-  [[nodiscard]] const RowBatch& block() const { return block_; }
-  [[nodiscard]] std::uint32_t at() const { return at_; }
-  void Step() { ++at_; }
+  return low;
+}
 
- private:
-  SegmentPtr segment_;
-  RowBatch block_;
-  std::uint32_t next_ = 0;  // row of the segment that the next block starts with
-  std::uint32_t at_ = 0;
-};
-
-/// Merges the inputs' rows in segment order into `writer`.
+/// Merges the rows of all inputs into `out`.
 class KWayMerge {
  public:
-  KWayMerge(std::vector<SegmentPtr> segments, SegmentWriter* writer, const MergeProgress& progress)
-      : writer_(writer), progress_(progress) {
-    for (SegmentPtr& s : segments) inputs_.emplace_back(std::move(s));
-  }
+  KWayMerge(std::vector<MergeInput> inputs, MergeOutput* out)
+      : inputs_(std::move(inputs)), out_(out) {}
 
   Status Run() {
-    for (Input& input : inputs_) QUIPU_TRY(input.LoadNext());
-    for (std::uint32_t i = 0; i < inputs_.size(); ++i) {
-      if (!inputs_[i].done()) heap_.push_back(i);
-    }
-    std::make_heap(heap_.begin(), heap_.end(), After());
-    while (!heap_.empty()) {
-      std::pop_heap(heap_.begin(), heap_.end(), After());
-      const std::uint32_t i = heap_.back();
-      heap_.pop_back();
-      Input& input = inputs_[i];
-      TakeRun(i);
-      if (input.done()) {
-        // The collected references point into this block, so they are written out before it is replaced.
-        QUIPU_TRY(Flush());
-        QUIPU_TRY(input.LoadNext());
-        if (input.done()) continue;
+    for (std::uint32_t i = 0; i < inputs_.size(); ++i) by_key_.push_back(i);
+    std::make_heap(by_key_.begin(), by_key_.end(), KeyAfter());
+    std::optional<CustomerOrdinal> customer;
+    std::vector<std::uint32_t> same;  // inputs whose current run is the next one
+    while (!by_key_.empty()) {
+      const std::uint64_t key = inputs_[by_key_.front()].key();
+      if (customer != inputs_[by_key_.front()].run().customer) {
+        customer = inputs_[by_key_.front()].run().customer;
+        QUIPU_TRY(BeginCustomer(*customer));
       }
-      heap_.push_back(i);
-      std::push_heap(heap_.begin(), heap_.end(), After());
-      if (pending_.size() >= kRowGroupRows) QUIPU_TRY(Flush());
+      same.clear();
+      while (!by_key_.empty() && inputs_[by_key_.front()].key() == key) {
+        std::pop_heap(by_key_.begin(), by_key_.end(), KeyAfter());
+        same.push_back(by_key_.back());
+        by_key_.pop_back();
+      }
+      QUIPU_TRY(same.size() == 1 ? TakeRun(&inputs_[same[0]], key) : MergeRuns(same, key));
+      for (const std::uint32_t i : same) {
+        if (inputs_[i].done()) continue;
+        by_key_.push_back(i);
+        std::push_heap(by_key_.begin(), by_key_.end(), KeyAfter());
+      }
     }
-    return Flush();
+    return out_->Finish();
   }
 
  private:
-  struct RowAfter {
-    const KWayMerge* merge;
-    bool operator()(std::uint32_t a, std::uint32_t b) const { return merge->Before(b, a); }
+  struct AfterByKey {
+    const std::vector<MergeInput>* inputs;
+    bool operator()(std::uint32_t a, std::uint32_t b) const {
+      return (*inputs)[a].key() > (*inputs)[b].key();
+    }
   };
-  [[nodiscard]] RowAfter After() const { return RowAfter{this}; }
-  /// Does input a's next row come before input b's? Of equal rows that of the older segment does.
-  [[nodiscard]] bool Before(std::uint32_t a, std::uint32_t b) const {
-    const Input& x = inputs_[a];
-    const Input& y = inputs_[b];
-    if (SegmentOrderLess(x.block(), x.at(), y.block(), y.at())) return true;
-    return a < b && !SegmentOrderLess(y.block(), y.at(), x.block(), x.at());
+  /// Rows of one (customer, service): by time; of equal ones that of the older segment comes first.
+  struct AfterByTime {
+    const std::vector<MergeInput>* inputs;
+    bool operator()(std::uint32_t a, std::uint32_t b) const {
+      return std::pair((*inputs)[a].time(), a) > std::pair((*inputs)[b].time(), b);
+    }
+  };
+  [[nodiscard]] AfterByKey KeyAfter() const { return {&inputs_}; }
+  [[nodiscard]] AfterByTime TimeAfter() const { return {&inputs_}; }
+
+  Status BeginCustomer(CustomerOrdinal customer) {
+    std::uint64_t rows = 0;
+    double bytes = 0;
+    for (const std::uint32_t i : by_key_) {
+      const MergeInput& input = inputs_[i];
+      if (input.run().customer != customer) continue;
+      const std::uint64_t here = input.rows_of_customer();
+      rows += here;
+      bytes += static_cast<double>(here) * input.bytes_per_row();
+    }
+    return out_->BeginCustomer(rows, bytes);
   }
 
-  /// Takes rows of input i as long as they come before every other input's next row: whole runs of a
-  /// customer cost one comparison each.
-  void TakeRun(std::uint32_t i) {
-    Input& input = inputs_[i];
-    do {
-      pending_.push_back({i, input.at()});
-      input.Step();
-    } while (!input.done() && pending_.size() < kRowGroupRows &&
-             (heap_.empty() || Before(i, heap_.front())));
+  Status Load(MergeInput* input) {
+    if (input->is_loaded()) return {};
+    return input->Load(out_->block_rows(), out_->in_hand());
   }
 
-  Status Flush() {
-    if (pending_.empty()) return {};
-    std::vector<const RowBatch*> blocks;
-    for (const Input& input : inputs_) blocks.push_back(&input.block());
-    QUIPU_TRY(writer_->Append(Gather(blocks, pending_)));
-    written_ += pending_.size();
-    pending_.clear();
-    if (progress_ && !progress_(written_))
-      return Status::Cancelled("the merge was stopped; nothing has changed");
+  /// The rest of a run that no other input has.
+  Status TakeRun(MergeInput* input, std::uint64_t key) {
+    while (!input->done() && input->key() == key) {
+      QUIPU_TRY(Load(input));
+      QUIPU_TRY(out_->Take(input, input->rows_at_hand()));
+    }
     return {};
   }
 
-  std::vector<Input> inputs_;
-  std::vector<std::uint32_t> heap_;
-  std::vector<RowRef> pending_;
-  SegmentWriter* writer_;
-  const MergeProgress& progress_;
-  std::uint64_t written_ = 0;
+  Status MergeRuns(const std::vector<std::uint32_t>& same, std::uint64_t key) {
+    for (const std::uint32_t i : same) QUIPU_TRY(Load(&inputs_[i]));
+    std::vector<std::uint32_t> heap = same;
+    std::make_heap(heap.begin(), heap.end(), TimeAfter());
+    while (heap.size() > 1) {
+      std::pop_heap(heap.begin(), heap.end(), TimeAfter());
+      MergeInput& input = inputs_[heap.back()];
+      const TimeUs limit = inputs_[heap.front()].time();
+      QUIPU_TRY(out_->Take(&input, RowsUpTo(input, limit, heap.back() < heap.front())));
+      if (input.done() || input.key() != key) {
+        heap.pop_back();
+        continue;
+      }
+      QUIPU_TRY(Load(&input));
+      std::push_heap(heap.begin(), heap.end(), TimeAfter());
+    }
+    return TakeRun(&inputs_[heap[0]], key);
+  }
+
+  std::vector<MergeInput> inputs_;
+  std::vector<std::uint32_t> by_key_;  // heap of the inputs that are not done
+  MergeOutput* out_;
 };
 
-}  // namespace
+struct Prepared {
+  SegmentSpec spec;  // without an id
+  TimeUs sealed_us = 0;
+  std::size_t depth = 0;
+  double bytes = 0;
+  std::vector<MergeInput> inputs;  // the oldest first
+};
 
-std::vector<std::uint64_t> PickMerge(const View& view, const Options& options, bool on_request,
-                                     const std::set<std::uint64_t>& except) {
-  std::map<std::pair<MonthIndex, int>, std::vector<const SegmentMeta*>> tiers;
-  for (const SegmentPtr& segment : view.segments) {
-    const SegmentMeta& meta = segment->meta();
-    if (meta.totals.rows >= options.merged_rows_max || except.contains(meta.spec.segment_id))
-      continue;
-    tiers[{meta.spec.month, on_request ? 0 : TierOf(meta.totals.rows)}].push_back(&meta);
-  }
-  const std::size_t fan_in =
-      on_request ? 2 : std::clamp<std::size_t>(options.merge_fan_in, 2, kInputsMax);
-  for (const auto& [key, metas] : tiers) {
-    if (metas.size() < fan_in) continue;
-    auto ids = TakeSmallest(metas, options);
-    if (!ids.empty())
-      return ids;  // maybe fewer than the fan-in: large ones reach the bound on rows
-  }
-  return {};
-}
-
-Status MergeSegments(Store* store, const std::vector<std::uint64_t>& ids,
-                     const MergeProgress& progress) {
-  ViewPtr view = store->view();
-  std::vector<SegmentPtr> inputs;
-  SegmentSpec spec;
-  spec.store_id = store->store_id();
-  for (const SegmentPtr& segment : view->segments) {
-    const SegmentSpec& in = segment->meta().spec;
-    if (std::find(ids.begin(), ids.end(), in.segment_id) == ids.end()) continue;
-    if (inputs.empty()) spec = in;
-    QUIPU_CHECK(in.month == spec.month);
-    spec.seq_first = std::min(spec.seq_first, in.seq_first);
-    spec.seq_last = std::max(spec.seq_last, in.seq_last);
-    inputs.push_back(segment);
-  }
-  std::sort(inputs.begin(), inputs.end(), [](const SegmentPtr& a, const SegmentPtr& b) {
+Result<Prepared> Prepare(const Store& store, const CompactionJob& job) {
+  Prepared out;
+  out.spec.store_id = store.store_id();
+  out.spec.month = job.month;
+  std::vector<SegmentFacts> facts;
+  Int128 sealed_sum = 0;
+  Int128 rows = 0;
+  std::vector<SegmentPtr> segments = store.view()->segments;
+  std::sort(segments.begin(), segments.end(), [](const SegmentPtr& a, const SegmentPtr& b) {
     const SegmentSpec &x = a->meta().spec, &y = b->meta().spec;
     return std::pair(x.seq_first, x.segment_id) < std::pair(y.seq_first, y.segment_id);
   });
-  if (inputs.size() != ids.size() || inputs.size() < 2) {
+  for (const SegmentPtr& segment : segments) {
+    const SegmentMeta& meta = segment->meta();
+    if (!std::binary_search(job.inputs.begin(), job.inputs.end(), meta.spec.segment_id)) continue;
+    QUIPU_CHECK(meta.spec.month == job.month);
+    const bool first = facts.empty();
+    out.spec.seq_first =
+        first ? meta.spec.seq_first : std::min(out.spec.seq_first, meta.spec.seq_first);
+    out.spec.seq_last = std::max(out.spec.seq_last, meta.spec.seq_last);
+    sealed_sum += Int128{meta.sealed_us} * static_cast<Int128>(meta.totals.rows);
+    rows += static_cast<Int128>(meta.totals.rows);
+    out.bytes += static_cast<double>(meta.file_bytes);
+    facts.push_back(FactsOf(meta));
+    QUIPU_TRY_ASSIGN(MergeInput input, MergeInput::Open(segment));
+    out.inputs.push_back(std::move(input));
+  }
+  if (facts.size() != job.inputs.size() || facts.empty()) {
     return Status::Conflict("segments to merge are no longer there; nothing has changed");
   }
-  view.reset();  // a merge takes long: what is sealed meanwhile must not be kept in memory for it
-  QUIPU_TRY_ASSIGN(spec.segment_id, store->ReserveSegmentIds(1));
-  QUIPU_TRY_ASSIGN(auto writer, SegmentWriter::Create(store->vfs(), store->segments_folder(), spec,
-                                                      &store->catalogue()));
-  QUIPU_TRY(KWayMerge(inputs, writer.get(), progress).Run());
-  QUIPU_TRY_ASSIGN(SegmentMeta merged, writer->Finish());
+  out.sealed_us = static_cast<TimeUs>(sealed_sum / rows);
+  out.depth = OverlapDepth(facts);
+  return out;
+}
+
+void RemoveFiles(Store* store, const std::vector<SegmentMeta>& metas) {
+  for (const SegmentMeta& meta : metas)
+    (void)store->vfs()->Unlink(JoinPath(store->segments_folder(), meta.file_name));
+}
+
+}  // namespace
+
+Status RunCompaction(Store* store, const CompactionJob& job, const MergeProgress& progress,
+                     RateLimiter* limiter, MergeReport* report) {
+  // The view is not kept: a merge takes long, and what is sealed meanwhile must not stay in memory for it.
+  QUIPU_TRY_ASSIGN(Prepared prepared, Prepare(*store, job));
+  MergeReport own_report;
+  if (report == nullptr) report = &own_report;
+  const std::uint64_t budget = std::max(store->options().upkeep_bytes_max, kBytesInHandMin);
+  // Outlives the inputs, whose blocks it counts.
+  MergeOutput out(store, {prepared.spec, prepared.bytes, prepared.depth, budget}, progress, limiter,
+                  report);
+  Status merged = KWayMerge(std::move(prepared.inputs), &out).Run();
   SegmentEdit edit;
-  edit.add.push_back(std::move(merged));
-  edit.remove = ids;
-  Status installed = store->Install(edit);
-  // After a failed write the manifest may name the file already; after any other failure nothing does.
-  if (!installed.ok() && store->write_error().ok()) {
-    (void)store->vfs()->Unlink(JoinPath(store->segments_folder(), edit.add.front().file_name));
+  edit.add = out.TakeFinished();
+  edit.remove = job.inputs;
+  if (!merged.ok()) {
+    RemoveFiles(store, edit.add);
+    return merged;
   }
+  for (SegmentMeta& meta : edit.add) {
+    meta.level = job.level;
+    meta.run = job.run != 0 ? job.run : edit.add.front().spec.segment_id;
+    meta.sealed_us = prepared.sealed_us;
+    report->bytes_written += meta.file_bytes;
+  }
+  report->files = edit.add.size();
+  Status installed = store->Install(edit);
+  // After a failed write the manifest may name the files already; after any other failure nothing does.
+  if (!installed.ok() && store->write_error().ok()) RemoveFiles(store, edit.add);
   return installed;
+}
+
+std::optional<CompactionJob> PickCompactionOf(const ViewPtr& view, const Options& options,
+                                              CompactionOrder order) {
+  std::vector<SegmentFacts> facts;
+  std::map<std::uint64_t, const SegmentReader*> by_id;
+  for (const SegmentPtr& segment : view->segments) {
+    facts.push_back(FactsOf(segment->meta()));
+    by_id[segment->meta().spec.segment_id] = segment.get();
+  }
+  order.holds_customer = [&](std::uint64_t id, CustomerOrdinal customer) {
+    const Result<const Directory*> directory = by_id.at(id)->directory();
+    return !directory || !(*directory)->Find(customer).empty();  // damage: the merge will say so
+  };
+  return PickCompaction(facts, options, order);
 }
 
 }  // namespace quipu

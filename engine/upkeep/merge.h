@@ -1,32 +1,44 @@
-// Merging: fewer, larger segments of a month. Size-tiered: segments of one month whose row counts lie in the same power-of-four tier
-// are merged once `Options::merge_fan_in` of them have gathered (as many of them as fit under `Options::merged_rows_max`), so a row is
-// rewritten about log4(rows) times at most; a
-// merge on request takes everything that fits under `Options::merged_rows_max`.
+// Merging: carries out a CompactionJob. Segments of one month become one run of segments, split by customer.
 //
-//   inputs --blocks of rows--> k-way merge by (customer, service, time, identity) --> SegmentWriter --> Store::Install
+//   inputs' directories --runs in (customer, service) order--> whole runs, or runs merged by time --> SegmentWriters --> Store::Install
 //
-// Memory: one block of 16,384 rows per input and one row group of output. It runs beside ingest, sealing and queries; its inputs stay
-// readable until the last view with them is gone. Nothing is ever changed in place.
+// The directories say which rows belong together, so only runs that several inputs have are compared row by row, and then by
+// galloping: a stretch of one input that lies before the others' next row is taken at once. An input has rows in memory only between its first
+// and last customer; files of one run come one after another.
+//
+// Files of the result: a customer of `Options::own_file_bytes_min` gets files of its own; the others share files of
+// `segment_bytes_target`, cut between customers. All of them are installed by one write, with conservation checked: before it nothing has
+// changed, after it the inputs are gone. Until then their ids are marked in the manifest, so that what a crash leaves behind is removed.
+//
+// Memory: `Options::upkeep_bytes_max` for rows in hand, and what two SegmentWriters need (segment_writer.cc). It runs beside ingest,
+// sealing and queries; the inputs stay readable until the last view with them is gone.
 #pragma once
 
 #include <cstdint>
 #include <functional>
-#include <set>
-#include <vector>
 
 #include "store/store.h"
+#include "upkeep/compaction.h"
+#include "upkeep/rate_limiter.h"
 
 namespace quipu {
 
-/// Segments (ids) of one month to merge next, or empty. `on_request` ignores the fan-in; `except` are left alone. Pure function, for tests.
-std::vector<std::uint64_t> PickMerge(const View& view, const Options& options, bool on_request,
-                                     const std::set<std::uint64_t>& except = {});
-
-/// Called with rows written so far in this merge; false = stop (kCancelled, nothing changed).
+/// Called with rows written so far in this merge, also while it waits for the rate limit; false = stop (kCancelled, nothing changed).
 using MergeProgress = std::function<bool(std::uint64_t rows)>;
 
-/// Merges these segments of one month into one. One caller at a time.
-Status MergeSegments(Store* store, const std::vector<std::uint64_t>& ids,
-                     const MergeProgress& progress);
+struct MergeReport {
+  std::uint64_t rows = 0;
+  std::uint64_t files = 0;              ///< Of the result.
+  std::uint64_t bytes_written = 0;      ///< Size of these files.
+  std::uint64_t bytes_in_hand_max = 0;  ///< Rows in memory at the worst moment.
+};
+
+/// Merges the job's inputs. `limiter` may be null. One caller at a time.
+Status RunCompaction(Store* store, const CompactionJob& job, const MergeProgress& progress,
+                     RateLimiter* limiter, MergeReport* report = nullptr);
+
+/// The facts of a view's segments, for PickCompaction; with `holds_customer` answered by the view's directories.
+std::optional<CompactionJob> PickCompactionOf(const ViewPtr& view, const Options& options,
+                                              CompactionOrder order);
 
 }  // namespace quipu

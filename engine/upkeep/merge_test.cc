@@ -1,5 +1,7 @@
 #include "upkeep/merge.h"
 
+#include <set>
+
 #include "upkeep/upkeep_testing.h"
 
 namespace quipu {
@@ -9,82 +11,35 @@ using Ids = std::vector<std::uint64_t>;
 
 class MergeTest : public UpkeepTest {
  protected:
-  Ids Pick(bool on_request) { return PickMerge(*store_->view(), options_, on_request); }
-};
-
-TEST_F(MergeTest, PickWaitsForTheFanIn) {
-  options_.merge_fan_in = 4;
-  Open();
-  EXPECT_TRUE(Pick(false).empty());
-  EXPECT_TRUE(Pick(true).empty());
-  for (int i = 0; i < 3; ++i) SealedCommit(static_cast<std::size_t>(30 - i));
-  EXPECT_TRUE(Pick(false).empty());
-  EXPECT_EQ(Pick(true), (Ids{3, 2, 1}));  // the smallest first
-  SealedCommit(5);
-  EXPECT_EQ(Pick(false), (Ids{4, 3, 2, 1}));
-  options_.merge_fan_in = 0;  // never less than two
-  EXPECT_EQ(Pick(false).size(), 4u);
-}
-
-TEST_F(MergeTest, PickStaysInAMonth) {
-  options_.merge_fan_in = 2;
-  Open();
-  SealedCommit(60, 3);
-  ASSERT_EQ(SegmentIds(), (Ids{1, 2, 3}));
-  EXPECT_TRUE(Pick(false).empty());
-  EXPECT_TRUE(Pick(true).empty());
-  SealedCommit(60, 3);
-  const Ids ids = Pick(true);
-  ASSERT_EQ(ids.size(), 2u);
-  std::vector<MonthIndex> months;
-  for (const SegmentPtr& s : store_->view()->segments) {
-    if (std::find(ids.begin(), ids.end(), s->meta().spec.segment_id) != ids.end())
-      months.push_back(s->meta().spec.month);
+  Status Merge(Ids ids, const MergeProgress& progress = {}, RateLimiter* limiter = nullptr) {
+    CompactionJob job;
+    for (const SegmentPtr& s : store_->view()->segments) {
+      if (s->meta().spec.segment_id == ids.front()) job.month = s->meta().spec.month;
+    }
+    std::sort(ids.begin(), ids.end());
+    job.inputs = std::move(ids);
+    return RunCompaction(store_.get(), job, progress, limiter, &report_);
   }
-  EXPECT_EQ(months[0], months[1]);
-}
-
-TEST_F(MergeTest, PickKeepsUnderTheRowBound) {
-  options_.merged_rows_max = 100;
-  options_.merge_fan_in = 2;
-  Open();
-  for (const std::size_t rows : {60, 50, 45, 100}) SealedCommit(rows);
-  EXPECT_EQ(Pick(true), (Ids{3, 2}));  // 45 + 50; 60 more would be too many; 100 is full
-  options_.merged_rows_max = 90;
-  EXPECT_TRUE(Pick(true).empty());
-  options_.merged_rows_max = 155;
-  EXPECT_EQ(Pick(true), (Ids{3, 2, 1}));
-}
-
-TEST_F(MergeTest, PickMergesByTier) {
-  options_.merge_fan_in = 2;
-  Open();
-  SealedCommit(1'025);  // tier 1
-  SealedCommit(10);     // tier 0
-  EXPECT_TRUE(Pick(false).empty());
-  EXPECT_EQ(Pick(true), (Ids{2, 1}));
-  SealedCommit(1'024);  // the last of tier 0
-  EXPECT_EQ(Pick(false), (Ids{2, 3}));
-}
-
-TEST_F(MergeTest, LargeSegmentsMergeInSmallerNumbers) {
-  options_.merge_fan_in = 4;
-  options_.merged_rows_max = 130;
-  Open();
-  for (int i = 0; i < 3; ++i) SealedCommit(60);
-  EXPECT_TRUE(Pick(false).empty());
-  SealedCommit(60);
-  EXPECT_EQ(Pick(false), (Ids{1, 2}));  // all four have 240 rows
-}
-
-TEST_F(MergeTest, AFanInAboveTheInputsOfAMergeStillMerges) {
-  options_.merge_fan_in = 1000;
-  Open();
-  for (int i = 0; i < 63; ++i) SealedCommit(1);
-  EXPECT_TRUE(Pick(false).empty());
-  for (int i = 0; i < 7; ++i) SealedCommit(1);
-  EXPECT_EQ(Pick(false).size(), 64u);
-}
+  /// No customer is in two of the files, or in a file with others if it has one of its own.
+  void ExpectDisjoint() {
+    std::map<CustomerOrdinal, int> files;
+    std::set<CustomerOrdinal> own;
+    for (const SegmentPtr& s : store_->view()->segments) {
+      const SegmentMeta& meta = s->meta();
+      std::set<CustomerOrdinal> here;
+      for (const auto& run : (*s->directory())->runs()) here.insert(run.customer);
+      EXPECT_EQ(meta.customer_first, *here.begin());
+      EXPECT_EQ(meta.customer_last, *here.rbegin());
+      EXPECT_EQ(meta.customers, here.size());
+      if (here.size() == 1) own.insert(*here.begin());
+      if (here.size() > 1) {
+        for (const CustomerOrdinal c : here) EXPECT_EQ(files[c]++, 0) << c;
+      }
+    }
+    for (const CustomerOrdinal c : own) EXPECT_EQ(files[c], 0) << c;
+  }
+  MergeReport report_;
+};
 
 TEST_F(MergeTest, MergedRowsAreTheInputsInOrder) {
   SCOPED_TRACE("QUIPU_SEED=" + std::to_string(seed_));
@@ -97,12 +52,12 @@ TEST_F(MergeTest, MergedRowsAreTheInputsInOrder) {
     Commit(10);  // hot rows are none of its business
     const auto rows = AllRows();
     const Totals totals = store_->view()->totals;
-    const Ids ids = Pick(true);
+    const Ids ids = SegmentIds();
     std::uint64_t last = 0;
     std::uint64_t inputs = 0;
     for (const SegmentPtr& s : store_->view()->segments) inputs += s->rows();
-    ASSERT_TRUE(MergeSegments(store_.get(), ids, [&](std::uint64_t written) {
-                  EXPECT_GT(written, last);
+    ASSERT_TRUE(Merge(ids, [&](std::uint64_t written) {
+                  EXPECT_GE(written, last);
                   last = written;
                   return true;
                 }).ok());
@@ -130,11 +85,148 @@ TEST_F(MergeTest, CommitRangesAreUnited) {
   SealedCommit(5);
   Commit(5);
   SealedCommit(5);
-  ASSERT_TRUE(MergeSegments(store_.get(), {1, 2}, {}).ok());
+  ASSERT_TRUE(Merge({1, 2}).ok());
   const SegmentSpec& spec = store_->view()->segments[0]->meta().spec;
   EXPECT_EQ(spec.seq_first, 1u);
   EXPECT_EQ(spec.seq_last, 3u);
   EXPECT_EQ(spec.segment_id, 3u);
+}
+
+TEST_F(MergeTest, TheResultSaysWhereItComesFrom) {
+  Open();
+  clock_.SetWall(100 * kSecondUs);
+  SealedCommit(10);
+  clock_.SetWall(400 * kSecondUs);
+  SealedCommit(30);
+  for (const SegmentPtr& s : store_->view()->segments) {
+    EXPECT_EQ(s->meta().level, SegmentLevel::kSealed);
+    EXPECT_EQ(s->meta().run, s->meta().spec.segment_id);
+  }
+  CompactionJob job{.month = store_->view()->segments[0]->meta().spec.month, .inputs = {1, 2}};
+  job.level = SegmentLevel::kClosed;
+  ASSERT_TRUE(RunCompaction(store_.get(), job, {}, nullptr).ok());
+  for (int i = 0; i < 2; ++i) {
+    const SegmentMeta meta = store_->view()->segments[0]->meta();
+    EXPECT_EQ(meta.level, SegmentLevel::kClosed);
+    EXPECT_EQ(meta.run, 3u);
+    EXPECT_EQ(meta.sealed_us, 325 * kSecondUs);  // the mean over rows
+    Open();                                      // durable
+  }
+}
+
+TEST_F(MergeTest, LargeCustomersGetFilesOfTheirOwn) {
+  SCOPED_TRACE("QUIPU_SEED=" + std::to_string(seed_));
+  options_.merged_rows_max = 600;  // 20 customers: a customer of more than 300 rows is a large one
+  Open();
+  for (const std::size_t rows : {1500, 900, 1700, 1200, 1300}) SealedCommit(rows);
+  const auto rows = AllRows();
+  ASSERT_TRUE(Merge(SegmentIds()).ok());
+  EXPECT_EQ(AllRows(), rows);
+  EXPECT_GE(report_.files, 11u);
+  EXPECT_EQ(report_.files, store_->view()->segments.size());
+  EXPECT_EQ(report_.rows, 6600u);
+  std::uint64_t bytes = 0;
+  for (const SegmentPtr& s : store_->view()->segments) {
+    EXPECT_LE(s->rows(), 600u);
+    EXPECT_EQ(s->meta().run, 6u);
+    bytes += s->meta().file_bytes;
+  }
+  EXPECT_EQ(report_.bytes_written, bytes);
+  ExpectDisjoint();
+  // One customer at a time, in several files if it is larger than a file may be.
+  options_.merged_rows_max = 50;
+  Open();
+  ASSERT_TRUE(Merge(SegmentIds()).ok());
+  EXPECT_EQ(AllRows(), rows);
+  for (const SegmentPtr& s : store_->view()->segments) {
+    EXPECT_EQ(s->meta().customers, 1u);
+    EXPECT_LE(s->rows(), 50u);
+  }
+}
+
+TEST_F(MergeTest, FilesAreCutAtTheTargetSize) {
+  SCOPED_TRACE("QUIPU_SEED=" + std::to_string(seed_));
+  Open();
+  for (int i = 0; i < 3; ++i) SealedCommit(20'000);
+  std::uint64_t bytes = 0;
+  for (const SegmentPtr& s : store_->view()->segments) bytes += s->meta().file_bytes;
+  options_.segment_bytes_target = bytes / 4;
+  options_.own_file_bytes_min = bytes;
+  Open();
+  const auto rows = AllRows();
+  ASSERT_TRUE(Merge(SegmentIds()).ok());
+  EXPECT_EQ(AllRows(), rows);
+  ExpectDisjoint();
+  EXPECT_GE(report_.files, 3u);
+  EXPECT_LE(report_.files, 4u);
+  for (const SegmentPtr& s : store_->view()->segments) EXPECT_GT(s->meta().file_bytes, bytes / 9);
+  // By bytes, too, a large customer has its own.
+  options_.own_file_bytes_min = bytes / 30;
+  Open();
+  ASSERT_TRUE(Merge(SegmentIds()).ok());
+  EXPECT_EQ(AllRows(), rows);
+  ExpectDisjoint();
+  EXPECT_GE(report_.files, 10u);
+}
+
+TEST_F(MergeTest, RowsInHandAreBounded) {
+  options_.upkeep_bytes_max = 0;  // the least is used
+  Open();
+  for (int i = 0; i < 6; ++i) SealedCommit(20'000);
+  const auto rows = AllRows();
+  ASSERT_TRUE(Merge(SegmentIds()).ok());
+  EXPECT_EQ(AllRows(), rows);
+  EXPECT_LE(report_.bytes_in_hand_max, 32u << 20);
+  const std::uint64_t least = report_.bytes_in_hand_max;
+  EXPECT_GT(least, 1u << 20);  // it was measured at all
+}
+
+TEST_F(MergeTest, TheRateLimitIsKeptAndDoesNotBlock) {
+  Open();
+  for (int i = 0; i < 3; ++i) SealedCommit(2000);
+  const auto rows = AllRows();
+  RateLimiter limiter(&clock_, 1000);
+  limiter.Spend(1000);  // what a fresh bucket holds
+  const std::int64_t start = clock_.MonotonicUs();
+  ASSERT_TRUE(Merge(
+                  {1, 2, 3},
+                  [&](std::uint64_t) {
+                    clock_.Advance(10 * kSecondUs);  // while it waits, progress is called
+                    return true;
+                  },
+                  &limiter)
+                  .ok());
+  const std::int64_t least = static_cast<std::int64_t>(report_.bytes_written) * 1000;
+  EXPECT_GE(clock_.MonotonicUs() - start, least);
+  EXPECT_LE(clock_.MonotonicUs() - start, least + 20 * kSecondUs);
+  EXPECT_EQ(AllRows(), rows);
+  // It can be stopped while it waits.
+  SealedCommit(2000);
+  limiter.Spend(1'000'000);
+  EXPECT_EQ(Merge(
+                SegmentIds(), [](std::uint64_t) { return false; }, &limiter)
+                .code(),
+            StatusCode::kCancelled);
+}
+
+TEST_F(MergeTest, WhatACrashLeavesOfAMergeIsRemoved) {
+  options_.merged_rows_max = 100;
+  Open();
+  for (int i = 0; i < 3; ++i) SealedCommit(300);
+  const auto rows = AllRows();
+  disk_.FailNthWrite(1, /*applied=*/false);
+  // The Write that fails is, one after the other, each reservation, then the install.
+  for (std::uint64_t n = 1;; ++n) {
+    Open();
+    disk_.FailNthWrite(n, /*applied=*/false);
+    if (Merge(SegmentIds()).ok()) break;
+    Open();
+    EXPECT_EQ(AllRows(), rows);
+    EXPECT_EQ(Files().size(), store_->view()->segments.size());
+    EXPECT_TRUE(memory_.List("/u/quarantine")->empty());
+    ASSERT_LT(n, 100u);
+  }
+  EXPECT_EQ(AllRows(), rows);
 }
 
 TEST_F(MergeTest, StoppedByProgressNothingChanges) {
@@ -144,26 +236,25 @@ TEST_F(MergeTest, StoppedByProgressNothingChanges) {
   const ViewPtr view = store_->view();
   for (int steps = 0; steps < 3; ++steps) {
     int calls = 0;
-    const Status status =
-        MergeSegments(store_.get(), {1, 2, 3}, [&](std::uint64_t) { return ++calls <= steps; });
+    const Status status = Merge({1, 2, 3}, [&](std::uint64_t) { return ++calls <= steps; });
     EXPECT_EQ(status.code(), StatusCode::kCancelled);
     EXPECT_EQ(store_->view(), view);
     EXPECT_EQ(Files(), files);  // no .tmp stays behind
   }
-  EXPECT_TRUE(MergeSegments(store_.get(), {1, 2, 3}, {}).ok());
+  EXPECT_TRUE(Merge({1, 2, 3}).ok());
 }
 
 TEST_F(MergeTest, SegmentsThatAreGoneAreAConflict) {
   Open();
   for (int i = 0; i < 3; ++i) SealedCommit(5);
-  EXPECT_EQ(MergeSegments(store_.get(), {1, 9}, {}).code(), StatusCode::kConflict);
-  EXPECT_EQ(MergeSegments(store_.get(), {1}, {}).code(), StatusCode::kConflict);
+  EXPECT_EQ(Merge({1, 9}).code(), StatusCode::kConflict);
+  EXPECT_EQ(Merge({9}).code(), StatusCode::kConflict);
   // They vanish while the merge is under way.
   bool inner = false;
-  const Status outer = MergeSegments(store_.get(), {1, 2}, [&](std::uint64_t) {
+  const Status outer = Merge({1, 2}, [&](std::uint64_t) {
     if (!inner) {
       inner = true;
-      EXPECT_TRUE(MergeSegments(store_.get(), {1, 2}, {}).ok());
+      EXPECT_TRUE(Merge({1, 2}).ok());
     }
     return true;
   });
@@ -181,7 +272,7 @@ TEST_F(MergeTest, SealsMayHappenMeanwhile) {
   Commit(50);
   const auto rows = AllRows();
   bool sealed = false;
-  ASSERT_TRUE(MergeSegments(store_.get(), {1, 2}, [&](std::uint64_t) {
+  ASSERT_TRUE(Merge({1, 2}, [&](std::uint64_t) {
                 if (!sealed) Seal();
                 sealed = true;
                 return true;
@@ -196,10 +287,11 @@ TEST_F(MergeTest, AFaultAtAnyStepLosesNothing) {
       SCOPED_TRACE("fault at call " + std::to_string(n));
       Open();
       while (store_->view()->segments.size() < 3) SealedCommit(40);
+      options_.merged_rows_max = n % 2 == 0 ? 30 : 1000;  // several files, or one
       const auto rows = AllRows();
       Open();  // nothing cached
       fault_.FailNth(n, FaultVfs::Fault::kError, /*persistent=*/false, reads);
-      const Status merged = MergeSegments(store_.get(), SegmentIds(), {});
+      const Status merged = Merge(SegmentIds());
       const bool fired = fault_.fired();
       fault_.Heal();
       EXPECT_EQ(AllRows(), rows);

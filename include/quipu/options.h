@@ -52,6 +52,18 @@ struct Options {
   std::uint32_t merge_fan_in = 8;
   /// A merge never makes a segment with more rows than this.
   std::uint64_t merged_rows_max = 16ull << 20;
+  /// A merge splits its result by customer into files of about this size (half as much again for a single file).
+  std::uint64_t segment_bytes_target = 160ull << 20;
+  /// A customer with this many bytes in a month gets files of its own there, which can be dropped without rewriting others.
+  std::uint64_t own_file_bytes_min = 32ull << 20;
+  /// A month is closed (its segments become one run with every customer in one place) this long after its end, ...
+  std::int64_t month_close_after_us = 35ll * 86'400 * 1'000'000;
+  /// ... once hardly anything (2 % of the month) was sealed into it for this long.
+  std::int64_t month_quiet_us = 3600ll * 1'000'000;
+  /// Bytes a second that merges may write; 0 = no limit. Sealing is never slowed down by it.
+  std::uint64_t upkeep_bytes_per_second_max = 0;
+  /// Memory for the rows that a merge has in hand (at least 32 MiB are used if it needs them).
+  std::uint64_t upkeep_bytes_max = 128ull << 20;
 
   // Reading.
 

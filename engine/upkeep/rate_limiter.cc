@@ -1,0 +1,34 @@
+#include "upkeep/rate_limiter.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace quipu {
+
+RateLimiter::RateLimiter(Clock* clock, std::uint64_t bytes_per_second)
+    : clock_(clock),
+      bytes_per_us_(static_cast<double>(bytes_per_second) / kSecondUs),
+      tokens_(static_cast<double>(bytes_per_second)),
+      filled_us_(clock->MonotonicUs()) {}
+
+void RateLimiter::Refill() {
+  const std::int64_t now = clock_->MonotonicUs();
+  tokens_ = std::min(tokens_ + bytes_per_us_ * static_cast<double>(now - filled_us_),
+                     bytes_per_us_ * kSecondUs);
+  filled_us_ = now;
+}
+
+void RateLimiter::Spend(std::uint64_t bytes) {
+  if (bytes_per_us_ == 0) return;
+  Refill();
+  tokens_ -= static_cast<double>(bytes);
+}
+
+std::int64_t RateLimiter::WaitUs() {
+  if (bytes_per_us_ == 0) return 0;
+  Refill();
+  if (tokens_ >= 0) return 0;
+  return static_cast<std::int64_t>(std::ceil(-tokens_ / bytes_per_us_));
+}
+
+}  // namespace quipu
