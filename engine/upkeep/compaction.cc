@@ -32,7 +32,8 @@ std::uint64_t BytesOf(std::span<const Facts> files) {
 }
 
 bool IsFull(Facts f, const Options& options) {
-  return f->bytes >= options.segment_bytes_target / 2 || f->rows >= options.merged_rows_max / 2;
+  return f->bytes >= options.segment_bytes_target / 4 * 3 ||
+         f->rows >= options.merged_rows_max / 4 * 3;
 }
 
 struct Tier {
@@ -155,6 +156,7 @@ class Month {
   [[nodiscard]] std::map<GroupKey, std::vector<Facts>> TierGroups() const {
     std::map<GroupKey, std::vector<Facts>> groups;
     const bool is_open = IsOpen();
+    if (!is_open && base_.empty()) return groups;  // its close takes everything at once
     for (const Facts f : is_open ? files_ : late_) {
       if (order_.except.contains(f->id) || IsFull(f, options_)) continue;
       if (f->level == SegmentLevel::kClosed) continue;
@@ -189,6 +191,7 @@ class Month {
     }
     const std::uint64_t most = order_.on_request ? kRequestTouchedMax : kLateTouchedMax;
     const std::uint64_t rewritten = BytesOf(touched);
+    if (touched.empty() && BytesOf(late) < options_.segment_bytes_target / 8) return std::nullopt;
     const bool is_small = order_.on_request && rewritten <= options_.segment_bytes_target;
     if (!is_small && rewritten / most > BytesOf(late)) return std::nullopt;
     touched.insert(touched.end(), late.begin(), late.end());

@@ -7,7 +7,7 @@
 // Three kinds of month:
 //   *Open* (it ended less than `close_after_us` ago) or *busy* (more than 2 % of it was sealed within `quiet_us`): size tiers. Files of a
 //   level are sorted by size; `fan_in` neighbours (L1: twice as many) are merged if the whole is much larger than the largest (the
-//   gain: half as many times as there are files, or 1.7 times once files pile up). Files of half the target size are full and wait for the close.
+//   gain: half as many times as there are files, or 1.7 times once files pile up). Files of 3/4 of the target size are full and wait for the close.
 //   *To be closed*: everything becomes one run. A single run that holds 8/9 of the month is as good and is left as it is.
 //   *Closed*: late files are additive. They are merged among themselves, four of a size; and with those closed files whose
 //   customers they touch once they weigh 1/8 of them. So a late byte is rewritten log4(late files) times, plus at most nine

@@ -66,7 +66,7 @@ TEST_F(CompactionTest, FilesPileUpOnlySoFar) {
 }
 
 TEST_F(CompactionTest, FullFilesWaitForTheClose) {
-  for (int i = 0; i < 20; ++i) model_.Seal(kMonth, 80 * kMiB);
+  for (int i = 0; i < 20; ++i) model_.Seal(kMonth, 120 * kMiB);
   EXPECT_FALSE(model_.Pick());
   CloseByTheClock();
   const auto job = model_.Pick();
@@ -74,7 +74,7 @@ TEST_F(CompactionTest, FullFilesWaitForTheClose) {
   EXPECT_EQ(job->inputs.size(), 20u);
   EXPECT_EQ(job->level, SegmentLevel::kClosed);
   model_.Settle();
-  EXPECT_EQ(model_.Files(kMonth), 10u);
+  EXPECT_EQ(model_.Files(kMonth), 15u);
   EXPECT_EQ(model_.Depth(kMonth), 1u);
   EXPECT_EQ(model_.merges, 1u);
 }
@@ -118,7 +118,7 @@ TEST_F(CompactionTest, ABusyMonthIsNotClosed) {
 class ClosedMonthTest : public CompactionTest {
  protected:
   ClosedMonthTest() {
-    for (int i = 0; i < 8; ++i) model_.Seal(kMonth, 80 * kMiB);
+    for (int i = 0; i < 5; ++i) model_.Seal(kMonth, 128 * kMiB);
     CloseByTheClock();
     model_.Settle();
     EXPECT_EQ(model_.Files(kMonth), 4u);
@@ -184,7 +184,7 @@ TEST_F(ClosedMonthTest, AnOwnFileIsTouchedByItsCustomerOnly) {
   CompactionOrder order{.now_us = model_.now};
   order.holds_customer = [&](std::uint64_t, CustomerOrdinal) { return false; };
   const auto job = PickCompaction(model_.segments, model_.options, order);
-  EXPECT_FALSE(job);  // it lies where the run has nothing, but is too small to be a file of its own
+  EXPECT_FALSE(job);  // by the directory it lies where the run has nothing, but is too small to be a file of its own
   model_.Seal(kMonth, 6 * kMiB, 0, 200'000);
   Quiet();
   const auto larger = PickCompaction(model_.segments, model_.options, order);

@@ -197,6 +197,7 @@ Status RunCompaction(Store* store, const CompactionJob& job, const MergeProgress
   QUIPU_TRY_ASSIGN(Prepared prepared, Prepare(*store, job));
   MergeReport own_report;
   if (report == nullptr) report = &own_report;
+  *report = {};
   const std::uint64_t budget = std::max(store->options().upkeep_bytes_max, kBytesInHandMin);
   // Outlives the inputs, whose blocks it counts.
   MergeOutput out(store, {prepared.spec, prepared.bytes, prepared.depth, budget}, progress, limiter,
