@@ -68,7 +68,7 @@ TEST_F(MergeTest, MergedRowsAreTheInputsInOrder) {
     const auto read = merged.ReadRows(0, merged.rows());
     ASSERT_TRUE(read);
     for (std::size_t i = 1; i < read->size(); ++i)
-      ASSERT_TRUE(SegmentOrderLess(*read, i - 1, *read, i)) << i;
+      ASSERT_FALSE(SegmentOrderLess(*read, i, *read, i - 1)) << i;
     EXPECT_EQ(AllRows(), rows);
     EXPECT_EQ(store_->view()->totals, totals);
     SegmentVerifyReport report;
