@@ -59,7 +59,7 @@ TEST_F(CompactionTest, FilesPileUpOnlySoFar) {
   // Each 1.5 times the one before: eight neighbours make three times the largest, which is little.
   double bytes = kMiB;
   for (int i = 0; i < 12; ++i, bytes *= 1.5) model_.Seal(kMonth, static_cast<std::uint64_t>(bytes));
-  model_.options.segment_bytes_target = 1ull << 40;
+  model_.options.segment_bytes_target = model_.options.merged_rows_max = 1ull << 40;
   EXPECT_FALSE(model_.Pick());
   for (int i = 0; i < 4; ++i, bytes *= 1.5) model_.Seal(kMonth, static_cast<std::uint64_t>(bytes));
   EXPECT_TRUE(model_.Pick());
