@@ -299,6 +299,11 @@ Result<StoreInfo> Database::Info() const {
   return impl_->Info();
 }
 
+Result<std::vector<ColumnStorage>> Database::StorageByColumn() const {
+  QUIPU_TRY(impl_->CheckOpen());
+  return impl_->StorageByColumn();
+}
+
 Status Database::Close() { return impl_->Close(); }
 
 }  // namespace quipu

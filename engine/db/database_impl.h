@@ -42,6 +42,7 @@ class Database::Impl {
   [[nodiscard]] std::vector<ErasureInfo> Erasures() const;
   [[nodiscard]] Result<std::vector<PartitionInfo>> Partitions(bool by_customer) const;
   [[nodiscard]] Result<StoreInfo> Info() const;
+  [[nodiscard]] std::vector<ColumnStorage> StorageByColumn() const;
   Status Close();
 
  private:

@@ -5,6 +5,7 @@
 
 #include "base/calendar.h"
 #include "base/check.h"
+#include "db/amplification.h"
 #include "db/database_impl.h"
 
 namespace quipu {
@@ -17,6 +18,27 @@ std::uint64_t Share(std::uint64_t bytes, std::uint64_t part, std::uint64_t whole
   return static_cast<std::uint64_t>(static_cast<Uint128>(bytes) * part / whole);
 }
 
+std::string_view TierText(SegmentLevel level) {
+  switch (level) {
+    case SegmentLevel::kSealed:
+      return "L0";
+    case SegmentLevel::kMerged:
+      return "L1";
+    case SegmentLevel::kClosed:
+      return "L2";
+  }
+  QUIPU_CHECK(false);
+}
+
+void AddTo(PartitionInfo* p, const SegmentMeta& meta, std::uint64_t rows) {
+  p->rows += rows;
+  p->bytes +=
+      rows == meta.totals.rows ? meta.file_bytes : Share(meta.file_bytes, rows, meta.totals.rows);
+  ++p->segments;
+  const std::string_view tier = TierText(meta.level);
+  if (p->tier.empty() || tier < p->tier) p->tier = tier;
+}
+
 Status AddSegment(const SegmentReader& segment, const Catalogue& catalogue,
                   std::span<const CustomerOrdinal> erased, bool by_customer,
                   std::map<PartitionKey, PartitionInfo>* partitions) {
@@ -25,10 +47,7 @@ Status AddSegment(const SegmentReader& segment, const Catalogue& catalogue,
     QUIPU_TRY_ASSIGN(const std::uint64_t hidden, ErasedRows(segment, erased));
     const std::uint64_t rows = meta.totals.rows - hidden;
     if (rows == 0) return {};
-    PartitionInfo& p = (*partitions)[{meta.spec.month, ""}];
-    p.rows += rows;
-    p.bytes += Share(meta.file_bytes, rows, meta.totals.rows);
-    ++p.segments;
+    AddTo(&(*partitions)[{meta.spec.month, ""}], meta, rows);
     return {};
   }
   QUIPU_TRY_ASSIGN(const Directory* directory, segment.directory());
@@ -38,10 +57,7 @@ Status AddSegment(const SegmentReader& segment, const Catalogue& catalogue,
     const CustomerOrdinal customer = runs[i].customer;
     for (; i < runs.size() && runs[i].customer == customer; ++i) rows += runs[i].rows;
     if (IsErased(erased, customer)) continue;
-    PartitionInfo& p = (*partitions)[{meta.spec.month, std::string(catalogue.Customer(customer))}];
-    p.rows += rows;
-    p.bytes += Share(meta.file_bytes, rows, meta.totals.rows);
-    ++p.segments;
+    AddTo(&(*partitions)[{meta.spec.month, std::string(catalogue.Customer(customer))}], meta, rows);
   }
   return {};
 }
@@ -73,6 +89,11 @@ std::vector<std::string> SortedNames(const Catalogue& catalogue, NameKind kind,
 
 }  // namespace
 
+std::vector<ColumnStorage> Database::Impl::StorageByColumn() const {
+  const ViewPtr view = store_->view();
+  return StorageOf(*view, store_->catalogue());
+}
+
 Result<std::vector<PartitionInfo>> Database::Impl::Partitions(bool by_customer) const {
   const ViewPtr view = store_->view();
   std::map<PartitionKey, PartitionInfo> partitions;
@@ -81,8 +102,11 @@ Result<std::vector<PartitionInfo>> Database::Impl::Partitions(bool by_customer) 
   }
   for (const HotBatchPtr& batch : view->hot)
     AddHotBatch(batch->rows, store_->catalogue(), view->erased, by_customer, &partitions);
+  const TimeUs now = store_->clock()->NowUs();
   std::vector<PartitionInfo> list;
   for (auto& [key, info] : partitions) {
+    if (info.tier.empty()) info.tier = "hot";
+    info.age_us = std::max<TimeUs>(0, now - MonthStart(key.first + 1));
     info.month = MonthText(key.first);
     info.customer = key.second;
     list.push_back(std::move(info));
@@ -121,6 +145,7 @@ Result<StoreInfo> Database::Impl::Info() const {
   info.services = SortedNames(catalogue, NameKind::kService, 0);
   info.dimensions = SortedNames(catalogue, NameKind::kDimension, 0);
   info.measures = SortedNames(catalogue, NameKind::kMeasure, kFirstUserMeasure);
+  QUIPU_TRY(MeasureAmplification(*store_, *view, &info));
   return info;
 }
 

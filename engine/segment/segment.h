@@ -130,6 +130,14 @@ struct DimensionVector {
   std::vector<std::uint32_t> codes;
 };
 
+/// What the pages of one kind and column take in a file.
+struct PageBytes {
+  PageKind kind = PageKind::kFooter;  ///< kFooter: also header and trailer.
+  ColumnId column = 0;
+  std::uint64_t bytes = 0;
+  std::uint64_t rows = 0;  ///< Of the row groups that have the column; of the segment, where it is not of a column.
+};
+
 struct SegmentVerifyReport {
   std::uint64_t pages = 0, rows = 0, cells = 0;
   std::vector<std::string> problems;  ///< At most 100.
@@ -178,6 +186,8 @@ class SegmentReader {
   /// Rows whose identity hash has this high half (usually none or one); compare the rest.
   Result<std::vector<std::uint32_t>> FindIdentity(std::uint64_t hash_high) const;
 
+  /// By (kind, column); together the whole file. From the footer, without reading a page.
+  [[nodiscard]] std::vector<PageBytes> BytesByColumn() const;
   /// Every page's checksum, totals, order, directory, identity index, and every summary cell re-derived from the rows.
   Status Verify(SegmentVerifyReport* report) const;
   /// Memory that stays with an open segment (directory, summaries, filter), about.

@@ -165,6 +165,10 @@ std::string EncodeLastCommit(const LastCommit& last) {
   std::string payload;
   ByteWriter(&payload).U64(last.seq);
   last.totals.EncodeTo(&payload);
+  ByteWriter w(&payload);
+  w.U64(last.written.logged_bytes);
+  w.U64(last.written.sealed_bytes);
+  w.U64(last.written.merged_bytes);
   return Sealed(kLastCommitKey, payload);
 }
 
@@ -175,6 +179,9 @@ Result<LastCommit> DecodeLastCommit(std::string_view value) {
   LastCommit last;
   last.seq = in.U64();
   QUIPU_TRY_ASSIGN(last.totals, Totals::Decode(in));
+  last.written.logged_bytes = in.U64();
+  last.written.sealed_bytes = in.U64();
+  last.written.merged_bytes = in.U64();
   QUIPU_TRY(CheckConsumed(in, kWhat));
   return last;
 }

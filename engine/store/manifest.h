@@ -3,7 +3,7 @@
 //   key in kMeta                       value
 //   "erasure/" id(be64)                an erasure, under way or done
 //   "id"                               store record: format version, store id, creation time
-//   "last"                             last commit and the totals of the whole store; rewritten by every commit
+//   "last"                             last commit, the totals of the whole store, bytes written; rewritten by every commit, seal and merge
 //   "merging/" id(be64)                a segment id that a merge has reserved and not installed
 //   "name/" kind ordinal(be32)         a catalogue name
 //   "next_segment"                     lowest segment id that was never reserved
@@ -63,6 +63,7 @@ Result<StoreRecord> DecodeStoreRecord(std::string_view value);
 struct LastCommit {
   std::uint64_t seq = 0;
   Totals totals;
+  WriteCounters written;
 };
 std::string EncodeLastCommit(const LastCommit& last);
 Result<LastCommit> DecodeLastCommit(std::string_view value);

@@ -18,6 +18,12 @@ bool IdLess(const SegmentPtr& a, const SegmentPtr& b) {
   return a->meta().spec.segment_id < b->meta().spec.segment_id;
 }
 
+std::uint64_t BytesOf(const KvBatch& batch) {
+  std::uint64_t bytes = 0;
+  for (const KvBatch::Op& op : batch.ops()) bytes += op.key.size() + op.value.size();
+  return bytes;
+}
+
 const SegmentReader* FindSegment(const View& view, std::uint64_t id) {
   const auto it = std::lower_bound(
       view.segments.begin(), view.segments.end(), id,
@@ -135,7 +141,9 @@ Result<CommitResult> Store::Commit(CommitRequest request) {
   auto next = std::make_shared<View>(*current);
   next->as_of = seq;
   next->totals.Add(added);
-  batch.Put(KvSpace::kMeta, std::string(kLastCommitKey), EncodeLastCommit({seq, next->totals}));
+  next->written.logged_bytes += BytesOf(batch) + blob.size();
+  batch.Put(KvSpace::kMeta, std::string(kLastCommitKey),
+            EncodeLastCommit({seq, next->totals, next->written}));
   if (MayTrimEmptyCommits(*current, request)) {
     for (std::uint64_t s = current->sealed_seq + 1; s < seq; ++s) {
       batch.Delete(KvSpace::kBlobs, MakeBlobKey(s));
@@ -297,10 +305,8 @@ Status Store::WriteEdit(const SegmentEdit& edit, const View& current, const View
     batch.Put(KvSpace::kMeta, std::string(kSealedKey),
               EncodeCounter(kSealedKey, *edit.sealed_through));
   }
-  if (!(next.totals == current.totals)) {
-    batch.Put(KvSpace::kMeta, std::string(kLastCommitKey),
-              EncodeLastCommit({next.as_of, next.totals}));
-  }
+  batch.Put(KvSpace::kMeta, std::string(kLastCommitKey),
+            EncodeLastCommit({next.as_of, next.totals, next.written}));
   return WriteOrStop(batch, /*sync=*/true);
 }
 
@@ -335,6 +341,8 @@ Status Store::Install(SegmentEdit edit) {
   for (const SegmentMeta& meta : edit.add) {
     QUIPU_TRY_ASSIGN(SegmentPtr segment, OpenSegment(meta, /*must_be_right=*/false));
     added_paths.push_back(segment->path());
+    (edit.sealed_through ? next->written.sealed_bytes : next->written.merged_bytes) +=
+        meta.file_bytes;
     next->segments.push_back(std::move(segment));
   }
   std::sort(next->segments.begin(), next->segments.end(), IdLess);

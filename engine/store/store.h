@@ -193,7 +193,7 @@ class Store {
   Result<std::uint64_t> ReadCounter(std::string_view key) const;
   Status OpenSegments(View* view);
   Status ReplayBlobs(View* view);
-  Status CheckTotals(const View& view) const;
+  Status CheckTotals(View* view) const;
   Status CheckWatermark(const View& view) const;
   Status LoadErasures(View* view);
   Status QuarantineUnknownFiles(const View& view);

@@ -171,7 +171,7 @@ Status Store::Recover(std::string_view store_record) {
   QUIPU_TRY_ASSIGN(view->sealed_seq, ReadCounter(kSealedKey));
   QUIPU_TRY(OpenSegments(view.get()));
   QUIPU_TRY(ReplayBlobs(view.get()));
-  QUIPU_TRY(CheckTotals(*view));
+  QUIPU_TRY(CheckTotals(view.get()));
   QUIPU_TRY(CheckWatermark(*view));
   QUIPU_TRY(QuarantineUnknownFiles(*view));
   std::vector<std::string> paths;
@@ -239,19 +239,21 @@ Status Store::ReplayBlobs(View* view) {
   return {};
 }
 
-Status Store::CheckTotals(const View& view) const {
+/// Also takes over what only that record knows.
+Status Store::CheckTotals(View* view) const {
   QUIPU_TRY_ASSIGN(const std::optional<std::string> value,
                    kv_->Get(KvSpace::kMeta, kLastCommitKey));
   if (!value) return Status::Corruption("manifest: the record of the last commit is missing");
   QUIPU_TRY_ASSIGN(const LastCommit last, DecodeLastCommit(*value));
-  if (last.seq != view.as_of) {
-    return Status::Corruption("commits " + std::to_string(view.as_of + 1) + " to " +
+  if (last.seq != view->as_of) {
+    return Status::Corruption("commits " + std::to_string(view->as_of + 1) + " to " +
                               std::to_string(last.seq) + " are missing from store " + folder_);
   }
-  if (last.totals == view.totals) return {};
+  view->written = last.written;
+  if (last.totals == view->totals) return {};
   return Status::Corruption("store " + folder_ + ": the totals do not add up at commit " +
                             std::to_string(last.seq) + ": recorded " + last.totals.ToString() +
-                            ", found in segments and unsealed commits " + view.totals.ToString());
+                            ", found in segments and unsealed commits " + view->totals.ToString());
 }
 
 /// Totals and numbers may fit together and still be those of last week.

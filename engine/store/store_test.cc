@@ -187,7 +187,7 @@ TEST_F(StoreTest, AMissingOrDamagedSegmentRefusesTheOpenAndIsNamed) {
 TEST_F(StoreTest, MissingCommitsAndWrongTotalsAreCorruption) {
   Open();
   for (int i = 0; i < 4; ++i) Commit(10);
-  const LastCommit wrong{4, {}};
+  const LastCommit wrong{4, {}, {}};
   store_.reset();
   auto kv = disk_.Open();
   const std::string right = **(*kv)->Get(KvSpace::kMeta, kLastCommitKey);

@@ -30,6 +30,14 @@ struct HotBatch {
 using HotBatchPtr = std::shared_ptr<const HotBatch>;
 using SegmentPtr = std::shared_ptr<SegmentReader>;
 
+/// Bytes that the store has written since its creation.
+struct WriteCounters {
+  std::uint64_t logged_bytes = 0;  ///< Of commits: keys and values of their writes.
+  std::uint64_t sealed_bytes = 0;  ///< Of segment files that seals made.
+  std::uint64_t merged_bytes = 0;  ///< Of segment files that took the place of others.
+  friend bool operator==(const WriteCounters&, const WriteCounters&) = default;
+};
+
 struct View {
   std::uint64_t as_of = 0;       ///< Last commit that is in it.
   std::uint64_t sealed_seq = 0;  ///< Commits up to here are in segments, later ones in hot batches.
@@ -38,6 +46,7 @@ struct View {
   Totals totals;                     ///< Of everything that is stored, erased rows included.
   /// Customers whose erasure is under way, ascending: their rows are stored still, and no reader may see them (erasure.h).
   std::vector<CustomerOrdinal> erased;
+  WriteCounters written;
   [[nodiscard]] std::uint64_t hot_rows() const {
     return hot.empty() ? 0
                        : hot.back()->first_row + hot.back()->rows.size() - hot.front()->first_row;

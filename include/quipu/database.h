@@ -41,6 +41,10 @@ struct PartitionInfo {
   std::uint64_t hot_rows = 0;  ///< Of them, not sealed yet.
   std::uint64_t bytes = 0;     ///< Of segments; for one customer its share by rows.
   std::uint64_t segments = 0;
+  /// How settled it is: "hot" (nothing sealed yet), "L0" (as sealed), "L1" (merged) or "L2" (closed: one place for each
+  /// customer). The least settled of its segments says.
+  std::string tier;
+  std::int64_t age_us = 0;  ///< Since the end of the month; 0 while it lasts.
 };
 
 /// The store as a whole.
@@ -59,6 +63,32 @@ struct StoreInfo {
   std::vector<std::string> dimensions;  ///< In name order.
   std::vector<std::string> measures;    ///< In name order, `quantity` and `cost` not among them.
   TimeUs time_min = 0, time_max = 0;    ///< Of events; meaningless when there are none.
+
+  // Amplification. The counters are of the whole life of the store and survive restarts.
+
+  std::uint64_t logged_bytes = 0;  ///< Of commits, as they went into the log.
+  std::uint64_t sealed_bytes = 0;  ///< Of segments that sealing wrote.
+  std::uint64_t merged_bytes = 0;  ///< Of segments that merging and other rewriting wrote.
+  std::uint64_t disk_bytes = 0;    ///< Of all files in the folder, now.
+  /// (logged + sealed + merged) / segment_bytes; 0 while there are no segments.
+  double write_amplification = 0;
+  /// disk_bytes / segment_bytes; 0 while there are no segments.
+  double space_amplification = 0;
+  /// Segments whose customers include one: what a question about one customer and month may have to look into. The mean over
+  /// customers and months, and the worst.
+  double read_amplification = 0;
+  std::uint64_t read_amplification_max = 0;
+};
+
+/// What one part of the segments takes on disk. Unsealed events are not in it.
+struct ColumnStorage {
+  /// "times", "measure", "dimension" (codes), "dictionary" (of a dimension), "ids", "identity_index" (with its filter), "summaries",
+  /// "directory" (with customer names) or "other" (footers and frames).
+  std::string kind;
+  std::string name;  ///< Of the measure or dimension, else empty.
+  std::uint64_t bytes = 0;
+  std::uint64_t rows =
+      0;  ///< Of the row groups (65,536 rows) that have the column; of all segments, where it is not of a column.
 };
 
 /// The erasure of a customer; it holds neither the customer's name nor a hash of it, so note the id that Erase gave you.
@@ -133,6 +163,8 @@ class Database {
   /// Per month; with `by_customer` per month and customer. In (month, customer) order.
   [[nodiscard]] Result<std::vector<PartitionInfo>> Partitions(bool by_customer) const;
   [[nodiscard]] Result<StoreInfo> Info() const;
+  /// In (kind, name) order as above; the bytes add up to StoreInfo::segment_bytes. Reads nothing but what is in memory.
+  [[nodiscard]] Result<std::vector<ColumnStorage>> StorageByColumn() const;
 
   /// Waits for work under way, makes everything durable and releases the folder. Further calls are kCancelled.
   Status Close();

@@ -19,6 +19,7 @@ struct Flags {
   std::string dir;
   std::string format = "table";
   bool by_customer = false;
+  bool columns = false;
 };
 
 CLI::App* AddCommand(CLI::App& app, const std::string& name, const std::string& description,
@@ -91,6 +92,13 @@ std::string InfoJson(const StoreInfo& info) {
   out += fmt::format(
       "\"hot_events\":{},\"hot_bytes\":{},\"segments\":{},\"segment_bytes\":{},\"customers\":{},",
       info.hot_events, info.hot_bytes, info.segments, info.segment_bytes, info.customers);
+  out += fmt::format(
+      "\"disk_bytes\":{},\"logged_bytes\":{},\"sealed_bytes\":{},\"merged_bytes\":{},"
+      "\"write_amplification\":{:.3f},\"space_amplification\":{:.3f},"
+      "\"read_amplification\":{:.3f},\"read_amplification_max\":{},",
+      info.disk_bytes, info.logged_bytes, info.sealed_bytes, info.merged_bytes,
+      info.write_amplification, info.space_amplification, info.read_amplification,
+      info.read_amplification_max);
   out += fmt::format("\"services\":{},\"dimensions\":{},\"measures\":{},", JsonList(info.services),
                      JsonList(info.dimensions), JsonList(info.measures));
   out += fmt::format("\"time_min\":{},\"time_max\":{}}}\n",
@@ -115,6 +123,13 @@ std::string InfoText(const StoreInfo& info) {
                                                          static_cast<double>(info.segment_bytes) /
                                                              static_cast<double>(sealed))));
   line("hot", fmt::format("{} bytes", info.hot_bytes));
+  line("written", fmt::format("{} bytes logged, {} sealed, {} merged: {:.2f} for each byte stored",
+                              info.logged_bytes, info.sealed_bytes, info.merged_bytes,
+                              info.write_amplification));
+  line("on disk", fmt::format("{} bytes: {:.2f} for each byte stored", info.disk_bytes,
+                              info.space_amplification));
+  line("reading", fmt::format("{:.2f} segments for a customer and month, {} at most",
+                              info.read_amplification, info.read_amplification_max));
   line("customers", fmt::to_string(info.customers));
   line("services", Joined(info.services));
   line("dimensions", Joined(info.dimensions));
@@ -124,7 +139,45 @@ std::string InfoText(const StoreInfo& info) {
   return out;
 }
 
+ResultColumn Column(std::string name, ColumnType type) {
+  ResultColumn column;
+  column.name = std::move(name);
+  column.type = type;
+  return column;
+}
+
+ResultSet AsResult(const std::vector<ColumnStorage>& columns) {
+  ResultSet result;
+  ResultColumn kind = Column("part", ColumnType::kString),
+               name = Column("name", ColumnType::kString),
+               bytes = Column("bytes", ColumnType::kInteger),
+               rows = Column("rows", ColumnType::kInteger);
+  for (const ColumnStorage& c : columns) {
+    kind.strings.push_back(c.kind);
+    name.strings.push_back(c.name);
+    bytes.integers.push_back(static_cast<std::int64_t>(c.bytes));
+    rows.integers.push_back(static_cast<std::int64_t>(c.rows));
+  }
+  for (ResultColumn* column : {&kind, &name, &bytes, &rows}) {
+    column->present.assign(columns.size(), 1);
+    result.columns.push_back(std::move(*column));
+  }
+  return result;
+}
+
+int RunInfoColumns(const Flags& flags) {
+  auto format = output::ParseOutputFormat(flags.format);
+  if (!format) return FailUsage("info", format.error().message());
+  auto db = OpenForReading(flags.dir);
+  if (!db) return Fail(db.error());
+  auto columns = db->StorageByColumn();
+  if (!columns) return Fail(columns.error());
+  const ResultSet result = AsResult(*columns);
+  return WriteOut(output::Print(result, *format, WindowUnit::kNone)) ? kExitOk : kExitFailed;
+}
+
 int RunInfo(const Flags& flags) {
+  if (flags.columns) return RunInfoColumns(flags);
   if (flags.format != "table" && flags.format != "json") {
     return FailUsage("info", "--format is table or json");
   }
@@ -136,13 +189,6 @@ int RunInfo(const Flags& flags) {
                                                                               : kExitFailed;
 }
 
-ResultColumn Column(std::string name, ColumnType type) {
-  ResultColumn column;
-  column.name = std::move(name);
-  column.type = type;
-  return column;
-}
-
 /// As an answer, so that one set of printers serves.
 ResultSet AsResult(const std::vector<PartitionInfo>& partitions, bool by_customer,
                    std::uint64_t as_of) {
@@ -151,14 +197,17 @@ ResultSet AsResult(const std::vector<PartitionInfo>& partitions, bool by_custome
   std::vector<ResultColumn> texts;
   texts.push_back(Column("month", ColumnType::kString));
   if (by_customer) texts.push_back(Column("customer", ColumnType::kString));
+  texts.push_back(Column("tier", ColumnType::kString));
   std::vector<ResultColumn> numbers;
-  for (const char* name : {"rows", "hot_rows", "bytes", "segments"}) {
+  for (const char* name : {"rows", "hot_rows", "bytes", "segments", "age_days"}) {
     numbers.push_back(Column(name, ColumnType::kInteger));
   }
   for (const PartitionInfo& p : partitions) {
     texts[0].strings.push_back(p.month);
     if (by_customer) texts[1].strings.push_back(p.customer);
-    const std::uint64_t values[] = {p.rows, p.hot_rows, p.bytes, p.segments};
+    texts.back().strings.push_back(p.tier);
+    const std::uint64_t values[] = {p.rows, p.hot_rows, p.bytes, p.segments,
+                                    static_cast<std::uint64_t>(p.age_us / kDayUs)};
     for (std::size_t i = 0; i < numbers.size(); ++i) {
       numbers[i].integers.push_back(static_cast<std::int64_t>(values[i]));
     }
@@ -233,9 +282,11 @@ int RunCompact(const Flags& flags) {
   auto after = db->Info();
   if (!after) return Fail(after.error());
   const std::string text = fmt::format(
-      "{}: segments {} -> {}, bytes {} -> {}, events not sealed {} -> {}\n",
+      "{}: segments {} -> {}, bytes {} -> {}, events not sealed {} -> {}, segments for a customer "
+      "and month {:.2f} -> {:.2f}, bytes written for each stored {:.2f}\n",
       status.ok() ? "compacted" : "stopped", before->segments, after->segments,
-      before->segment_bytes, after->segment_bytes, before->hot_events, after->hot_events);
+      before->segment_bytes, after->segment_bytes, before->hot_events, after->hot_events,
+      before->read_amplification, after->read_amplification, after->write_amplification);
   if (Status closed = db->Close(); !closed.ok()) return Fail(closed);
   if (!WriteOut(text)) return kExitFailed;
   return status.ok() ? kExitOk : InterruptExit();
@@ -257,12 +308,18 @@ void AddStoreCommands(CLI::App& app, int* exit) {
   command->add_flag("--by-customer", partitions->by_customer, "By month and customer");
   AddFormat(command, partitions, "table, json or csv");
   command->footer(
-      "rows counts all events of the month, hot_rows those that are not sealed yet.\n"
+      "rows counts all events of the month, hot_rows those that are not sealed yet. tier: hot "
+      "(nothing\n"
+      "sealed), L0 (as sealed), L1 (merged), L2 (closed: one place for each customer); age_days "
+      "since\n"
+      "the month's end.\n"
       "Example:\n  quipu partitions S --by-customer --format csv");
   command->callback([=] { *exit = RunPartitions(*partitions); });
 
   auto info = std::make_shared<Flags>();
   command = AddCommand(app, "info", "The store in figures, and the names in it", info);
+  command->add_flag("--columns", info->columns,
+                    "What the columns take in segments instead: also --format csv");
   AddFormat(command, info, "table or json");
   command->footer("Example:\n  quipu info S --format json");
   command->callback([=] { *exit = RunInfo(*info); });

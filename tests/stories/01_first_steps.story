@@ -38,12 +38,12 @@ customer  sum(cost)  count
 acme          0.003      2
 bolt              -      1
 2 rows, as of commit 1
-$ quipu partitions S | cut -c1-60 | sed 's/ *$//'
-month    rows  hot_rows  bytes  segments
--------  ----  --------  -----  --------
-2026-03     3         3      0         0
+$ quipu partitions S | cut -c1-46 | sed 's/ *$//'
+month    tier  rows  hot_rows  bytes  segments
+-------  ----  ----  --------  -----  --------
+2026-03  hot      3         3      0         0
 1 row, as of commit 1
-$ quipu compact S
+$ quipu compact S | sed 's/, segments for.*//'
 compacted: segments 0 -> 1, bytes 0 -> 1667, events not sealed 3 -> 0
 $ quipu usage S
 service  count  sum(quantity)  sum(cost)
