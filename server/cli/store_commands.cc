@@ -146,8 +146,9 @@ ResultColumn Column(std::string name, ColumnType type) {
   return column;
 }
 
-ResultSet AsResult(const std::vector<ColumnStorage>& columns) {
+ResultSet AsResult(const std::vector<ColumnStorage>& columns, std::uint64_t as_of) {
   ResultSet result;
+  result.as_of = as_of;
   ResultColumn kind = Column("part", ColumnType::kString),
                name = Column("name", ColumnType::kString),
                bytes = Column("bytes", ColumnType::kInteger),
@@ -170,9 +171,11 @@ int RunInfoColumns(const Flags& flags) {
   if (!format) return FailUsage("info", format.error().message());
   auto db = OpenForReading(flags.dir);
   if (!db) return Fail(db.error());
+  auto info = db->Info();
+  if (!info) return Fail(info.error());
   auto columns = db->StorageByColumn();
   if (!columns) return Fail(columns.error());
-  const ResultSet result = AsResult(*columns);
+  const ResultSet result = AsResult(*columns, info->as_of);
   return WriteOut(output::Print(result, *format, WindowUnit::kNone)) ? kExitOk : kExitFailed;
 }
 
