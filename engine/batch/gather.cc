@@ -46,7 +46,7 @@ std::vector<std::int64_t> GatherIdMillis(Batches batches, const GatherPlan& plan
     const RowBatch& from = *batches[part.batch];
     if (from.id_millis.empty()) continue;
     plan.ForEachRow(part, [&](std::uint32_t row, std::uint32_t place) {
-      if (!HasMillis(from.id_forms[row])) return;
+      if (from.id_millis[row] == 0) return;
       if (out.empty()) out.resize(plan.rows(), 0);
       out[place] = from.id_millis[row];
     });
@@ -221,8 +221,13 @@ RowBatch Gather(Batches batches, std::span<const RowRef> rows) {
   out.customers = GatherValues(batches, plan, &RowBatch::customers);
   out.services = GatherValues(batches, plan, &RowBatch::services);
   out.times = GatherValues(batches, plan, &RowBatch::times);
-  out.identities = GatherValues(batches, plan, &RowBatch::identities);
-  out.id_forms = GatherValues(batches, plan, &RowBatch::id_forms);
+  const bool has_keys = std::none_of(
+      plan.parts().begin(), plan.parts().end(),
+      [&](const GatherPlan::Part& part) { return batches[part.batch]->identities.empty(); });
+  if (has_keys) {
+    out.identities = GatherValues(batches, plan, &RowBatch::identities);
+    out.id_forms = GatherValues(batches, plan, &RowBatch::id_forms);
+  }
   out.id_texts = GatherIdTexts(batches, plan, rows);
   out.id_millis = GatherIdMillis(batches, plan);
 

@@ -76,7 +76,7 @@ void RowBatch::AddIdentity(const Identity& identity, std::string_view id) {
     while (id_texts.size() < rows_before) id_texts.Add({});
     id_texts.Add(is_text ? id : std::string_view());
   }
-  if (HasMillis(identity.form) || !id_millis.empty()) {
+  if (identity.millis != 0 || !id_millis.empty()) {
     id_millis.resize(rows_before, 0);
     id_millis.push_back(identity.millis);
   }

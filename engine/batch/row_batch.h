@@ -13,7 +13,8 @@
 //   (3) A dictionary has no repeats; its order is free (segments sort theirs).
 //   (4) Mantissas in `narrow` or `wide` at absent rows are 0.
 //   (5) (identities, id_forms, id_millis) of a row are MakeIdentity of its (customer name, source, id): the id itself, unless its
-//       form is text, when the text stands in id_texts.
+//       form is text, when the text stands in id_texts. Rows on their way from segment to segment may come without `identities`
+//       and `id_forms`: both are empty then, and their keys travel by another way (segment/identity_cursor.h).
 #pragma once
 
 #include <cstdint>
@@ -82,7 +83,7 @@ struct RowBatch {
   std::vector<Hash128> identities;  ///< Keys, see base/identity.h.
   std::vector<IdForm> id_forms;
   StringList id_texts;  ///< Empty if no row's form is text; else one a row, "" where it is not.
-  std::vector<std::int64_t> id_millis;  ///< Empty if no row's form has them; else 0 where not.
+  std::vector<std::int64_t> id_millis;  ///< Empty if no row has them; else 0 where not.
   CodedColumn
       sources;  ///< Never absent (code 0 is not used); "" is the usual value. Its `id` field is unused.
   std::vector<DecimalColumn> measures;  ///< By id; quantity is always there.

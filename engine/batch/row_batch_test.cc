@@ -50,7 +50,8 @@ PlainRow RandomRow(Random& random, const Shape& shape) {
   if (shape.machine_ids || random.Below(4) == 0) {
     constexpr IdForm kForms[] = {IdForm::kUuidV4, IdForm::kUuidV7, IdForm::kHex16, IdForm::kUlid};
     Identity identity{{random.Next(), random.Next()}, 0, kForms[random.Below(std::size(kForms))]};
-    if (HasMillis(identity.form)) identity.millis = static_cast<std::int64_t>(random.Below(1000));
+    if (HasMillis(identity.form))
+      identity.millis = 1 + static_cast<std::int64_t>(random.Below(1000));
     row.id.clear();
     SpellId(IdentityScope(row.customer_name(), row.source), identity, &row.id);
   }

@@ -13,6 +13,15 @@ struct Suspect {
   std::uint32_t incoming_row = 0;
 };
 
+/// Equal keys given: is the rest of the identity equal too?
+bool SameOwner(const RowBatch& a, std::size_t i, const RowBatch& b, std::size_t j) {
+  const auto millis = [](const RowBatch& rows, std::size_t row) {
+    return rows.id_millis.empty() ? 0 : rows.id_millis[row];
+  };
+  return a.customers[i] == b.customers[j] && millis(a, i) == millis(b, j) &&
+         a.TextOf(i) == b.TextOf(j) && a.sources.Text(i) == b.sources.Text(j);
+}
+
 }  // namespace
 
 /// The rows under examination and what is known of them so far.
@@ -88,15 +97,17 @@ void Dedupe::CheckHot(const View& view, Incoming* incoming) const {
 
 Status Dedupe::CheckSegment(const SegmentReader& segment, Incoming* incoming) {
   const RowBatch& rows = *incoming->rows;
-  std::vector<Suspect> suspects;
+  std::vector<IdentityProbe> probes;
+  std::vector<std::uint32_t> asked;  // the row of each probe
   for (std::uint32_t i = 0; i < rows.size(); ++i) {
     if (!incoming->IsOpen(i)) continue;
-    const std::uint64_t hash = rows.identities[i].high;
-    QUIPU_TRY_ASSIGN(const bool possible, segment.MayContainIdentity(hash));
-    if (!possible) continue;
-    QUIPU_TRY_ASSIGN(const std::vector<std::uint32_t> stored_rows, segment.FindIdentity(hash));
-    for (const std::uint32_t row : stored_rows) suspects.push_back({row, i});
+    probes.push_back({rows.identities[i], rows.id_forms[i]});
+    asked.push_back(i);
   }
+  std::vector<IdentitySuspect> found;
+  QUIPU_TRY(segment.FindIdentities(probes, &found));
+  std::vector<Suspect> suspects;
+  for (const IdentitySuspect& s : found) suspects.push_back({s.row, asked[s.probe]});
   if (suspects.empty()) return {};
   // Read the suspected rows once each and in file order: a replayed file touches every vector once.
   std::sort(suspects.begin(), suspects.end(),
@@ -105,12 +116,11 @@ Status Dedupe::CheckSegment(const SegmentReader& segment, Incoming* incoming) {
   for (const Suspect& s : suspects) {
     if (wanted.empty() || wanted.back() != s.stored_row) wanted.push_back(s.stored_row);
   }
-  QUIPU_TRY_ASSIGN(const RowBatch stored, segment.ReadRows(wanted));
+  QUIPU_TRY_ASSIGN(const RowBatch stored, segment.ReadRows(wanted, RowParts::kWithoutKeys));
   std::size_t at = 0;
   for (const Suspect& s : suspects) {
     while (wanted[at] != s.stored_row) ++at;
-    if (SameIdentity(stored, at, rows, s.incoming_row))
-      incoming->Settle(s.incoming_row, stored, at);
+    if (SameOwner(stored, at, rows, s.incoming_row)) incoming->Settle(s.incoming_row, stored, at);
   }
   return {};
 }

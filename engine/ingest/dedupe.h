@@ -2,9 +2,9 @@
 //
 //   (1) other events of the same group commit,
 //   (2) the hot tier, through IdentitySet,
-//   (3) the segments, through their identity filters and indexes.
+//   (3) the segments, through their identity indexes, a batch at a time.
 //
-// A hash match is only a suspicion. The stored customer, source and id are compared; then the content decides between `duplicate` (the
+// An equal key is only a suspicion. The stored customer, source and, of an id that is text, the text are compared; then the content decides between `duplicate` (the
 // same) and `conflict`. The window is the whole store: an id is checked against events of any age.
 //
 // Worked example: the store holds (acme, "", req-1) with tokens=5. A batch brings req-1 with tokens=5, req-1 with tokens=6 and req-2 twice:

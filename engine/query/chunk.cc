@@ -152,8 +152,9 @@ void Aggregator::AddMeasure(std::size_t slot, const Chunk& chunk,
     if (need.stats && column.narrow == nullptr) groups_->stats(g, slot).Add(mantissa, column.scale);
     if (need.quantiles) groups_->quantiles(g, slot).Add(mantissa, column.scale);
     if (need.ends) {
-      groups_->ends(g, slot).Add(
-          {chunk.times[row], chunk.identities[row], AtSumScale(mantissa, column.scale)});
+      RowPlace place = chunk.place;
+      place.row += row;
+      groups_->AddEnd(g, slot, {chunk.times[row], place, AtSumScale(mantissa, column.scale), {}});
     }
   }
 }

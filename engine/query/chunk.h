@@ -31,7 +31,7 @@ struct Chunk {
   const TimeUs* times = nullptr;
   const CustomerOrdinal* customers = nullptr;
   const ServiceOrdinal* services = nullptr;
-  const Hash128* identities = nullptr;      ///< Only if some need has `ends`.
+  RowPlace place;                           ///< Of the first row; the others follow.
   std::vector<MeasureColumn> measures;      ///< As BoundQuery::measures.
   std::vector<DimensionColumn> dimensions;  ///< As BoundQuery::dimensions.
 };

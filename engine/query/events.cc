@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
-#include <queue>
+#include <limits>
 
 #include "base/check.h"
 #include "query/bind.h"
@@ -52,18 +52,24 @@ Result<PagePosition> DecodeCursor(std::string_view text) {
 }
 
 struct Candidate {
-  PagePosition position;
+  TimeUs time = 0;
   std::uint32_t source = 0;  ///< Index into the view's segments, then its hot batches.
   std::uint32_t row = 0;
-  friend bool operator<(const Candidate& a, const Candidate& b) { return a.position < b.position; }
+  // Only of those that may be in the page:
+  Hash128 key;
+  IdForm form = IdForm::kText;
+  [[nodiscard]] PagePosition position() const { return {time, key}; }
 };
 
-/// Keeps the first `limit` matching events after the cursor, from whatever order they come in.
+bool EarlierTime(const Candidate& a, const Candidate& b) { return a.time < b.time; }
+
+/// Keeps the events that may be among the first `limit` after the cursor, going by their times alone: identities cost more to read, so
+/// those of equal time are told apart later. Memory grows with the events of one instant.
 class PageSearch final : public RowSink {
  public:
   PageSearch(const BoundQuery& query, const Catalogue& catalogue, std::size_t limit,
              const PagePosition* after)
-      : filter_(query, catalogue), limit_(limit), after_(after) {}
+      : filter_(query, catalogue), limit_(limit), after_(after), room_(2 * limit + 1024) {}
 
   void SetSource(std::uint32_t source) { source_ = source; }
 
@@ -71,30 +77,74 @@ class PageSearch final : public RowSink {
                 std::vector<std::uint32_t>* selected) override {
     filter_.Apply(chunk, selected);
     for (const std::uint32_t i : *selected) {
-      const PagePosition position{chunk.times[i], chunk.identities[i]};
-      if (after_ != nullptr && position <= *after_) continue;
-      if (best_.size() == limit_ && position >= best_.top().position) continue;
-      best_.push({position, source_, first_row + i});
-      if (best_.size() > limit_) best_.pop();
+      const TimeUs time = chunk.times[i];
+      if (time > bound_ || (after_ != nullptr && time < after_->time)) continue;
+      // Of the cursor's own instant some have been returned: they must not fill the page.
+      const bool is_cursors = after_ != nullptr && time == after_->time;
+      (is_cursors ? at_cursor_ : later_).push_back({time, source_, first_row + i, {}, {}});
     }
+    if (later_.size() > room_) Shrink();
     return {};
   }
   void OnNewDictionaries() override { filter_.ForgetDictionaries(); }
 
-  std::vector<Candidate> TakeSorted() {
-    std::vector<Candidate> found;
-    for (; !best_.empty(); best_.pop()) found.push_back(best_.top());
-    std::reverse(found.begin(), found.end());
-    return found;
+  std::vector<Candidate> Take() {
+    if (later_.size() > limit_) Shrink();
+    later_.insert(later_.end(), at_cursor_.begin(), at_cursor_.end());
+    return std::move(later_);
   }
 
  private:
+  // Drops what is later than `limit` others.
+  void Shrink() {
+    const auto last = later_.begin() + static_cast<std::ptrdiff_t>(limit_ - 1);
+    std::nth_element(later_.begin(), last, later_.end(), EarlierTime);
+    bound_ = last->time;
+    std::erase_if(later_, [this](const Candidate& c) { return c.time > bound_; });
+    room_ = std::max(room_, 2 * later_.size());
+  }
+
   RowFilter filter_;
   const std::size_t limit_;
   const PagePosition* after_;
   std::uint32_t source_ = 0;
-  std::priority_queue<Candidate> best_;  // the latest on top
+  std::size_t room_;
+  TimeUs bound_ = std::numeric_limits<TimeUs>::max();
+  std::vector<Candidate> later_, at_cursor_;
 };
+
+/// Fills in keys and forms. What has no id any more goes by its place: stable while its segment is.
+Status ReadIdentities(const View& view, std::vector<Candidate>* found) {
+  std::sort(found->begin(), found->end(), [](const Candidate& a, const Candidate& b) {
+    return std::pair(a.source, a.row) < std::pair(b.source, b.row);
+  });
+  std::vector<std::uint32_t> rows;
+  std::vector<Hash128> keys;
+  std::vector<IdForm> forms;
+  for (std::size_t first = 0, end = 0; first < found->size(); first = end) {
+    const std::uint32_t source = (*found)[first].source;
+    for (end = first; end < found->size() && (*found)[end].source == source;) ++end;
+    if (source >= view.segments.size()) {
+      const RowBatch& batch = view.hot[source - view.segments.size()]->rows;
+      for (std::size_t i = first; i < end; ++i) {
+        (*found)[i].key = batch.identities[(*found)[i].row];
+        (*found)[i].form = batch.id_forms[(*found)[i].row];
+      }
+      continue;
+    }
+    const SegmentReader& segment = *view.segments[source];
+    rows.clear();
+    for (std::size_t i = first; i < end; ++i) rows.push_back((*found)[i].row);
+    QUIPU_TRY(segment.ReadIdentities(rows, &keys, &forms));
+    for (std::size_t i = first; i < end; ++i) {
+      (*found)[i].key = segment.has_ids()
+                            ? keys[i - first]
+                            : Hash128{segment.meta().spec.segment_id, (*found)[i].row};
+      (*found)[i].form = forms[i - first];
+    }
+  }
+  return {};
+}
 
 StoredEvent ToEvent(const RowBatch& rows, std::size_t i, const Catalogue& catalogue) {
   StoredEvent e;
@@ -122,35 +172,39 @@ StoredEvent ToEvent(const RowBatch& rows, std::size_t i, const Catalogue& catalo
   return e;
 }
 
-/// Reads whole rows of one segment and puts each at its place in the page.
-Status ReadFromSegment(const SegmentReader& segment,
-                       const std::vector<std::pair<std::uint32_t, std::size_t>>& wanted,
-                       const Catalogue& catalogue, std::vector<StoredEvent>* events) {
+/// Reads whole rows of one segment and puts each at its place in the page. `wanted` are places in `found`, by row.
+Status ReadFromSegment(const SegmentReader& segment, const std::vector<std::size_t>& wanted,
+                       const std::vector<Candidate>& found, const Catalogue& catalogue,
+                       std::vector<StoredEvent>* events) {
   std::vector<std::uint32_t> numbers;
-  for (const auto& [row, place] : wanted) numbers.push_back(row);
-  QUIPU_TRY_ASSIGN(const RowBatch rows, segment.ReadRows(numbers));
+  for (const std::size_t place : wanted) numbers.push_back(found[place].row);
+  QUIPU_TRY_ASSIGN(RowBatch rows, segment.ReadRows(numbers, RowParts::kWithoutKeys));
+  for (const std::size_t place : wanted) {
+    rows.identities.push_back(found[place].key);
+    rows.id_forms.push_back(found[place].form);
+  }
   for (std::size_t k = 0; k < wanted.size(); ++k)
-    (*events)[wanted[k].second] = ToEvent(rows, k, catalogue);
+    (*events)[wanted[k]] = ToEvent(rows, k, catalogue);
   return {};
 }
 
 Status ReadEvents(const View& view, const std::vector<Candidate>& found, const Catalogue& catalogue,
                   std::vector<StoredEvent>* events) {
   events->resize(found.size());
-  std::vector<std::vector<std::pair<std::uint32_t, std::size_t>>> by_segment(
-      view.segments.size());  // (row, place in page)
+  std::vector<std::vector<std::size_t>> by_segment(view.segments.size());  // places in the page
   for (std::size_t place = 0; place < found.size(); ++place) {
     const Candidate& c = found[place];
     if (c.source < view.segments.size()) {
-      by_segment[c.source].emplace_back(c.row, place);
+      by_segment[c.source].push_back(place);
     } else {
       (*events)[place] = ToEvent(view.hot[c.source - view.segments.size()]->rows, c.row, catalogue);
     }
   }
   for (std::size_t s = 0; s < by_segment.size(); ++s) {
     if (by_segment[s].empty()) continue;
-    std::sort(by_segment[s].begin(), by_segment[s].end());
-    QUIPU_TRY(ReadFromSegment(*view.segments[s], by_segment[s], catalogue, events));
+    std::sort(by_segment[s].begin(), by_segment[s].end(),
+              [&](std::size_t a, std::size_t b) { return found[a].row < found[b].row; });
+    QUIPU_TRY(ReadFromSegment(*view.segments[s], by_segment[s], found, catalogue, events));
   }
   return {};
 }
@@ -184,17 +238,20 @@ Result<EventPage> RunEventQuery(const View& view, const Catalogue& catalogue,
   for (std::uint32_t s = 0; s < view.segments.size(); ++s) {
     search.SetSource(s);
     QUIPU_TRY_ASSIGN(const SegmentPlan plan, PlanSegment(bound, *view.segments[s]));
-    QUIPU_TRY(
-        ScanSegment(bound, *view.segments[s], plan, /*identities=*/true, &search, &rows_visited));
+    QUIPU_TRY(ScanSegment(bound, *view.segments[s], plan, &search, &rows_visited));
   }
   for (std::uint32_t h = 0; h < view.hot.size(); ++h) {
     search.SetSource(static_cast<std::uint32_t>(view.segments.size()) + h);
     QUIPU_TRY(ScanHotBatch(bound, *view.hot[h], &search, &rows_visited));
   }
-  std::vector<Candidate> found = search.TakeSorted();
+  std::vector<Candidate> found = search.Take();
+  QUIPU_TRY(ReadIdentities(view, &found));
+  if (after) std::erase_if(found, [&](const Candidate& c) { return c.position() <= *after; });
+  std::sort(found.begin(), found.end(),
+            [](const Candidate& a, const Candidate& b) { return a.position() < b.position(); });
   if (found.size() > query.limit) {
-    found.pop_back();
-    page.next_cursor = EncodeCursor(found.back().position);
+    found.resize(query.limit);
+    page.next_cursor = EncodeCursor(found.back().position());
   }
   QUIPU_TRY(ReadEvents(view, found, catalogue, &page.events));
   return page;

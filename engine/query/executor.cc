@@ -23,18 +23,17 @@ class Execution final : public RowSink {
 
   Result<ResultSet> Run() {
     if (!query_.empty) {
-      const bool identities = std::any_of(query_.measures.begin(), query_.measures.end(),
-                                          [](const MeasureNeed& m) { return m.ends; });
       for (const SegmentPtr& segment : view_.segments) {
         QUIPU_TRY_ASSIGN(const SegmentPlan plan, PlanSegment(query_, *segment));
         if (plan.cells.empty() && plan.raw.empty()) continue;
         ++stats_.segments;
         QUIPU_TRY(AddCells(*segment, plan));
-        QUIPU_TRY(ScanSegment(query_, *segment, plan, identities, this, &stats_.rows));
+        QUIPU_TRY(ScanSegment(query_, *segment, plan, this, &stats_.rows));
       }
       for (const HotBatchPtr& batch : view_.hot)
         QUIPU_TRY(ScanHotBatch(query_, *batch, this, &stats_.hot_rows));
     }
+    QUIPU_TRY(groups_.SettleTies());
     QUIPU_TRY_ASSIGN(ResultSet result, FinishQuery(query_, catalogue_, &groups_));
     result.as_of = view_.as_of;
     result.stats = stats_;
@@ -43,7 +42,8 @@ class Execution final : public RowSink {
 
   Status OnRows(const Chunk& chunk, std::uint32_t /*first_row*/,
                 std::vector<std::uint32_t>* selected) override {
-    return aggregator_.Add(chunk, selected);
+    QUIPU_TRY(aggregator_.Add(chunk, selected));
+    return groups_.CheckTies();
   }
   void OnNewDictionaries() override { aggregator_.ForgetDictionaries(); }
 

@@ -230,9 +230,10 @@ class Finisher {
     }
     if (a.function == Function::kFirst || a.function == Function::kLatest) {
       const Ends& ends = groups_.ends(g, a.slot);
-      if (!ends.any) return Value{};
-      return OfDecimal(Decimal(
-          a.function == Function::kFirst ? ends.first.value : ends.latest.value, kSumScale));
+      const auto& list = a.function == Function::kFirst ? ends.first : ends.latest;
+      if (list.empty()) return Value{};
+      QUIPU_CHECK(list.size() == 1);  // ties are settled
+      return OfDecimal(Decimal(list.front().value, kSumScale));
     }
     return EvaluateStats(a, groups_.stats(g, a.slot));
   }

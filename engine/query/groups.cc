@@ -1,6 +1,7 @@
 #include "query/groups.h"
 
 #include <algorithm>
+#include <map>
 
 #include "base/check.h"
 #include "base/hash.h"
@@ -16,13 +17,91 @@ std::uint32_t Interner::Intern(std::string_view s) {
   return id;
 }
 
-void Ends::Add(const End& e) {
-  const auto before = [](const End& a, const End& b) {
-    return std::pair(a.time, a.identity) < std::pair(b.time, b.identity);
+namespace {
+
+/// Identities of the places that are asked for, read in one go a segment.
+class IdentityReader {
+ public:
+  void Ask(Ends::End* end) {
+    if (end->identity) return;
+    const RowPlace& place = end->place;
+    if (place.hot != nullptr) {
+      end->identity = place.hot->identities[place.row];
+    } else {
+      asked_[place.segment].push_back(end);
+    }
+  }
+  Status Read() {
+    std::vector<std::uint32_t> rows;
+    std::vector<Hash128> keys;
+    std::vector<IdForm> forms;
+    for (auto& [segment, ends] : asked_) {
+      rows.clear();
+      for (const Ends::End* end : ends) rows.push_back(end->place.row);
+      std::sort(rows.begin(), rows.end());
+      rows.erase(std::unique(rows.begin(), rows.end()), rows.end());  // first and latest may be one
+      QUIPU_TRY(segment->ReadIdentities(rows, &keys, &forms));
+      for (Ends::End* end : ends) {
+        const auto at = std::lower_bound(rows.begin(), rows.end(), end->place.row) - rows.begin();
+        end->identity = segment->has_ids()
+                            ? keys[static_cast<std::size_t>(at)]
+                            : Hash128{segment->meta().spec.segment_id, end->place.row};
+      }
+    }
+    return {};
+  }
+
+ private:
+  std::map<const SegmentReader*, std::vector<Ends::End*>> asked_;
+};
+
+bool HaveOneValue(const std::vector<Ends::End>& ends) {
+  return std::all_of(ends.begin(), ends.end(),
+                     [&](const Ends::End& e) { return e.value == ends.front().value; });
+}
+
+}  // namespace
+
+std::size_t Ends::Add(const End& e) {
+  const auto add = [&e](std::vector<End>* ends, bool is_better) -> std::size_t {
+    if (ends->empty() || is_better) {
+      ends->assign(1, e);
+      return 0;
+    }
+    if (e.time != ends->front().time) return 0;
+    ends->push_back(e);
+    return 1;
   };
-  if (!any || before(e, first)) first = e;
-  if (!any || before(latest, e)) latest = e;
-  any = true;
+  return add(&first, !first.empty() && e.time < first.front().time) +
+         add(&latest, !latest.empty() && e.time > latest.front().time);
+}
+
+Status Groups::SettleTies() {
+  if (ties_ == 0) return {};
+  IdentityReader reader;
+  const auto for_each = [this](auto body) {
+    for (Ends& ends : ends_) {
+      if (ends.first.size() > 1) body(&ends.first, true);
+      if (ends.latest.size() > 1) body(&ends.latest, false);
+    }
+  };
+  // The last time, equal values need no telling apart; before, a later one might differ.
+  const bool is_last = ties_ <= kTiesMax;
+  for_each([&](std::vector<Ends::End>* list, bool) {
+    if (is_last && HaveOneValue(*list)) return;
+    for (Ends::End& e : *list) reader.Ask(&e);
+  });
+  QUIPU_TRY(reader.Read());
+  for_each([&](std::vector<Ends::End>* list, bool is_first) {
+    const auto less = [](const Ends::End& a, const Ends::End& b) {
+      return a.identity < b.identity;
+    };
+    const auto kept = is_first ? std::min_element(list->begin(), list->end(), less)
+                               : std::max_element(list->begin(), list->end(), less);
+    list->assign(1, Ends::End(*kept));
+  });
+  ties_ = 0;
+  return {};
 }
 
 Groups::Groups(const BoundQuery& query)

@@ -5,12 +5,14 @@
 #include <cstdint>
 #include <deque>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <unordered_map>
 #include <vector>
 
 #include "query/bind.h"
+#include "segment/segment.h"
 #include "sketch/distinct_sketch.h"
 #include "sketch/measure_stats.h"
 
@@ -29,16 +31,26 @@ class Interner {
   std::uint64_t bytes_ = 0;
 };
 
-/// The value of a measure at the earliest and at the latest time; ties by identity, so that the answer is a function of the events.
+/// Where a row is: in a segment or in a hot batch.
+struct RowPlace {
+  const SegmentReader* segment = nullptr;
+  const RowBatch* hot = nullptr;  ///< If not in a segment.
+  std::uint32_t row = 0;
+};
+
+/// The value of a measure at the earliest and at the latest time; ties by identity, so that the answer is a function of the events. Reading
+/// identities costs more than all the rest, so rows of equal time are kept side by side until the others are known.
 struct Ends {
   struct End {
     TimeUs time = 0;
-    Hash128 identity;
+    RowPlace place;
     Int128 value = 0;  // at scale 18
+    std::optional<Hash128> identity;
   };
-  bool any = false;
-  End first, latest;
-  void Add(const End& e);
+  std::vector<End> first,
+      latest;  ///< All of one time each; one after Groups::SettleTies, none = no value.
+  /// How many ties there are more than before.
+  std::size_t Add(const End& e);
 };
 
 class Groups {
@@ -56,6 +68,13 @@ class Groups {
   }
   QuantileSketch& quantiles(std::uint32_t g, std::size_t measure);
   Ends& ends(std::uint32_t g, std::size_t measure) { return ends_[g * measures_ + measure]; }
+  void AddEnd(std::uint32_t g, std::size_t measure, const Ends::End& e) {
+    ties_ += ends(g, measure).Add(e);
+  }
+  /// Reads the identities of rows of equal time and keeps the one that counts. The places must still be there.
+  Status SettleTies();
+  /// Settles once there are many: call now and then.
+  Status CheckTies() { return ties_ > kTiesMax ? SettleTies() : Status(); }
   DistinctSketch& distinct(std::uint32_t g, std::size_t slot);
 
   [[nodiscard]] std::size_t size() const { return rows_.size(); }
@@ -87,6 +106,8 @@ class Groups {
   std::vector<Ends> ends_;
   std::vector<std::unique_ptr<DistinctSketch>> distinct_;
   Interner strings_;
+  static constexpr std::size_t kTiesMax = 1u << 20;
+  std::size_t ties_ = 0;  // at least as many
   std::size_t added_since_check_ = 0;
   std::size_t size_at_check_ = 0;
 };

@@ -19,18 +19,29 @@ TEST(InternerTest, NumbersFromOne) {
 
 TEST(EndsTest, TheOrderOfAddingDoesNotMatter) {
   std::vector<Ends::End> ends;
-  for (const TimeUs t : {5, 3, 9, 3, 9})
-    ends.push_back({t,
-                    {static_cast<std::uint64_t>(ends.size() * 7 % 5), 1},
-                    static_cast<Int128>(ends.size())});
+  for (const TimeUs t : {5, 3, 9, 3, 9}) {
+    const Hash128 identity{static_cast<std::uint64_t>(ends.size() * 7 % 5), 1};
+    ends.push_back({t, {}, static_cast<Int128>(ends.size()), identity});
+  }
   std::sort(ends.begin(), ends.end(),
             [](const auto& a, const auto& b) { return a.value < b.value; });
+  QuerySpec spec;
+  BoundQuery query;
+  query.spec = &spec;
+  query.measures.resize(1);
+  query.measures[0].ends = true;
+  const std::vector<std::uint32_t> key = {0};
   do {
-    Ends all;
-    for (const Ends::End& e : ends) all.Add(e);
-    ASSERT_TRUE(all.any);
-    ASSERT_TRUE(all.first.value == 3);   // time 3: identities 2 (value 1) and 1 (value 3)
-    ASSERT_TRUE(all.latest.value == 2);  // time 9: identities 4 (value 2) and 3 (value 4)
+    Groups groups(query);
+    const auto g = groups.Find(key);
+    ASSERT_TRUE(g);
+    for (const Ends::End& e : ends) groups.AddEnd(*g, 0, e);
+    ASSERT_TRUE(groups.SettleTies().ok());
+    const Ends& all = groups.ends(*g, 0);
+    ASSERT_EQ(all.first.size(), 1u);
+    ASSERT_EQ(all.latest.size(), 1u);
+    ASSERT_TRUE(all.first[0].value == 3);   // time 3: identities 2 (value 1) and 1 (value 3)
+    ASSERT_TRUE(all.latest[0].value == 2);  // time 9: identities 4 (value 2) and 3 (value 4)
   } while (std::next_permutation(ends.begin(), ends.end(),
                                  [](const auto& a, const auto& b) { return a.value < b.value; }));
 }

@@ -11,11 +11,10 @@ namespace {
 class SegmentScan {
  public:
   SegmentScan(const BoundQuery& query, const SegmentReader& segment, const SegmentPlan& plan,
-              bool identities, RowSink* sink)
+              RowSink* sink)
       : query_(query),
         segment_(segment),
         plan_(plan),
-        identities_wanted_(identities),
         sink_(sink),
         customers_(kVectorRows),
         services_(kVectorRows),
@@ -102,10 +101,7 @@ class SegmentScan {
     chunk_.times = times_.data();
     chunk_.customers = customers_.data();
     chunk_.services = services_.data();
-    if (identities_wanted_) {
-      QUIPU_TRY(segment_.ReadIdentities(v, &identities_));
-      chunk_.identities = identities_.data();
-    }
+    chunk_.place = {&segment_, nullptr, v * kVectorRows};
     for (std::size_t m = 0; m < query_.measures.size(); ++m) {
       const MeasureNeed& need = query_.measures[m];
       chunk_.measures[m] = {};
@@ -130,7 +126,6 @@ class SegmentScan {
   const BoundQuery& query_;
   const SegmentReader& segment_;
   const SegmentPlan& plan_;
-  const bool identities_wanted_;
   RowSink* sink_;
   std::uint32_t row_ = 0;
   std::uint32_t row_group_ = 0xFFFFFFFF;
@@ -138,7 +133,6 @@ class SegmentScan {
   std::vector<TimeUs> times_;
   std::vector<CustomerOrdinal> customers_;
   std::vector<ServiceOrdinal> services_;
-  std::vector<Hash128> identities_;
   std::vector<MeasureVector> measures_;
   std::vector<DimensionVector> dimensions_;
   std::vector<std::uint32_t> selected_;
@@ -149,7 +143,7 @@ void PointInto(const BoundQuery& query, const RowBatch& rows, std::size_t at, Ch
   chunk->times = rows.times.data() + at;
   chunk->customers = rows.customers.data() + at;
   chunk->services = rows.services.data() + at;
-  chunk->identities = rows.identities.data() + at;
+  chunk->place = {nullptr, &rows, static_cast<std::uint32_t>(at)};
   for (std::size_t m = 0; m < query.measures.size(); ++m) {
     const DecimalColumn* column = rows.FindMeasure(query.measures[m].id);
     chunk->measures[m] = {};
@@ -169,10 +163,10 @@ void PointInto(const BoundQuery& query, const RowBatch& rows, std::size_t at, Ch
 }  // namespace
 
 Status ScanSegment(const BoundQuery& query, const SegmentReader& segment, const SegmentPlan& plan,
-                   bool identities, RowSink* sink, std::uint64_t* rows) {
+                   RowSink* sink, std::uint64_t* rows) {
   if (plan.raw.empty()) return {};
   sink->OnNewDictionaries();
-  return SegmentScan(query, segment, plan, identities, sink).Run(rows);
+  return SegmentScan(query, segment, plan, sink).Run(rows);
 }
 
 Status ScanHotBatch(const BoundQuery& query, const HotBatch& batch, RowSink* sink,

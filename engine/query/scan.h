@@ -23,7 +23,7 @@ class RowSink {
 
 /// Reads the raw pieces of a plan, each vector once. Adds the rows visited to `rows`.
 Status ScanSegment(const BoundQuery& query, const SegmentReader& segment, const SegmentPlan& plan,
-                   bool identities, RowSink* sink, std::uint64_t* rows);
+                   RowSink* sink, std::uint64_t* rows);
 
 /// Reads a hot batch: rows of the asked customers, services and time.
 Status ScanHotBatch(const BoundQuery& query, const HotBatch& batch, RowSink* sink,

@@ -61,7 +61,7 @@ Offset<fb::RowGroup> ToFb(FlatBufferBuilder* b, const RowGroupFooter& group) {
   out.add_dimension_ids(dimension_ids);
   out.add_code_pages(codes);
   out.add_dictionary_pages(dictionaries);
-  out.add_ids(&ids);
+  if (group.ids.bytes > 0) out.add_ids(&ids);
   out.add_totals(totals);
   return out.Finish();
 }
@@ -133,7 +133,7 @@ Result<RowGroupFooter> RowGroupFromFb(const fb::RowGroup& in, FbReader* r) {
   group.dimension_ids = r->List(in.dimension_ids());
   group.codes = r->Refs(in.code_pages());
   group.dictionaries = r->Refs(in.dictionary_pages());
-  group.ids = r->Ref(in.ids());
+  if (in.ids() != nullptr) group.ids = r->Ref(in.ids());
   QUIPU_TRY_ASSIGN(group.totals, r->ReadTotals(in.totals()));
   return group;
 }
@@ -167,9 +167,10 @@ Result<SegmentFooter> FromFb(const fb::SegmentFooter& in) {
   footer.directory = r.Ref(in.directory());
   footer.names = r.Ref(in.names());
   footer.summaries = r.Ref(in.summaries());
-  footer.identity_chunks = r.Refs(in.identity_chunks());
-  footer.identity_first_hashes = r.List(in.identity_first_hashes());
-  footer.filter = r.Ref(in.filter());
+  footer.identities.prefixes = r.Refs(in.identity_prefix_pages());
+  footer.identities.first_highs = r.List(in.identity_first_highs());
+  footer.identities.keys = r.Refs(in.identity_key_pages());
+  footer.identities.rows = r.Refs(in.identity_row_pages());
   if (!r.complete()) return Status::Corruption("footer lacks a field");
   return footer;
 }
@@ -228,6 +229,7 @@ Status CheckColumns(const SegmentFooter& footer) {
     totals.Add(group.totals);
     dimensions.insert(group.dimension_ids.begin(), group.dimension_ids.end());
   }
+  totals.identities = footer.totals.identities;  // row groups do not have them
   if (!(totals == footer.totals)) {
     return Status::Corruption("totals " + footer.totals.ToString() +
                               " are not the sum of the row groups, " + totals.ToString());
@@ -261,18 +263,28 @@ Status CheckTiling(const SegmentFooter& footer, std::uint64_t footer_offset) {
   return Status();
 }
 
+Status CheckIdentities(const SegmentFooter& footer) {
+  const IdentityFooter& index = footer.identities;
+  const auto pages = [&](std::size_t entries) { return IdentityPageCount(footer.rows, entries); };
+  const bool none = index.prefixes.empty() && index.first_highs.empty() && index.keys.empty() &&
+                    index.rows.empty();
+  if (none) return Status();
+  if (index.prefixes.size() != pages(kIdentityPrefixEntries) ||
+      index.first_highs.size() != index.prefixes.size() ||
+      index.keys.size() != pages(kIdentityKeysEntries) ||
+      index.rows.size() != pages(kIdentityRowsEntries))
+    return Status::Corruption("wrong number of identity pages");
+  if (!std::is_sorted(index.first_highs.begin(), index.first_highs.end()))
+    return Status::Corruption("identity pages are not sorted");
+  return Status();
+}
+
 Status CheckFooter(const SegmentFooter& footer, std::uint64_t footer_offset) {
   const std::size_t groups = (std::size_t{footer.rows} + kRowGroupRows - 1) / kRowGroupRows;
-  const std::size_t chunks =
-      (std::size_t{footer.rows} + kIdentityChunkEntries - 1) / kIdentityChunkEntries;
   const bool counts = footer.rows > 0 && footer.rows <= kSegmentRowsMax && footer.customers > 0 &&
-                      footer.customers <= footer.rows && footer.row_groups.size() == groups &&
-                      footer.identity_chunks.size() == chunks &&
-                      footer.identity_first_hashes.size() == chunks;
+                      footer.customers <= footer.rows && footer.row_groups.size() == groups;
   if (!counts) return Status::Corruption("counts do not fit together");
-  if (!std::is_sorted(footer.identity_first_hashes.begin(), footer.identity_first_hashes.end())) {
-    return Status::Corruption("identity chunks are not sorted");
-  }
+  QUIPU_TRY(CheckIdentities(footer));
   if (footer.time_min > footer.time_max || MonthOf(footer.time_min) != footer.spec.month ||
       MonthOf(footer.time_max) != footer.spec.month) {
     return Status::Corruption("times outside the month");
@@ -324,15 +336,22 @@ std::vector<PlacedPage> PagesOf(const SegmentFooter& footer) {
       add(PageKind::kDimension, group.dimension_ids[i], g, group.codes[i]);
       add(PageKind::kDictionary, group.dimension_ids[i], g, group.dictionaries[i]);
     }
-    add(PageKind::kIds, 0, g, group.ids);
+    if (group.ids.bytes > 0) add(PageKind::kIds, 0, g, group.ids);
   }
   add(PageKind::kDirectory, 0, 0, footer.directory);
   add(PageKind::kNames, 0, 0, footer.names);
   add(PageKind::kSummaries, 0, 0, footer.summaries);
-  for (std::size_t c = 0; c < footer.identity_chunks.size(); ++c) {
-    add(PageKind::kIdentityIndex, 0, c, footer.identity_chunks[c]);
-  }
-  add(PageKind::kIdentityFilter, 0, 0, footer.filter);
+  const auto index_begin = static_cast<std::ptrdiff_t>(pages.size());
+  const auto add_all = [&](PageKind kind, const std::vector<PageRef>& refs) {
+    for (std::size_t i = 0; i < refs.size(); ++i) add(kind, 0, i, refs[i]);
+  };
+  add_all(PageKind::kIdentityPrefix, footer.identities.prefixes);
+  add_all(PageKind::kIdentityKeys, footer.identities.keys);
+  add_all(PageKind::kIdentityRows, footer.identities.rows);
+  // The three kinds are written as they fill.
+  std::stable_sort(
+      pages.begin() + index_begin, pages.end(),
+      [](const PlacedPage& a, const PlacedPage& b) { return a.ref.offset < b.ref.offset; });
   return pages;
 }
 
@@ -346,10 +365,12 @@ Result<std::string> EncodeFooter(const SegmentFooter& footer) {
   std::vector<Offset<fb::RowGroup>> group_offsets;
   for (const RowGroupFooter& group : footer.row_groups) group_offsets.push_back(ToFb(&b, group));
   const auto groups = b.CreateVector(group_offsets);
-  const auto chunks = ToFb(&b, footer.identity_chunks);
-  const auto first_hashes = b.CreateVector(footer.identity_first_hashes);
+  const auto prefix_pages = ToFb(&b, footer.identities.prefixes);
+  const auto first_highs = b.CreateVector(footer.identities.first_highs);
+  const auto key_pages = ToFb(&b, footer.identities.keys);
+  const auto row_pages = ToFb(&b, footer.identities.rows);
   const fb::PageRef directory = ToFb(footer.directory), names = ToFb(footer.names),
-                    summaries = ToFb(footer.summaries), filter = ToFb(footer.filter);
+                    summaries = ToFb(footer.summaries);
   fb::SegmentFooterBuilder out(b);
   out.add_format_version(kSegmentFormatVersion);
   out.add_store_id_high(footer.spec.store_id.high);
@@ -370,9 +391,10 @@ Result<std::string> EncodeFooter(const SegmentFooter& footer) {
   out.add_directory(&directory);
   out.add_names(&names);
   out.add_summaries(&summaries);
-  out.add_identity_chunks(chunks);
-  out.add_identity_first_hashes(first_hashes);
-  out.add_filter(&filter);
+  out.add_identity_prefix_pages(prefix_pages);
+  out.add_identity_first_highs(first_highs);
+  out.add_identity_key_pages(key_pages);
+  out.add_identity_row_pages(row_pages);
   b.Finish(out.Finish());
   return std::string(reinterpret_cast<const char*>(b.GetBufferPointer()), b.GetSize());
 }

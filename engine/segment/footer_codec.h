@@ -18,12 +18,13 @@ struct NamedId {
 struct RowGroupFooter {
   std::uint32_t rows = 0;
   TimeUs time_min = 0, time_max = 0;
-  PageRef times, ids;
+  PageRef times;
+  PageRef ids;                        ///< 0 bytes: there is none.
   std::vector<ColumnId> measure_ids;  ///< Ascending.
   std::vector<PageRef> measures;
   std::vector<ColumnId> dimension_ids;  ///< Ascending.
   std::vector<PageRef> codes, dictionaries;
-  Totals totals;
+  Totals totals;  ///< Without identities, which are only known for the whole segment.
 };
 
 struct SegmentFooter {
@@ -33,9 +34,8 @@ struct SegmentFooter {
   Totals totals;
   std::vector<NamedId> measures, dimensions, services;  ///< Ascending.
   std::vector<RowGroupFooter> row_groups;
-  PageRef directory, names, summaries, filter;
-  std::vector<PageRef> identity_chunks;
-  std::vector<std::uint64_t> identity_first_hashes;
+  PageRef directory, names, summaries;
+  IdentityFooter identities;  ///< Empty: the segment has no ids.
 };
 
 /// A page and where it must be to be itself.

@@ -2,123 +2,323 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
+#include <numeric>
 
 #include "base/check.h"
-#include "codec/int_codec.h"
-#include "segment/page.h"
+#include "codec/bitpack.h"
 
 namespace quipu {
 namespace {
 
-constexpr std::size_t kBlockWords = 8;
-constexpr std::size_t kBlockBytes = kBlockWords * 4;
-constexpr std::uint64_t kFilterHeaderBytes = 4;
-/// What fits one page; with more than 200 million keys the filter gets less precise, not larger.
-constexpr std::uint64_t kFilterBlocksMax =
-    (kPagePayloadBytesMax - kFilterHeaderBytes) / kBlockBytes;
+constexpr int kBucketBitsMax = 30;
+constexpr std::uint8_t kMixedForms = 0xff;
+constexpr int kFormBits = 3;
 
-/// The odd constants of the Parquet specification: the bit in word i is the top five bits of (low half x salt i).
-constexpr std::array<std::uint32_t, kBlockWords> kSalts = {0x47b6137bU, 0x44974d91U, 0x8824ad5bU,
-                                                           0xa2b7289dU, 0x705495c7U, 0x2df1424bU,
-                                                           0x9efc4947U, 0x5c6bfb31U};
+Status Bad(const std::string& what) { return Status::Corruption("identity index: " + what); }
 
-std::uint32_t BitOf(std::uint64_t hash, std::size_t word) {
-  return 1u << ((static_cast<std::uint32_t>(hash) * kSalts[word]) >> 27);
+/// Bits, least significant first.
+class BitWriter {
+ public:
+  explicit BitWriter(std::string* out) : out_(out) {}
+  void Put(std::uint64_t value, int bits) {  // at most 32
+    held_ |= value << count_;
+    count_ += bits;
+    while (count_ >= 8) {
+      out_->push_back(static_cast<char>(held_ & 0xff));
+      held_ >>= 8;
+      count_ -= 8;
+    }
+  }
+  void Ones(std::uint64_t n) {
+    for (; n >= 32; n -= 32) Put(0xffffffffu, 32);
+    Put((std::uint64_t{1} << n) - 1, static_cast<int>(n));
+  }
+  void Pad() {
+    if (count_ > 0) Put(0, 8 - count_);
+  }
+
+ private:
+  std::string* out_;
+  std::uint64_t held_ = 0;
+  int count_ = 0;
+};
+
+// `width` (0..64) bits at bit `at`; the bytes must be there.
+std::uint64_t BitsAt(Bytes in, std::uint64_t at, int width) {
+  if (width == 0) return 0;
+  const std::size_t byte = at / 8;
+  const int shift = static_cast<int>(at % 8);
+  std::array<std::uint8_t, 16> window{};
+  std::memcpy(window.data(), in.data() + byte, std::min<std::size_t>(9, in.size() - byte));
+  std::uint64_t value = LoadLe<std::uint64_t>(window.data()) >> shift;
+  if (shift > 0) value |= std::uint64_t{window[8]} << (64 - shift);
+  return width == 64 ? value : value & ((std::uint64_t{1} << width) - 1);
 }
 
-// Multiply and shift: the high half picks a block among any number of them.
-std::size_t FirstWord(std::uint64_t hash, std::size_t words) {
-  return static_cast<std::size_t>(((hash >> 32) * (words / kBlockWords)) >> 32) * kBlockWords;
+void PackColumn(std::span<const IdentityEntry> entries, int width, std::string* out,
+                std::uint64_t (*value)(const IdentityEntry&, const IdentityShape&),
+                const IdentityShape& shape) {
+  std::vector<std::uint64_t> values(entries.size());
+  for (std::size_t i = 0; i < entries.size(); ++i) values[i] = value(entries[i], shape);
+  PackBits(values, width, out);
 }
+
+std::uint64_t RestOfEntry(const IdentityEntry& e, const IdentityShape& s) {
+  return s.RestOf(e.key.high);
+}
+std::uint64_t LowOfEntry(const IdentityEntry& e, const IdentityShape&) { return e.key.low; }
+std::uint64_t FormOfEntry(const IdentityEntry& e, const IdentityShape&) {
+  return static_cast<std::uint64_t>(e.form);
+}
+std::uint64_t RowOfEntry(const IdentityEntry& e, const IdentityShape&) { return e.row; }
 
 }  // namespace
 
-// The first hash, then int lists: the other hashes less the one before (modulo 2^64), rows.
-void EncodeIdentityChunk(std::span<const IdentityEntry> entries, std::string* out) {
-  QUIPU_CHECK(!entries.empty() && entries.size() <= kIdentityChunkEntries);
-  ByteWriter(out).U64(entries[0].hash);
-  std::vector<std::int64_t> column;
-  column.reserve(entries.size());
-  for (std::size_t i = 1; i < entries.size(); ++i) {
-    QUIPU_CHECK(entries[i - 1] < entries[i]);
-    column.push_back(static_cast<std::int64_t>(entries[i].hash - entries[i - 1].hash));
-  }
-  EncodeIntList(column, out);
-  column.clear();
-  for (const IdentityEntry& entry : entries) column.push_back(entry.row);
-  EncodeIntList(column, out);
+// As many buckets as keys, within a factor: between 0.6 and 1.2 times as many cost least on disk and stay under 12 bits a key in memory.
+IdentityShape::IdentityShape(std::uint64_t rows) : rows_(rows) {
+  QUIPU_CHECK(rows > 0 && rows <= std::uint64_t{1} << 32);
+  bucket_bits_ = 0;
+  while (bucket_bits_ < kBucketBitsMax && (std::uint64_t{10} << bucket_bits_) <= 6 * rows)
+    ++bucket_bits_;
+  row_bits_ = BitsFor(rows - 1);
 }
 
-Result<std::vector<IdentityEntry>> DecodeIdentityChunk(Bytes in, std::size_t entries) {
-  if (entries == 0 || entries > kIdentityChunkEntries) {
-    return Status::Corruption("identity index: a chunk of " + std::to_string(entries) + " entries");
-  }
-  ByteReader reader(in);
-  std::uint64_t hash = reader.U64();
-  QUIPU_TRY(reader.status("identity index"));
-  in = in.last(reader.remaining());
-  std::vector<std::int64_t> steps(entries - 1), rows(entries);
-  Status status = DecodeIntList(&in, steps);
-  if (status.ok()) status = DecodeIntList(&in, rows);
-  if (!status.ok()) return status.WithContext("identity index");
-  if (!in.empty())
-    return Status::Corruption("identity index: " + std::to_string(in.size()) +
-                              " bytes after the end");
-  std::vector<IdentityEntry> out(entries);
-  for (std::size_t i = 0; i < entries; ++i) {
-    const std::uint64_t before = hash;
-    if (i > 0) hash += static_cast<std::uint64_t>(steps[i - 1]);
-    const bool ascending = i == 0 || hash > before || (hash == before && rows[i] > rows[i - 1]);
-    if (!ascending || rows[i] < 0 || rows[i] > 0xFFFFFFFF) {
-      return Status::Corruption("identity index: entry " + std::to_string(i) +
-                                " is out of range or out of order");
+IdentityPageSpan IdentitySpan(std::uint64_t rows, std::size_t page, std::size_t page_entries) {
+  const std::uint64_t first = std::uint64_t{page} * page_entries;
+  QUIPU_CHECK(first < rows);
+  return {first, static_cast<std::size_t>(std::min<std::uint64_t>(page_entries, rows - first))};
+}
+
+std::size_t IdentityPageCount(std::uint64_t rows, std::size_t page_entries) {
+  return static_cast<std::size_t>((rows + page_entries - 1) / page_entries);
+}
+
+// ---- Pages ----
+
+// u32 blocks; then each block of 32 buckets: unary counts, then nine bits a key.
+void EncodeIdentityPrefix(std::span<const IdentityEntry> entries, const IdentityShape& shape,
+                          std::string* out) {
+  QUIPU_CHECK(!entries.empty() && entries.size() <= kIdentityPrefixEntries);
+  const std::uint32_t first = shape.BucketOf(entries.front().key.high);
+  const std::uint32_t last = shape.BucketOf(entries.back().key.high);
+  const std::uint32_t blocks = (last - first) / kIdentityBlockBuckets + 1;
+  ByteWriter(out).U32(blocks);
+  BitWriter bits(out);
+  std::size_t next = 0;
+  for (std::uint32_t block = 0; block < blocks; ++block) {
+    const std::size_t begin = next;
+    for (std::uint32_t k = 0; k < kIdentityBlockBuckets; ++k) {
+      const std::uint64_t bucket = std::uint64_t{first} + block * kIdentityBlockBuckets + k;
+      const std::size_t before = next;
+      while (next < entries.size() && shape.BucketOf(entries[next].key.high) == bucket) ++next;
+      bits.Ones(next - before);
+      bits.Put(0, 1);
     }
-    out[i] = IdentityEntry{hash, static_cast<std::uint32_t>(rows[i])};
+    for (std::size_t i = begin; i < next; ++i) {
+      bits.Put(shape.PrefixOf(entries[i].key.high) & ((1u << kIdentityPrefixBits) - 1),
+               kIdentityPrefixBits);
+    }
   }
-  return out;
+  QUIPU_CHECK(next == entries.size());
+  bits.Pad();
 }
 
-IdentityFilter::IdentityFilter(std::uint64_t keys) {
-  constexpr std::uint64_t kBlockBits = kBlockBytes * 8;
-  const auto bits = static_cast<Uint128>(keys) * 107 / 10;  // 10.7 bits a key
-  const Uint128 blocks =
-      std::clamp<Uint128>((bits + kBlockBits - 1) / kBlockBits, 1, kFilterBlocksMax);
-  words_.resize(static_cast<std::size_t>(blocks) * kBlockWords);
-}
-
-void IdentityFilter::Add(std::uint64_t hash) {
-  QUIPU_CHECK(!words_.empty());
-  std::uint32_t* block = words_.data() + FirstWord(hash, words_.size());
-  for (std::size_t i = 0; i < kBlockWords; ++i) block[i] |= BitOf(hash, i);
-}
-
-bool IdentityFilter::MayContain(std::uint64_t hash) const {
-  if (words_.empty()) return false;
-  const std::uint32_t* block = words_.data() + FirstWord(hash, words_.size());
-  std::uint32_t missing = 0;
-  for (std::size_t i = 0; i < kBlockWords; ++i) missing |= ~block[i] & BitOf(hash, i);
-  return missing == 0;
-}
-
-void IdentityFilter::EncodeTo(std::string* out) const {
-  ByteWriter w(out);
-  w.U32(static_cast<std::uint32_t>(words_.size() / kBlockWords));
-  w.Raw(words_.data(), words_.size() * 4);
-}
-
-Result<IdentityFilter> IdentityFilter::Decode(Bytes in) {
+Status DecodeIdentityPrefix(Bytes in, const IdentityShape& shape, std::uint64_t first_high,
+                            std::size_t count, std::vector<std::uint64_t>* prefixes) {
   ByteReader reader(in);
   const std::uint64_t blocks = reader.U32();
-  QUIPU_TRY(reader.status("identity filter"));
-  if (blocks == 0 || blocks * kBlockBytes != reader.remaining()) {
-    return Status::Corruption("identity filter: " + std::to_string(blocks) +
-                              " blocks cannot take " + std::to_string(reader.remaining()) +
-                              " bytes");
+  QUIPU_TRY(reader.status("identity index"));
+  const Bytes stream = in.last(reader.remaining());
+  const std::uint64_t bits =
+      blocks * kIdentityBlockBuckets + std::uint64_t{kIdentityPrefixBits + 1} * count;
+  if (stream.size() != (bits + 7) / 8) return Bad("a prefix page of the wrong size");
+  prefixes->clear();
+  prefixes->reserve(count);
+  std::uint64_t bucket = shape.BucketOf(first_high), at = 0;
+  for (std::uint64_t block = 0; block < blocks; ++block) {
+    const std::size_t begin = prefixes->size();
+    for (std::uint32_t zeros = 0; zeros < kIdentityBlockBuckets;) {
+      if (at >= bits) return Bad("a prefix page ends too early");
+      if ((stream[at / 8] >> (at % 8) & 1) == 0) {
+        ++zeros;
+        ++bucket;
+      } else {
+        if (prefixes->size() == count) return Bad("a prefix page has more keys than it should");
+        prefixes->push_back(bucket << kIdentityPrefixBits);
+      }
+      ++at;
+    }
+    if (at + (prefixes->size() - begin) * kIdentityPrefixBits > bits)
+      return Bad("a prefix page ends too early");
+    for (std::size_t i = begin; i < prefixes->size(); ++i, at += kIdentityPrefixBits)
+      (*prefixes)[i] |= BitsAt(stream, at, kIdentityPrefixBits);
   }
-  IdentityFilter filter;
-  filter.words_.resize(static_cast<std::size_t>(blocks) * kBlockWords);
-  std::memcpy(filter.words_.data(), in.data() + kFilterHeaderBytes, reader.remaining());
-  return filter;
+  const bool sound = prefixes->size() == count && bucket >> kBucketBitsMax <= 1 &&
+                     std::is_sorted(prefixes->begin(), prefixes->end()) &&
+                     (count == 0 || (prefixes->front() == shape.PrefixOf(first_high) &&
+                                     prefixes->back() <= shape.PrefixOf(~std::uint64_t{0})));
+  return sound ? Status() : Bad("prefixes out of range or out of order");
+}
+
+// u8 the form of all, or 255 and three bits a key; rests; low halves.
+void EncodeIdentityKeys(std::span<const IdentityEntry> entries, const IdentityShape& shape,
+                        std::string* out) {
+  QUIPU_CHECK(!entries.empty() && entries.size() <= kIdentityKeysEntries);
+  int low_bits = 0;
+  bool is_mixed = false;
+  for (const IdentityEntry& e : entries) {
+    low_bits = std::max(low_bits, LowBitsOf(e.form));
+    is_mixed = is_mixed || e.form != entries[0].form;
+  }
+  ByteWriter(out).U8(is_mixed ? kMixedForms : static_cast<std::uint8_t>(entries[0].form));
+  if (is_mixed) {
+    ByteWriter(out).U8(static_cast<std::uint8_t>(low_bits));
+    PackColumn(entries, kFormBits, out, FormOfEntry, shape);
+  }
+  PackColumn(entries, shape.rest_bits(), out, RestOfEntry, shape);
+  PackColumn(entries, low_bits, out, LowOfEntry, shape);
+}
+
+Result<IdentityKeysPage> IdentityKeysPage::Open(Bytes in, const IdentityShape& shape,
+                                                std::size_t count) {
+  ByteReader reader(in);
+  const std::uint8_t code = reader.U8();
+  IdentityKeysPage page;
+  page.rest_bits_ = shape.rest_bits();
+  page.is_mixed_ = code == kMixedForms;
+  if (page.is_mixed_) {
+    page.low_bits_ = reader.U8();
+  } else if (code < kIdForms) {
+    page.form_ = static_cast<IdForm>(code);
+    page.low_bits_ = LowBitsOf(page.form_);
+  }
+  QUIPU_TRY(reader.status("identity index"));
+  if ((!page.is_mixed_ && code >= kIdForms) || page.low_bits_ > 64) return Bad("unknown id form");
+  const std::size_t forms = page.is_mixed_ ? PackedBytes(count, kFormBits) : 0;
+  const std::size_t rests = PackedBytes(count, page.rest_bits_);
+  const std::size_t lows = PackedBytes(count, page.low_bits_);
+  if (reader.remaining() != forms + rests + lows) return Bad("a keys page of the wrong size");
+  in = in.last(reader.remaining());
+  page.forms_ = in.first(forms);
+  page.rests_ = in.subspan(forms, rests);
+  page.lows_ = in.last(lows);
+  for (std::size_t i = 0; page.is_mixed_ && i < count; ++i) {
+    if (BitsAt(page.forms_, i * kFormBits, kFormBits) >= kIdForms) return Bad("unknown id form");
+  }
+  return page;
+}
+
+std::uint64_t IdentityKeysPage::Rest(std::size_t i) const {
+  return BitsAt(rests_, i * static_cast<std::size_t>(rest_bits_), rest_bits_);
+}
+std::uint64_t IdentityKeysPage::Low(std::size_t i) const {
+  return BitsAt(lows_, i * static_cast<std::size_t>(low_bits_), low_bits_);
+}
+IdForm IdentityKeysPage::Form(std::size_t i) const {
+  return is_mixed_ ? static_cast<IdForm>(BitsAt(forms_, i * kFormBits, kFormBits)) : form_;
+}
+
+void EncodeIdentityRows(std::span<const IdentityEntry> entries, const IdentityShape& shape,
+                        std::string* out) {
+  QUIPU_CHECK(!entries.empty() && entries.size() <= kIdentityRowsEntries);
+  PackColumn(entries, shape.row_bits(), out, RowOfEntry, shape);
+}
+
+Status DecodeIdentityRows(Bytes in, const IdentityShape& shape, std::size_t count,
+                          std::vector<std::uint64_t>* rows) {
+  if (in.size() != PackedBytes(count, shape.row_bits()))
+    return Bad("a rows page of the wrong size");
+  rows->resize(count);
+  UnpackBits(in, shape.row_bits(), *rows);
+  for (const std::uint64_t row : *rows) {
+    if (row >= shape.rows()) return Bad("row " + std::to_string(row) + " does not exist");
+  }
+  return Status();
+}
+
+Result<std::uint32_t> IdentityRowAt(Bytes in, const IdentityShape& shape, std::size_t count,
+                                    std::size_t i) {
+  if (in.size() != PackedBytes(count, shape.row_bits()))
+    return Bad("a rows page of the wrong size");
+  const auto width = static_cast<std::size_t>(shape.row_bits());
+  const std::uint64_t row = BitsAt(in, i * width, shape.row_bits());
+  if (row >= shape.rows()) return Bad("row " + std::to_string(row) + " does not exist");
+  return static_cast<std::uint32_t>(row);
+}
+
+// ---- Writing ----
+
+Status IdentityIndexWriter::Add(const IdentityEntry& entry) {
+  if (added_ == shape_.rows() || (added_ > 0 && entry.key < last_) || entry.row >= shape_.rows())
+    return Status::Internal("identity index: entry " + std::to_string(added_) +
+                            " is one too many or out of order");
+  ++added_;
+  last_ = entry.key;
+  total_.Add(entry.key);
+  pending_.push_back(entry);
+  return pending_.size() == kIdentityRowsEntries ? WritePages() : Status();
+}
+
+Status IdentityIndexWriter::WritePages() {
+  const std::span<const IdentityEntry> entries(pending_);
+  std::string payload;
+  const auto write = [&](PageKind kind, std::size_t page_entries, auto encode,
+                         std::vector<PageRef>* refs) -> Status {
+    for (std::size_t first = 0; first < entries.size(); first += page_entries) {
+      payload.clear();
+      encode(entries.subspan(first, std::min(page_entries, entries.size() - first)), shape_,
+             &payload);
+      QUIPU_TRY_ASSIGN(const PageRef ref, sink_(kind, refs->size(), payload));
+      refs->push_back(ref);
+    }
+    return Status();
+  };
+  for (std::size_t i = 0; i < entries.size(); i += kIdentityPrefixEntries)
+    footer_.first_highs.push_back(entries[i].key.high);
+  QUIPU_TRY(write(PageKind::kIdentityPrefix, kIdentityPrefixEntries, EncodeIdentityPrefix,
+                  &footer_.prefixes));
+  QUIPU_TRY(
+      write(PageKind::kIdentityKeys, kIdentityKeysEntries, EncodeIdentityKeys, &footer_.keys));
+  QUIPU_TRY(
+      write(PageKind::kIdentityRows, kIdentityRowsEntries, EncodeIdentityRows, &footer_.rows));
+  pending_.clear();
+  return Status();
+}
+
+Result<IdentityFooter> IdentityIndexWriter::Finish() {
+  if (added_ != shape_.rows()) {
+    return Status::Internal("identity index: " + std::to_string(added_) + " entries for " +
+                            std::to_string(shape_.rows()) + " rows");
+  }
+  QUIPU_TRY(WritePages());
+  return std::move(footer_);
+}
+
+// Two counting passes over the top 22 bits, which are random, then what is left between neighbours.
+void SortIdentities(std::vector<IdentityEntry>* entries) {
+  const auto less = [](const IdentityEntry& a, const IdentityEntry& b) { return a.key < b.key; };
+  constexpr std::size_t kRadixEntriesMin = 4096;
+  if (entries->size() < kRadixEntriesMin) {
+    std::sort(entries->begin(), entries->end(), less);
+    return;
+  }
+  std::vector<IdentityEntry> other(entries->size());
+  for (const int shift : {42, 53}) {
+    std::array<std::uint32_t, 2048> starts{};
+    for (const IdentityEntry& e : *entries) ++starts[e.key.high >> shift & 2047];
+    std::exclusive_scan(starts.begin(), starts.end(), starts.begin(), std::uint32_t{0});
+    for (const IdentityEntry& e : *entries) other[starts[e.key.high >> shift & 2047]++] = e;
+    entries->swap(other);
+  }
+  for (std::size_t first = 0, end = 0; first < entries->size(); first = end) {
+    const std::uint64_t top = (*entries)[first].key.high >> 42;
+    for (end = first + 1; end < entries->size() && (*entries)[end].key.high >> 42 == top;) ++end;
+    if (end - first > 1) {
+      std::sort(entries->begin() + static_cast<std::ptrdiff_t>(first),
+                entries->begin() + static_cast<std::ptrdiff_t>(end), less);
+    }
+  }
 }
 
 }  // namespace quipu

@@ -35,10 +35,12 @@ std::string_view PageKindName(PageKind kind) {
       return "names";
     case PageKind::kSummaries:
       return "summaries";
-    case PageKind::kIdentityIndex:
-      return "identity index";
-    case PageKind::kIdentityFilter:
-      return "identity filter";
+    case PageKind::kIdentityPrefix:
+      return "identity prefix";
+    case PageKind::kIdentityKeys:
+      return "identity keys";
+    case PageKind::kIdentityRows:
+      return "identity rows";
     case PageKind::kFooter:
       return "footer";
   }

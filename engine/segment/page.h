@@ -25,17 +25,18 @@ namespace quipu {
 
 /// Stored: never renumber.
 enum class PageKind : std::uint8_t {
-  kTimes = 1,            ///< Column chunk of a row group.
-  kMeasure = 2,          ///< Column chunk of a row group; column = measure id.
-  kDimension = 3,        ///< Codes of a row group; column = dimension id.
-  kDictionary = 4,       ///< Of a row group's dimension; column = dimension id.
-  kIds = 5,              ///< Ids and sources of a row group.
-  kDirectory = 6,        ///< Customer and service runs.
-  kNames = 7,            ///< Customer names.
-  kSummaries = 8,        ///< Summary cells.
-  kIdentityIndex = 9,    ///< Sorted identity hashes with row numbers; ordinal = chunk.
-  kIdentityFilter = 10,  ///< Split block Bloom filter over identity hashes.
+  kTimes = 1,       ///< Column chunk of a row group.
+  kMeasure = 2,     ///< Column chunk of a row group; column = measure id.
+  kDimension = 3,   ///< Codes of a row group; column = dimension id.
+  kDictionary = 4,  ///< Of a row group's dimension; column = dimension id.
+  kIds = 5,         ///< Of a row group: sources, texts of ids, milliseconds; where there are any.
+  kDirectory = 6,   ///< Customer and service runs.
+  kNames = 7,       ///< Customer names.
+  kSummaries = 8,   ///< Summary cells.
+  kIdentityPrefix = 9,  ///< Upper bits of the sorted keys; ordinal = page, as in the next two.
+  kIdentityKeys = 10,   ///< Their other bits and forms.
   kFooter = 11,
+  kIdentityRows = 12,  ///< Their row numbers.
 };
 std::string_view PageKindName(PageKind kind);
 

@@ -53,7 +53,8 @@ struct PageCache::Shard {
   }
 };
 
-PageCache::PageCache(std::uint64_t bytes_max) : shards_(new Shard[kShards]) {
+PageCache::PageCache(std::uint64_t bytes_max, std::uint64_t identity_bytes_max)
+    : shards_(new Shard[kShards]), identities_(identity_bytes_max) {
   static_assert(kShards == 8, "Shard::Of takes three bits");
   for (int i = 0; i < kShards; ++i) shards_[i].bytes_max = bytes_max / kShards;
 }
@@ -96,6 +97,7 @@ PagePtr PageCache::Insert(std::uint64_t segment_id, std::uint64_t offset, PagePt
 }
 
 void PageCache::Forget(std::uint64_t segment_id) {
+  identities_.Forget(segment_id);
   for (int i = 0; i < kShards; ++i) {
     Shard& shard = shards_[i];
     const std::lock_guard lock(shard.mutex);

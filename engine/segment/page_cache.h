@@ -7,24 +7,29 @@
 #include <mutex>
 #include <string>
 
+#include "segment/identity_cache.h"
+
 namespace quipu {
 
 using PagePtr = std::shared_ptr<const std::string>;
 
 class PageCache {
  public:
-  explicit PageCache(std::uint64_t bytes_max);
+  /// The second bound is that of identities().
+  explicit PageCache(std::uint64_t bytes_max, std::uint64_t identity_bytes_max = 256ull << 20);
   ~PageCache();
   [[nodiscard]] PagePtr Find(std::uint64_t segment_id, std::uint64_t offset);
   /// Returns `page`, or the one that another thread has put there first.
   PagePtr Insert(std::uint64_t segment_id, std::uint64_t offset, PagePtr page);
   void Forget(std::uint64_t segment_id);  ///< A segment was removed.
   [[nodiscard]] std::uint64_t bytes() const;
+  [[nodiscard]] IdentityCache* identities() { return &identities_; }
 
  private:
   struct Shard;
   static constexpr int kShards = 8;
   std::unique_ptr<Shard[]> shards_;
+  IdentityCache identities_;
 };
 
 }  // namespace quipu

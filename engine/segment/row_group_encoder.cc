@@ -30,8 +30,7 @@ bool IsEverywhere(const DecimalColumn* column) {
 
 }  // namespace
 
-Result<RowGroupFooter> EncodeRowGroup(const RowBatch& rows, const Names& names,
-                                      const PageSink& sink) {
+Result<RowGroupFooter> EncodeRowGroup(const RowBatch& rows, const PageSink& sink) {
   QUIPU_CHECK(!rows.empty() && rows.size() <= kRowGroupRows);
   if (!IsEverywhere(rows.FindMeasure(kQuantityColumn))) {
     return Status::Internal("segment writer: a row without quantity");
@@ -42,6 +41,7 @@ Result<RowGroupFooter> EncodeRowGroup(const RowBatch& rows, const Names& names,
   group.time_min = *min;
   group.time_max = *max;
   group.totals = TotalsOf(rows);
+  group.totals.identities = {};
 
   std::string payload;
   EncodeTimePage(rows.times, &payload);
@@ -75,12 +75,11 @@ Result<RowGroupFooter> EncodeRowGroup(const RowBatch& rows, const Names& names,
     group.codes.push_back(codes);
     group.dictionaries.push_back(dictionary);
   }
-  payload.clear();
-  StringList ids;
-  for (std::size_t i = 0; i < rows.size(); ++i)
-    ids.Add(rows.IdText(i, names.Customer(rows.customers[i])));
-  QUIPU_TRY(EncodeIdPage(ids, rows.sources, &payload));
-  QUIPU_TRY_ASSIGN(group.ids, sink(PageKind::kIds, 0, payload));
+  if (NeedsIdPage(rows)) {
+    payload.clear();
+    QUIPU_TRY(EncodeIdPage(rows, &payload));
+    QUIPU_TRY_ASSIGN(group.ids, sink(PageKind::kIds, 0, payload));
+  }
   return group;
 }
 

@@ -5,7 +5,6 @@
 #include <string>
 
 #include "segment/footer_codec.h"
-#include "segment/names.h"
 
 namespace quipu {
 
@@ -15,7 +14,6 @@ using PageSink =
 
 /// The pages of `rows` (1..65,536, with quantity in every row), in file order, and what the footer says of them. Columns that no
 /// row uses are left out.
-Result<RowGroupFooter> EncodeRowGroup(const RowBatch& rows, const Names& names,
-                                      const PageSink& sink);
+Result<RowGroupFooter> EncodeRowGroup(const RowBatch& rows, const PageSink& sink);
 
 }  // namespace quipu

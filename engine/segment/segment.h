@@ -1,9 +1,10 @@
 // A segment: one immutable columnar file of one month (UTC) of usage, for any number of customers.
 //
-//     +---------+-------------+-----+-------------+-----------+-------+-----------+----------------+--------+--------+---------+
-//     | header  | row group 0 | ... | row group n | directory | names | summaries | identity index | filter | footer | trailer |
-//     +---------+-------------+-----+-------------+-----------+-------+-----------+----------------+--------+--------+---------+
-//                  row group = times page, a page per measure, per dimension a codes page and a dictionary page, ids page
+//     +---------+-------------+-----+-------------+-----------+-------+-----------+----------------+--------+---------+
+//     | header  | row group 0 | ... | row group n | directory | names | summaries | identity index | footer | trailer |
+//     +---------+-------------+-----+-------------+-----------+-------+-----------+----------------+--------+---------+
+//                  row group = times page, a page per measure, per dimension a codes page and a dictionary page,
+//                              if need be an ids page
 //
 // Rows are sorted by (customer, service, time). A row group is 65,536 rows (the last one fewer), cut into vectors of 1,024
 // rows; the vector is the unit that is decoded. formats/segment.md specifies every byte.
@@ -19,6 +20,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -76,10 +78,14 @@ struct SegmentMeta {
   /// Files of one run have no customer in common, but for the files that hold one customer only. Named after the first
   /// segment of the run; 0 = not installed yet.
   std::uint64_t run = 0;
-  TimeUs sealed_us = 0;  ///< When its rows were sealed, by the clock on the wall; the mean over rows.
+  TimeUs sealed_us =
+      0;  ///< When its rows were sealed, by the clock on the wall; the mean over rows.
 };
 
 std::string SegmentFileName(std::uint64_t segment_id, MonthIndex month);
+
+/// Writes the index entries of a segment, in order, when its rows are known.
+using IdentityFeed = std::function<Status(IdentityIndexWriter*)>;
 
 class SegmentWriter {
  public:
@@ -88,6 +94,10 @@ class SegmentWriter {
                                                        const SegmentSpec& spec, const Names* names,
                                                        const SummaryBounds& bounds = {});
   ~SegmentWriter();  ///< Unfinished: the file is removed under whatever name it has, if that works.
+  /// Before the first Append: the rows come without keys (`identities` and `id_forms` empty), and `feed` will write the index.
+  void SetIdentities(IdentityFeed feed);
+  /// Before the first Append: the segment shall have no ids, only their total. Sources, texts and keys of the rows are left out.
+  void DropIdentities(const IdentityTotal& total);
   /// Rows in segment order, after all earlier ones; all of the month. Order and month are checked (kInternal).
   Status Append(const RowBatch& rows);
   /// Writes the rest, syncs, renames, syncs the folder. At least one row. After an error the file is abandoned. kExhausted, from here or
@@ -135,7 +145,21 @@ struct PageBytes {
   PageKind kind = PageKind::kFooter;  ///< kFooter: also header and trailer.
   ColumnId column = 0;
   std::uint64_t bytes = 0;
-  std::uint64_t rows = 0;  ///< Of the row groups that have the column; of the segment, where it is not of a column.
+  std::uint64_t rows =
+      0;  ///< Of the row groups that have the column; of the segment, where it is not of a column.
+};
+
+/// What ReadRows fills in. Without keys, `identities` and `id_forms` stay empty, which is much cheaper.
+enum class RowParts : std::uint8_t { kAll, kWithoutKeys };
+
+/// A question to the identity index, and an answer.
+struct IdentityProbe {
+  Hash128 key;
+  IdForm form = IdForm::kText;
+};
+struct IdentitySuspect {
+  std::uint32_t probe = 0;  ///< Its place among the questions.
+  std::uint32_t row = 0;
 };
 
 struct SegmentVerifyReport {
@@ -174,23 +198,30 @@ class SegmentReader {
   Status ReadTimes(std::uint32_t v, std::vector<TimeUs>* out) const;
   Status ReadMeasure(ColumnId id, std::uint32_t v, MeasureVector* out) const;
   Status ReadDimension(ColumnId id, std::uint32_t v, DimensionVector* out) const;
-  /// The identity hashes of a vector's rows.
-  Status ReadIdentities(std::uint32_t v, std::vector<Hash128>* out) const;
   /// Whole rows [first, first + count), count > 0, everything filled in.
-  Result<RowBatch> ReadRows(std::uint32_t first, std::uint32_t count) const;
+  Result<RowBatch> ReadRows(std::uint32_t first, std::uint32_t count,
+                            RowParts parts = RowParts::kAll) const;
   /// Whole single rows, ascending row numbers.
-  Result<RowBatch> ReadRows(std::span<const std::uint32_t> rows) const;
+  Result<RowBatch> ReadRows(std::span<const std::uint32_t> rows,
+                            RowParts parts = RowParts::kAll) const;
 
-  /// False = certainly not here. Loads the filter at first use; keeps it.
-  Result<bool> MayContainIdentity(std::uint64_t hash_high) const;
-  /// Rows whose identity hash has this high half (usually none or one); compare the rest.
-  Result<std::vector<std::uint32_t>> FindIdentity(std::uint64_t hash_high) const;
+  /// False: the ids were dropped; keys are 0, forms text, texts "".
+  [[nodiscard]] bool has_ids() const;
+  /// Which rows have the keys and forms asked for? Usually none. Customer, source, text and milliseconds are the caller's to compare.
+  /// The index's prefix is loaded at first use and kept, see IdentityCache. Questions in one call share their waiting for memory.
+  Status FindIdentities(std::span<const IdentityProbe> probes,
+                        std::vector<IdentitySuspect>* suspects) const;
+  /// Keys and forms of ascending rows. The index is sorted by key, so this reads the row numbers of all of it: ask for many at once.
+  Status ReadIdentities(std::span<const std::uint32_t> rows, std::vector<Hash128>* keys,
+                        std::vector<IdForm>* forms) const;
+  /// Entries of one prefix page of the index; see IdentityCursor.
+  Status ReadIndexPage(std::size_t page, std::vector<IdentityEntry>* entries) const;
 
   /// By (kind, column); together the whole file. From the footer, without reading a page.
   [[nodiscard]] std::vector<PageBytes> BytesByColumn() const;
   /// Every page's checksum, totals, order, directory, identity index, and every summary cell re-derived from the rows.
   Status Verify(SegmentVerifyReport* report) const;
-  /// Memory that stays with an open segment (directory, summaries, filter), about.
+  /// Memory that stays with an open segment (directory, summaries, names), about.
   [[nodiscard]] std::uint64_t resident_bytes() const;
 
   struct State;

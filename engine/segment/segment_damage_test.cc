@@ -197,16 +197,18 @@ TEST_F(SegmentDamageTest, AnEncryptedPageIsUnsupported) {
 }
 
 // Some content is said only once: a time that moves inside its hour, a value of a dimension that another one takes the place of,
-// one more bit in the filter. Only the checksum guards it.
+// bits of an id that is its own key. Only the checksum guards it.
 bool NothingElseKnowsIt(PageKind kind) {
-  return kind == PageKind::kTimes || kind == PageKind::kDimension ||
-         kind == PageKind::kDictionary || kind == PageKind::kIdentityFilter;
+  return kind == PageKind::kTimes || kind == PageKind::kDimension || kind == PageKind::kDictionary;
 }
 
 // Here other bytes can stand for the same events: in a zstd frame, or with another ordinal for a
-// customer of the same name (the names page goes by rank, and only the catalogue knows ordinals).
+// customer of the same name (the names page goes by rank, and only the catalogue knows ordinals). Of ids the keys are known twice, as
+// their sum; how they are spelled is not, nor do the padding bits of the index count.
 bool SaysTheSameOtherwise(PageKind kind) {
-  return kind == PageKind::kIds || kind == PageKind::kNames || kind == PageKind::kDirectory;
+  return kind == PageKind::kIds || kind == PageKind::kNames || kind == PageKind::kDirectory ||
+         kind == PageKind::kIdentityPrefix || kind == PageKind::kIdentityKeys ||
+         kind == PageKind::kIdentityRows;
 }
 
 // Pages whose checksums are right and whose content lies: what an attacker, or a bug of ours, would write.

@@ -220,34 +220,6 @@ Result<const SummaryTable*> SegmentReader::State::LoadSummaries() {
   return table->get();
 }
 
-Result<const IdentityFilter*> SegmentReader::State::LoadFilter() {
-  return filter.Get([&]() -> Result<IdentityFilter> {
-    QUIPU_TRY_ASSIGN(const std::string payload,
-                     ReadPage(PageKind::kIdentityFilter, 0, 0, footer.filter));
-    Result<IdentityFilter> decoded = IdentityFilter::Decode(AsBytes(payload));
-    if (!decoded) return AtPage(decoded.error(), PageKind::kIdentityFilter, 0, 0);
-    return decoded;
-  });
-}
-
-Result<std::vector<IdentityEntry>> SegmentReader::State::ReadIdentityChunk(
-    std::size_t chunk) const {
-  QUIPU_TRY_ASSIGN(const PagePtr page,
-                   CachedPage(PageKind::kIdentityIndex, 0, chunk, footer.identity_chunks[chunk]));
-  const std::size_t entries =
-      std::min(kIdentityChunkEntries, footer.rows - chunk * kIdentityChunkEntries);
-  Result<std::vector<IdentityEntry>> decoded = DecodeIdentityChunk(AsBytes(*page), entries);
-  if (!decoded) return AtPage(decoded.error(), PageKind::kIdentityIndex, 0, chunk);
-  for (const IdentityEntry& entry : *decoded) {
-    if (entry.row >= footer.rows) {
-      return AtPage(Status::Corruption("row " + std::to_string(entry.row) + " of " +
-                                       std::to_string(footer.rows)),
-                    PageKind::kIdentityIndex, 0, chunk);
-    }
-  }
-  return decoded;
-}
-
 Result<DictionaryPtr> SegmentReader::State::DimensionDictionary(std::size_t group,
                                                                 std::size_t column) const {
   const std::uint64_t slot = SlotOf(group, static_cast<std::uint32_t>(column));
@@ -368,34 +340,11 @@ Status SegmentReader::ReadDimension(ColumnId id, std::uint32_t v, DimensionVecto
   return state_->AtPage(decoded, PageKind::kDimension, id, at.group);
 }
 
-Result<bool> SegmentReader::MayContainIdentity(std::uint64_t hash_high) const {
-  QUIPU_TRY_ASSIGN(const IdentityFilter* const filter, state_->LoadFilter());
-  return filter->MayContain(hash_high);
-}
-
-Result<std::vector<std::uint32_t>> SegmentReader::FindIdentity(std::uint64_t hash_high) const {
-  const std::vector<std::uint64_t>& first_hashes = state_->footer.identity_first_hashes;
-  // Equal hashes may begin at the end of the chunk before the first one that begins with or above this hash.
-  auto chunk = static_cast<std::size_t>(
-      std::lower_bound(first_hashes.begin(), first_hashes.end(), hash_high) - first_hashes.begin());
-  if (chunk > 0) --chunk;
-  std::vector<std::uint32_t> rows;
-  for (; chunk < first_hashes.size() && first_hashes[chunk] <= hash_high; ++chunk) {
-    QUIPU_TRY_ASSIGN(const std::vector<IdentityEntry> entries, state_->ReadIdentityChunk(chunk));
-    const auto begin =
-        std::lower_bound(entries.begin(), entries.end(), IdentityEntry{hash_high, 0});
-    for (auto entry = begin; entry != entries.end() && entry->hash == hash_high; ++entry)
-      rows.push_back(entry->row);
-  }
-  return rows;
-}
-
 std::uint64_t SegmentReader::resident_bytes() const {
   std::uint64_t bytes = sizeof(State) + state_->footer.row_groups.size() * sizeof(RowGroupFooter);
   if (const Directory* directory = state_->directory.peek())
     bytes += directory->runs().size() * sizeof(Run);
   if (const auto* table = state_->summaries.peek()) bytes += (*table)->bytes();
-  if (const IdentityFilter* filter = state_->filter.peek()) bytes += filter->bytes();
   if (const CustomerNames* names = state_->names.peek()) {
     bytes += names->names.bytes() + names->ordinals.size() * sizeof(CustomerOrdinal);
   }

@@ -32,7 +32,7 @@ struct SegmentReader::State {
 
   Lazy<Directory> directory;
   Lazy<std::shared_ptr<const SummaryTable>> summaries;
-  Lazy<IdentityFilter> filter;
+  IdentityCache own_prefix{~std::uint64_t{0}};  ///< If there is no PageCache.
   Lazy<CustomerNames> names;
   mutable DictionaryCache dictionaries;
 
@@ -49,8 +49,9 @@ struct SegmentReader::State {
   Result<const Directory*> LoadDirectory();
   Result<const CustomerNames*> LoadNames();
   Result<const SummaryTable*> LoadSummaries();
-  Result<const IdentityFilter*> LoadFilter();
-  Result<std::vector<IdentityEntry>> ReadIdentityChunk(std::size_t chunk) const;
+  Result<IdentityPrefixPtr> LoadPrefix();
+  Status ReadIdentityPrefixes(std::size_t page, std::vector<std::uint64_t>* prefixes) const;
+  Status ReadIdentityRows(std::size_t page, std::vector<std::uint64_t>* rows) const;
   [[nodiscard]] Result<DictionaryPtr> DimensionDictionary(std::size_t group,
                                                           std::size_t column) const;
   [[nodiscard]] Result<DictionaryPtr> Sources(std::size_t group, Bytes ids_payload) const;

@@ -157,8 +157,9 @@ class MeasureCollector {
 // Builds the batch, one column after another.
 class RowAssembler {
  public:
-  RowAssembler(const SegmentReader& reader, SegmentReader::State* state, Picks picks)
-      : reader_(reader), state_(state), picks_(std::move(picks)) {
+  RowAssembler(const SegmentReader& reader, SegmentReader::State* state, Picks picks,
+               RowParts parts)
+      : reader_(reader), state_(state), picks_(std::move(picks)), parts_(parts) {
     for (const VectorPick& pick : picks_) rows_ += pick.positions.size();
     is_one_group_ = PlaceOf(state_->footer, picks_.front().vector).group ==
                     PlaceOf(state_->footer, picks_.back().vector).group;
@@ -172,29 +173,22 @@ class RowAssembler {
     for (const ColumnId id : ColumnsTouched(&RowGroupFooter::dimension_ids))
       QUIPU_TRY(AddDimension(id));
     QUIPU_TRY(AddIds());
+    if (parts_ == RowParts::kAll) QUIPU_TRY(AddKeys());
     return std::move(batch_);
   }
 
  private:
-  // Customers and services, and each row's rank among the customers.
   Status AddRuns() {
     QUIPU_TRY_ASSIGN(const Directory* const directory, state_->LoadDirectory());
-    QUIPU_TRY_ASSIGN(names_, state_->LoadNames());
     batch_.customers.reserve(rows_);
     batch_.services.reserve(rows_);
-    ranks_.reserve(rows_);
     const Run* run = nullptr;
-    std::uint32_t rank = 0;
     for (const VectorPick& pick : picks_) {
       for (const std::uint16_t position : pick.positions) {
         const std::uint32_t row = pick.vector * kVectorRows + position;
-        if (run == nullptr || row - run->first_row >= run->rows) {
-          run = &directory->RunOf(row);
-          rank = static_cast<std::uint32_t>(IndexOf(names_->ordinals, run->customer));
-        }
+        if (run == nullptr || row - run->first_row >= run->rows) run = &directory->RunOf(row);
         batch_.customers.push_back(run->customer);
         batch_.services.push_back(run->service);
-        ranks_.push_back(rank);
       }
     }
     return Status();
@@ -253,87 +247,87 @@ class RowAssembler {
   }
 
   Status AddIds() {
+    static const DictionaryPtr kNoSource = [] {
+      StringList list;
+      list.Add("");
+      return std::make_shared<const StringList>(std::move(list));
+    }();
     batch_.sources.codes.reserve(rows_);
-    batch_.identities.reserve(rows_);
     DictionaryUnion unite;
+    std::vector<TimeUs> times;
     IdVector ids;
     for (const VectorPick& pick : picks_) {
       const VectorPlace at = PlaceOf(state_->footer, pick.vector);
       const RowGroupFooter& group = state_->footer.row_groups[at.group];
+      if (group.ids.bytes == 0) {
+        unite.Begin(kNoSource, rows_, is_one_group_);
+        const std::uint32_t code = unite(1, &batch_.sources.dictionary);
+        batch_.sources.codes.insert(batch_.sources.codes.end(), pick.positions.size(), code);
+        continue;
+      }
       QUIPU_TRY_ASSIGN(const PagePtr page,
                        state_->CachedPage(PageKind::kIds, 0, at.group, group.ids));
       QUIPU_TRY_ASSIGN(const DictionaryPtr sources, state_->Sources(at.group, AsBytes(*page)));
+      QUIPU_TRY(reader_.ReadTimes(pick.vector, &times));
       const Status decoded =
-          DecodeIdVector(AsBytes(*page), at.group_rows, at.vector, sources->size(), &ids);
+          DecodeIdVector(AsBytes(*page), at.group_rows, at.vector, sources->size(), times, &ids);
       QUIPU_TRY(state_->AtPage(decoded, PageKind::kIds, 0, at.group));
       unite.Begin(sources, rows_, is_one_group_);
-      for (const std::uint16_t i : pick.positions) {
-        const std::string_view customer = names_->names[ranks_[batch_.identities.size()]];
-        const std::string_view source = (*sources)[ids.source_codes[i] - 1];
-        const Identity identity = MakeIdentity(customer, source, ids.Id(i));
-        const bool is_text = identity.form == IdForm::kText;
-        batch_.identities.push_back(identity.key);
-        batch_.id_forms.push_back(identity.form);
-        batch_.id_texts.Add(is_text ? ids.Id(i) : std::string_view());
-        batch_.id_millis.push_back(identity.millis);
-        has_text_ = has_text_ || is_text;
-        has_millis_ = has_millis_ || HasMillis(identity.form);
-        batch_.sources.codes.push_back(unite(ids.source_codes[i], &batch_.sources.dictionary));
-      }
+      for (const std::uint16_t i : pick.positions) AddIdRow(ids, i, &unite);
     }
-    if (!has_text_) batch_.id_texts = {};
-    if (!has_millis_) batch_.id_millis = {};
+    if (batch_.id_texts.size() != 0) FillTexts(rows_);
+    if (!batch_.id_millis.empty()) batch_.id_millis.resize(rows_, 0);
     return Status();
   }
 
-  bool has_text_ = false, has_millis_ = false;
+  void AddIdRow(const IdVector& ids, std::size_t i, DictionaryUnion* unite) {
+    const std::size_t row = batch_.sources.codes.size();
+    batch_.sources.codes.push_back((*unite)(ids.source_codes[i], &batch_.sources.dictionary));
+    if (const std::string_view text = ids.Text(i); !text.empty()) {
+      FillTexts(row);
+      batch_.id_texts.Add(text);
+    }
+    if (!ids.millis.empty() && ids.millis[i] != 0) {
+      batch_.id_millis.resize(row, 0);
+      batch_.id_millis.push_back(ids.millis[i]);
+    }
+  }
+
+  void FillTexts(std::size_t rows) {
+    while (batch_.id_texts.size() < rows) batch_.id_texts.Add({});
+  }
+
+  Status AddKeys() {
+    std::vector<std::uint32_t> rows;
+    rows.reserve(rows_);
+    for (const VectorPick& pick : picks_) {
+      for (const std::uint16_t i : pick.positions) rows.push_back(pick.vector * kVectorRows + i);
+    }
+    return reader_.ReadIdentities(rows, &batch_.identities, &batch_.id_forms);
+  }
+
   const SegmentReader& reader_;
   SegmentReader::State* state_;
   Picks picks_;
+  RowParts parts_;
   std::size_t rows_ = 0;
   bool is_one_group_ = false;
-  const CustomerNames* names_ = nullptr;
-  std::vector<std::uint32_t> ranks_;
   RowBatch batch_;
 };
 
 }  // namespace
 
-Result<RowBatch> SegmentReader::ReadRows(std::uint32_t first, std::uint32_t count) const {
+Result<RowBatch> SegmentReader::ReadRows(std::uint32_t first, std::uint32_t count,
+                                         RowParts parts) const {
   QUIPU_CHECK(count > 0 && first < rows() && count <= rows() - first);
-  return RowAssembler(*this, state_.get(), PicksOfRange(first, count)).Assemble();
+  return RowAssembler(*this, state_.get(), PicksOfRange(first, count), parts).Assemble();
 }
 
-Result<RowBatch> SegmentReader::ReadRows(std::span<const std::uint32_t> wanted) const {
+Result<RowBatch> SegmentReader::ReadRows(std::span<const std::uint32_t> wanted,
+                                         RowParts parts) const {
   if (wanted.empty()) return RowBatch{};
   QUIPU_CHECK(std::is_sorted(wanted.begin(), wanted.end()) && wanted.back() < rows());
-  return RowAssembler(*this, state_.get(), PicksOf(wanted)).Assemble();
-}
-
-Status SegmentReader::ReadIdentities(std::uint32_t v, std::vector<Hash128>* out) const {
-  const VectorPlace at = PlaceOf(state_->footer, v);
-  QUIPU_TRY_ASSIGN(const Directory* const directory, state_->LoadDirectory());
-  QUIPU_TRY_ASSIGN(const CustomerNames* const names, state_->LoadNames());
-  QUIPU_TRY_ASSIGN(const PagePtr page, state_->CachedPage(PageKind::kIds, 0, at.group,
-                                                          state_->footer.row_groups[at.group].ids));
-  QUIPU_TRY_ASSIGN(const DictionaryPtr sources, state_->Sources(at.group, AsBytes(*page)));
-  IdVector ids;
-  const Status decoded =
-      DecodeIdVector(AsBytes(*page), at.group_rows, at.vector, sources->size(), &ids);
-  QUIPU_TRY(state_->AtPage(decoded, PageKind::kIds, 0, at.group));
-  out->resize(at.rows);
-  const Run* run = nullptr;
-  std::size_t rank = 0;
-  for (std::uint32_t i = 0; i < at.rows; ++i) {
-    const std::uint32_t row = v * kVectorRows + i;
-    if (run == nullptr || row - run->first_row >= run->rows) {
-      run = &directory->RunOf(row);
-      rank = IndexOf(names->ordinals, run->customer);
-    }
-    (*out)[i] =
-        MakeIdentity(names->names[rank], (*sources)[ids.source_codes[i] - 1], ids.Id(i)).key;
-  }
-  return Status();
+  return RowAssembler(*this, state_.get(), PicksOf(wanted), parts).Assemble();
 }
 
 }  // namespace quipu

@@ -7,6 +7,7 @@
 
 #include "quipu/event.h"
 #include "segment/footer_codec.h"
+#include "segment/identity_cursor.h"
 #include "segment/segment_testing.h"
 
 namespace quipu {
@@ -65,10 +66,6 @@ void ExpectVectorsMatch(const SegmentReader& reader, const RowBatch& rows) {
     ASSERT_TRUE(bounds);
     EXPECT_EQ(bounds->min, *std::min_element(times.begin(), times.end()));
     EXPECT_EQ(bounds->max, *std::max_element(times.begin(), times.end()));
-    std::vector<Hash128> identities;
-    QUIPU_ASSERT_OK(reader.ReadIdentities(v, &identities));
-    ASSERT_TRUE(std::equal(identities.begin(), identities.end(),
-                           rows.identities.begin() + static_cast<std::ptrdiff_t>(first)));
     for (const DecimalColumn& column : rows.measures) {
       MeasureVector vector;
       QUIPU_ASSERT_OK(reader.ReadMeasure(column.id, v, &vector));
@@ -191,47 +188,136 @@ TEST_F(SegmentTest, AColumnThatIsMissingIsAbsentNotZero) {
   EXPECT_EQ(dimension.codes, std::vector<std::uint32_t>(1024, 0));
 }
 
+std::vector<std::uint32_t> RowsFound(const SegmentReader& reader, const Hash128& key, IdForm form) {
+  const IdentityProbe probe{key, form};
+  std::vector<IdentitySuspect> found;
+  EXPECT_TRUE(reader.FindIdentities({&probe, 1}, &found).ok());
+  std::vector<std::uint32_t> rows;
+  for (const IdentitySuspect& s : found) rows.push_back(s.row);
+  std::sort(rows.begin(), rows.end());
+  return rows;
+}
+
 TEST_F(SegmentTest, FindsEveryIdentity) {
   SCOPED_TRACE("QUIPU_SEED=" + std::to_string(seed_));
   const RowBatch rows = RandomRows(random_, names_, {.rows = 20'000});
   const auto reader = Write(rows);
   ASSERT_NE(reader, nullptr);
-  for (std::uint32_t row = 0; row < rows.size(); row += 37) {
-    ASSERT_TRUE(*reader->MayContainIdentity(rows.identities[row].high));
-    ASSERT_EQ(*reader->FindIdentity(rows.identities[row].high), std::vector<std::uint32_t>{row});
+  std::vector<IdentityProbe> probes;
+  for (std::uint32_t row = 0; row < rows.size(); ++row) {
+    probes.push_back({rows.identities[row], rows.id_forms[row]});
+    probes.push_back({{random_.Next(), rows.identities[row].low}, rows.id_forms[row]});
   }
-  int suspected = 0;
-  for (int i = 0; i < 10'000; ++i) suspected += *reader->MayContainIdentity(random_.Next()) ? 1 : 0;
-  EXPECT_LT(suspected, 200);
-  EXPECT_TRUE(reader->FindIdentity(0)->empty());
-  EXPECT_TRUE(reader->FindIdentity(~std::uint64_t{0})->empty());
-  EXPECT_GT(reader->resident_bytes(), 20'000u);
+  std::vector<IdentitySuspect> found;
+  QUIPU_ASSERT_OK(reader->FindIdentities(probes, &found));
+  std::sort(found.begin(), found.end(),
+            [](const auto& a, const auto& b) { return a.probe < b.probe; });
+  ASSERT_EQ(found.size(), rows.size());
+  for (std::uint32_t i = 0; i < found.size(); ++i) {
+    ASSERT_EQ(found[i].probe, 2 * i);
+    ASSERT_EQ(found[i].row, i);
+  }
+  const IdForm other = rows.id_forms[7] == IdForm::kHex16 ? IdForm::kUuid : IdForm::kHex16;
+  EXPECT_TRUE(RowsFound(*reader, rows.identities[7], other).empty());
+  EXPECT_TRUE(RowsFound(*reader, {0, 0}, IdForm::kText).empty());
+  EXPECT_TRUE(RowsFound(*reader, {~0ull, ~0ull}, IdForm::kUuid).empty());
 }
 
-// Real hashes never collide like this; the index must not care.
-TEST_F(SegmentTest, FindsEqualHashesAcrossChunks) {
+TEST_F(SegmentTest, GivesBackTheIdentitiesOfAnyRows) {
+  SCOPED_TRACE("QUIPU_SEED=" + std::to_string(seed_));
+  const RowBatch rows = RandomRows(random_, names_, {.rows = 30'000});
+  const auto reader = Write(rows);
+  ASSERT_NE(reader, nullptr);
+  for (const std::uint64_t one_in : {1, 3, 40, 5000}) {
+    std::vector<std::uint32_t> wanted;
+    for (std::uint32_t row = 0; row < rows.size(); ++row) {
+      if (random_.Below(one_in) == 0) wanted.push_back(row);
+    }
+    std::vector<Hash128> keys;
+    std::vector<IdForm> forms;
+    QUIPU_ASSERT_OK(reader->ReadIdentities(wanted, &keys, &forms));
+    ASSERT_EQ(keys.size(), wanted.size());
+    for (std::size_t i = 0; i < wanted.size(); ++i) {
+      ASSERT_EQ(keys[i], rows.identities[wanted[i]]);
+      ASSERT_EQ(forms[i], rows.id_forms[wanted[i]]);
+    }
+  }
+}
+
+TEST_F(SegmentTest, IdentitiesMayBeMergedOrDropped) {
+  SCOPED_TRACE("QUIPU_SEED=" + std::to_string(seed_));
+  const RowBatch rows = RandomRows(random_, names_, {.rows = 9000});
+  const std::shared_ptr<const SegmentReader> whole = Write(rows);
+  ASSERT_NE(whole, nullptr);
+  // Every third row goes; the others move up.
+  std::vector<std::uint32_t> new_rows(rows.size(), kRowDropped);
+  std::vector<RowRef> kept;
+  for (std::uint32_t row = 0; row < rows.size(); ++row) {
+    if (row % 3 == 0) continue;
+    new_rows[row] = static_cast<std::uint32_t>(kept.size());
+    kept.push_back({0, row});
+  }
+  const RowBatch* const source = &rows;
+  const RowBatch expected = Gather({&source, 1}, kept);
+  RowBatch keyless = expected;
+  keyless.identities.clear();
+  keyless.id_forms.clear();
+  for (const bool drop : {false, true}) {
+    const auto writer = *SegmentWriter::Create(&vfs_, "/s", TestSpec(drop ? 91 : 90), &names_);
+    if (drop) {
+      writer->DropIdentities(TotalsOf(expected).identities);
+      keyless.id_texts = {};
+      keyless.id_millis.clear();
+    } else {
+      writer->SetIdentities([&](IdentityIndexWriter* index) {
+        const IdentityInput input{whole, new_rows};
+        return MergeIdentities({&input, 1}, index);
+      });
+    }
+    for (std::size_t first = 0; first < keyless.size(); first += 2500) {
+      QUIPU_ASSERT_OK(writer->Append(
+          SliceOf(keyless, first, std::min<std::size_t>(2500, keyless.size() - first))));
+    }
+    const Result<SegmentMeta> meta = writer->Finish();
+    ASSERT_TRUE(meta) << meta.error().ToString();
+    EXPECT_EQ(meta->totals, TotalsOf(expected));
+    const auto reader = *SegmentReader::Open(&vfs_, PathOf(*meta), &*meta, nullptr);
+    SegmentVerifyReport report;
+    const Status sound = reader->Verify(&report);
+    ASSERT_TRUE(sound.ok()) << sound.ToString();
+    EXPECT_EQ(reader->has_ids(), !drop);
+    const RowBatch back = *reader->ReadRows(0, reader->rows());
+    ASSERT_EQ(back.size(), expected.size());
+    for (std::size_t i = 0; i < back.size(); ++i) {
+      ASSERT_TRUE(SameContent(back, i, expected, i));
+      ASSERT_EQ(SameIdentity(back, i, expected, i), !drop);
+      if (drop) {
+        ASSERT_EQ(back.IdText(i, "x"), "");
+      }
+    }
+  }
+}
+
+// Real keys never collide like this; the index must not care.
+TEST_F(SegmentTest, FindsEqualKeysAcrossPages) {
   RowBatchBuilder builder;
-  constexpr std::uint32_t kRows = 3 * kIdentityChunkEntries;
-  constexpr std::uint32_t kFirst = kIdentityChunkEntries / 2;  // in the middle of a chunk
+  constexpr std::uint32_t kRows = 3 * kIdentityPrefixEntries, kFirst = kIdentityPrefixEntries / 2;
   std::vector<std::uint32_t> expected;
   for (std::uint32_t row = 0; row < kRows; ++row) {
-    const bool common = row >= kFirst && row < kFirst + 2 * kIdentityChunkEntries;
+    const bool common = row >= kFirst && row < kFirst + 2 * kIdentityPrefixEntries;
     if (common) expected.push_back(row);
-    const std::string id = std::to_string(row);
-    builder.BeginRow(1, 0, MonthStart(kTestMonth) + row,
-                     {common         ? kFirst
-                      : row < kFirst ? row
-                                     : row + kRows,
-                      row},
-                     id, "");
+    const std::uint64_t high = common ? kFirst : row < kFirst ? row : row + kRows;
+    builder.BeginRow(1, 0, MonthStart(kTestMonth) + row, {{high, 9}, 0, IdForm::kText},
+                     std::to_string(row), "");
     builder.AddMeasure(kQuantityColumn, Decimal(1));
   }
   const auto reader = Write(builder.Finish());
   ASSERT_NE(reader, nullptr);
-  EXPECT_EQ(*reader->FindIdentity(kFirst), expected);
-  EXPECT_EQ(*reader->FindIdentity(kFirst - 1), std::vector<std::uint32_t>{kFirst - 1});
-  EXPECT_TRUE(reader->FindIdentity(kFirst + 1)->empty());
-  // And because these are no hashes of their names, verification must see it.
+  EXPECT_EQ(RowsFound(*reader, {kFirst, 9}, IdForm::kText), expected);
+  EXPECT_EQ(RowsFound(*reader, {kFirst - 1, 9}, IdForm::kText),
+            std::vector<std::uint32_t>{kFirst - 1});
+  EXPECT_TRUE(RowsFound(*reader, {kFirst + 1, 9}, IdForm::kText).empty());
+  // And because these are no keys of their texts, verification must see it.
   SegmentVerifyReport report;
   EXPECT_EQ(reader->Verify(&report).code(), StatusCode::kCorruption);
 }
@@ -303,7 +389,7 @@ TEST_F(SegmentTest, DoesNotWriteStringsThatItsReaderRefuses) {
   EXPECT_NE(meta.error().message().find("customers"), std::string::npos) << meta.error().ToString();
   for (const bool id : {false, true}) {
     RowBatchBuilder builder;
-    builder.BeginRow(1, 0, MonthStart(kTestMonth), {1, 1},
+    builder.BeginRow(1, 0, MonthStart(kTestMonth), {{1, 1}, 0, IdForm::kText},
                      std::string(id ? kNameBytesMax + 1 : 1, 'i'), "");
     builder.AddMeasure(kQuantityColumn, Decimal(1));
     builder.AddDimension(2, std::string(id ? 1 : kDimensionBytesMax + 1, 'd'));
@@ -352,10 +438,8 @@ TEST_F(SegmentTest, IsReadByManyThreadsThroughASmallCache) {
         const std::vector<std::uint32_t> list = {row};
         const Result<RowBatch> one = reader->ReadRows(list);
         if (!one || !SameRow(rows, row, *one, 0)) ++wrong;
-        const auto found = reader->FindIdentity(rows.identities[row].high);
-        if (!found || *found != list) ++wrong;
-        if (!reader->summaries() || !*reader->MayContainIdentity(rows.identities[row].high))
-          ++wrong;
+        if (RowsFound(*reader, rows.identities[row], rows.id_forms[row]) != list) ++wrong;
+        if (!reader->summaries()) ++wrong;
       }
     });
   }

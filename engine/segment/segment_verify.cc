@@ -1,6 +1,6 @@
 // Verification: everything that a segment says twice is compared. In this order, so that a later step may rely on an earlier one:
 // checksums of all pages as they are in the file now; rows against their order, month, totals, statistics and dictionaries; the identity index
-// and the filter against the rows; the summary cells against cells made anew from the rows.
+// against its totals, the rows' texts and times, and each row in it once; the summary cells against cells made anew from the rows.
 #include <algorithm>
 
 #include "base/check.h"
@@ -84,18 +84,18 @@ class Verifier {
     QUIPU_TRY_ASSIGN(const CustomerNames* const customers, state_->LoadNames());
     names_ = std::make_unique<StoredNames>(footer_, *customers);
     summaries_ = std::make_unique<SummaryBuilder>(footer_.spec.month, names_.get());
-    identities_.reserve(footer_.rows);
     RowBatch previous;  // the last row of the group before
     for (std::size_t g = 0; g < footer_.row_groups.size(); ++g) {
       const auto first = static_cast<std::uint32_t>(g * kRowGroupRows);
       const std::uint32_t count = footer_.row_groups[g].rows;
-      QUIPU_TRY_ASSIGN(const RowBatch rows, reader_.ReadRows(first, count));
+      QUIPU_TRY_ASSIGN(const RowBatch rows, reader_.ReadRows(first, count, RowParts::kWithoutKeys));
+      QUIPU_TRY(NoteIds(rows, first));
       QUIPU_TRY(CheckOrder(previous, rows, first));
       QUIPU_TRY(CheckGroup(g, rows));
       QUIPU_TRY(CheckStatistics(g));
       // The builder may rely on order and month.
       if (first_.ok()) QUIPU_TRY(summaries_->Add(rows));
-      QUIPU_TRY_ASSIGN(previous, reader_.ReadRows(first + count - 1, 1));
+      QUIPU_TRY_ASSIGN(previous, reader_.ReadRows(first + count - 1, 1, RowParts::kWithoutKeys));
       report_->rows += count;
     }
     return Status();
@@ -113,14 +113,14 @@ class Verifier {
       if (names_->Service(rows.services[i]).empty()) {
         QUIPU_TRY(Wrong("row " + std::to_string(row) + " is of a service without a name"));
       }
-      identities_.push_back({rows.identities[i].high, row});
     }
     return Status();
   }
 
   Status CheckGroup(std::size_t g, const RowBatch& rows) {
     const RowGroupFooter& group = footer_.row_groups[g];
-    const Totals totals = TotalsOf(rows);
+    Totals totals = TotalsOf(rows);
+    totals.identities = {};
     if (!(totals == group.totals)) {
       QUIPU_TRY(Wrong("row group " + std::to_string(g) + ": the rows add up to " +
                       totals.ToString() + ", the footer says " + group.totals.ToString()));
@@ -197,23 +197,64 @@ class Verifier {
     return Status();
   }
 
-  Status CheckIdentities() {
-    std::sort(identities_.begin(), identities_.end());
-    QUIPU_TRY_ASSIGN(const IdentityFilter* const filter, state_->LoadFilter());
-    for (std::size_t c = 0; c < footer_.identity_chunks.size(); ++c) {
-      QUIPU_TRY_ASSIGN(const std::vector<IdentityEntry> stored, state_->ReadIdentityChunk(c));
-      const auto expected =
-          std::span(identities_).subspan(c * kIdentityChunkEntries, stored.size());
-      if (!std::equal(stored.begin(), stored.end(), expected.begin(), expected.end()) ||
-          footer_.identity_first_hashes[c] != expected[0].hash) {
-        QUIPU_TRY(Wrong("identity chunk " + std::to_string(c) + " is not that of the rows"));
-      }
+  // What the rows say of their ids, to be found in the index: keys of texts, and who has milliseconds.
+  Status NoteIds(const RowBatch& rows, std::uint32_t first) {
+    if (!reader_.has_ids()) {
+      const bool any = rows.id_texts.size() != 0 || !rows.id_millis.empty();
+      return any ? Wrong("ids in a segment without ids") : Status();
     }
-    for (const IdentityEntry& entry : identities_) {
-      if (!filter->MayContain(entry.hash))
-        QUIPU_TRY(Wrong("the identity filter denies row " + std::to_string(entry.row)));
+    has_millis_.resize(footer_.rows, false);
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+      const auto row = first + static_cast<std::uint32_t>(i);
+      has_millis_[row] = !rows.id_millis.empty() && rows.id_millis[i] != 0;
+      const std::string_view text = rows.TextOf(i);
+      if (text.empty()) continue;
+      const Identity identity =
+          MakeIdentity(names_->Customer(rows.customers[i]), rows.sources.Text(i), text);
+      if (identity.form != IdForm::kText)
+        QUIPU_TRY(Wrong("row " + std::to_string(row) + " has a text for an id that needs none"));
+      texts_.push_back({identity.key, row, identity.form});
     }
     return Status();
+  }
+
+  Status CheckIdentities() {
+    if (!reader_.has_ids()) return Status();
+    IdentityTotal total;
+    std::vector<bool> seen(footer_.rows, false);
+    std::size_t texts = 0;
+    Hash128 last;
+    std::vector<IdentityEntry> entries;
+    for (std::size_t p = 0; p < footer_.identities.prefixes.size(); ++p) {
+      QUIPU_TRY(reader_.ReadIndexPage(p, &entries));
+      if (footer_.identities.first_highs[p] != entries.front().key.high)
+        QUIPU_TRY(Wrong("identity page " + std::to_string(p) + " begins with another key"));
+      for (const IdentityEntry& e : entries) {
+        if (e.key < last || seen[e.row])
+          return Wrong("the identity index is out of order, or has row " + std::to_string(e.row) +
+                       " twice");
+        last = e.key;
+        seen[e.row] = true;
+        total.Add(e.key);
+        texts += e.form == IdForm::kText ? 1 : 0;
+        if (!IsOfItsRow(e))
+          QUIPU_TRY(Wrong("the index has another id for row " + std::to_string(e.row)));
+      }
+    }
+    if (texts != texts_.size()) QUIPU_TRY(Wrong("the index knows fewer texts than the rows"));
+    if (!(total == footer_.totals.identities))
+      QUIPU_TRY(Wrong("the identities do not add up to the footer's"));
+    return Status();
+  }
+
+  [[nodiscard]] bool IsOfItsRow(const IdentityEntry& e) const {
+    if (has_millis_[e.row] && !HasMillis(e.form)) return false;
+    const int bits = LowBitsOf(e.form);
+    if (e.form != IdForm::kText) return bits == 64 || e.key.low >> bits == 0;
+    const auto found = std::lower_bound(
+        texts_.begin(), texts_.end(), e.row,
+        [](const IdentityEntry& text, std::uint32_t row) { return text.row < row; });
+    return found != texts_.end() && *found == e;
   }
 
   Status CheckSummaries() {
@@ -235,7 +276,8 @@ class Verifier {
   Status first_;
   std::unique_ptr<StoredNames> names_;
   std::unique_ptr<SummaryBuilder> summaries_;
-  std::vector<IdentityEntry> identities_;
+  std::vector<IdentityEntry> texts_;  // by row
+  std::vector<bool> has_millis_;
 };
 
 }  // namespace

@@ -1,5 +1,5 @@
 // The writer keeps in memory: the rows of an unfinished row group, the summary builder's state, the directory, and for the identity
-// index 16 bytes (hash, row) for every row of the segment, which are sorted at the end.
+// index an entry of 24 bytes for every row of the segment, sorted at the end (not if the entries come from elsewhere: a merge).
 #include <algorithm>
 #include <array>
 #include <cstdio>
@@ -89,7 +89,9 @@ struct SegmentWriter::State {
   SegmentFooter footer;
   Directory directory;
   SummaryBuilder summaries;
-  std::vector<IdentityEntry> identities;
+  std::vector<IdentityEntry> identities;  // of all rows so far, if keys come with them
+  IdentityFeed feed;                      // if they do not
+  bool drops_ids = false;
   std::set<ServiceOrdinal> services;
 };
 
@@ -114,6 +116,17 @@ Result<std::unique_ptr<SegmentWriter>> SegmentWriter::Create(Vfs* vfs, const std
 
 std::uint64_t SegmentWriter::bytes() const { return state_->flushed + state_->buffer.size(); }
 
+void SegmentWriter::SetIdentities(IdentityFeed feed) {
+  QUIPU_CHECK(state_->appended.rows == 0 && feed != nullptr);
+  state_->feed = std::move(feed);
+}
+
+void SegmentWriter::DropIdentities(const IdentityTotal& total) {
+  QUIPU_CHECK(state_->appended.rows == 0);
+  state_->drops_ids = true;
+  state_->appended.identities = total;
+}
+
 Status SegmentWriter::Append(const RowBatch& rows) {
   State& s = *state_;
   if (s.is_failed || s.is_finished)
@@ -126,7 +139,7 @@ Status SegmentWriter::Append(const RowBatch& rows) {
 }
 
 Status SegmentWriter::State::CheckRows(const RowBatch& rows) {
-  if (rows.size() > kSegmentRowsMax - identities.size()) {
+  if (rows.size() > kSegmentRowsMax - appended.rows) {
     return Status::Exhausted("segment writer: more than " + std::to_string(kSegmentRowsMax) +
                              " rows; start another segment");
   }
@@ -139,7 +152,7 @@ Status SegmentWriter::State::CheckRows(const RowBatch& rows) {
     const bool first = i == 0;
     if (first && !has_last) continue;
     if (first ? last > KeyOf(rows, 0) : SegmentOrderLess(rows, i, rows, i - 1)) {
-      return Status::Internal("segment writer: row " + std::to_string(identities.size() + i) +
+      return Status::Internal("segment writer: row " + std::to_string(appended.rows + i) +
                               " is out of order");
     }
   }
@@ -151,10 +164,12 @@ Status SegmentWriter::State::CheckRows(const RowBatch& rows) {
 }
 
 Status SegmentWriter::State::Take(const RowBatch& rows) {
-  appended.Add(TotalsOf(rows));
-  for (std::size_t i = 0; i < rows.size(); ++i) {
-    identities.push_back({rows.identities[i].high, static_cast<std::uint32_t>(identities.size())});
+  const bool has_keys = feed == nullptr && !drops_ids;
+  for (std::size_t i = 0; has_keys && i < rows.size(); ++i) {
+    identities.push_back(
+        {rows.identities[i], static_cast<std::uint32_t>(identities.size()), rows.id_forms[i]});
   }
+  appended.Add(TotalsOf(rows));
   std::size_t first = 0;
   while (first < rows.size()) {
     const std::size_t n = std::min<std::size_t>(rows.size() - first, kRowGroupRows - pending_rows);
@@ -188,7 +203,7 @@ Status SegmentWriter::State::WriteRowGroup(const RowBatch& rows) {
   const auto sink = [&](PageKind kind, std::uint32_t column, const std::string& payload) {
     return WritePage(kind, column, ordinal, payload);
   };
-  QUIPU_TRY_ASSIGN(RowGroupFooter group, EncodeRowGroup(rows, *names, sink));
+  QUIPU_TRY_ASSIGN(RowGroupFooter group, EncodeRowGroup(rows, sink));
   QUIPU_TRY(summaries.Add(rows));
   std::size_t run = 0;
   for (std::size_t i = 1; i <= rows.size(); ++i) {
@@ -253,24 +268,19 @@ Status SegmentWriter::State::WriteNames() {
 }
 
 Status SegmentWriter::State::WriteIdentities() {
-  std::sort(identities.begin(), identities.end());
-  IdentityFilter filter(identities.size());
-  for (const IdentityEntry& entry : identities) filter.Add(entry.hash);
-  std::string payload;
-  for (std::size_t first = 0; first < identities.size(); first += kIdentityChunkEntries) {
-    const auto chunk =
-        std::span(identities)
-            .subspan(first, std::min(kIdentityChunkEntries, identities.size() - first));
-    payload.clear();
-    EncodeIdentityChunk(chunk, &payload);
-    const auto ordinal = static_cast<std::uint32_t>(footer.identity_chunks.size());
-    QUIPU_TRY_ASSIGN(const PageRef ref, WritePage(PageKind::kIdentityIndex, 0, ordinal, payload));
-    footer.identity_chunks.push_back(ref);
-    footer.identity_first_hashes.push_back(chunk[0].hash);
+  if (drops_ids) return Status();
+  IdentityIndexWriter writer(footer.rows,
+                             [&](PageKind kind, std::size_t page, const std::string& payload) {
+                               return WritePage(kind, 0, static_cast<std::uint32_t>(page), payload);
+                             });
+  if (feed != nullptr) {
+    QUIPU_TRY(feed(&writer));
+  } else {
+    SortIdentities(&identities);
+    for (const IdentityEntry& entry : identities) QUIPU_TRY(writer.Add(entry));
   }
-  payload.clear();
-  filter.EncodeTo(&payload);
-  QUIPU_TRY_ASSIGN(footer.filter, WritePage(PageKind::kIdentityFilter, 0, 0, payload));
+  QUIPU_TRY_ASSIGN(footer.identities, writer.Finish());
+  footer.totals.identities = writer.total();
   return Status();
 }
 
@@ -324,6 +334,8 @@ Result<SegmentMeta> SegmentWriter::Finish() {
   if (s.pending_rows > 0) QUIPU_TRY(s.WritePending());
   if (s.footer.row_groups.empty())
     return Status::Internal("segment writer: a segment without rows: " + s.tmp_path);
+  if (s.feed != nullptr) s.appended.identities = {};  // known at the end
+  s.footer.totals.identities = s.appended.identities;
   if (!(s.appended == s.footer.totals)) {
     return Status::Internal("segment writer: " + s.appended.ToString() +
                             " came in, but the row groups hold " + s.footer.totals.ToString() +

@@ -33,7 +33,7 @@ Status MergeInput::Load(std::uint32_t rows_max, BytesInHand* in_hand) {
   const std::uint32_t vectors_end = (row_ / kVectorRows + rows_max / kVectorRows) * kVectorRows;
   const std::uint32_t count = std::min(end, std::max(vectors_end, row_ + 1)) - row_;
   block_.reset();  // before the next one is there
-  QUIPU_TRY_ASSIGN(RowBatch rows, segment_->ReadRows(row_, count));
+  QUIPU_TRY_ASSIGN(RowBatch rows, segment_->ReadRows(row_, count, RowParts::kWithoutKeys));
   const std::uint64_t bytes = rows.bytes();
   in_hand->Add(bytes);
   block_ = std::shared_ptr<const RowBatch>(new RowBatch(std::move(rows)),

@@ -52,6 +52,8 @@ class MergeInput {
   /// Moves on, at most to the end of the run; the end of the run is the start of the next.
   void Skip(std::uint32_t rows);
 
+  [[nodiscard]] const SegmentPtr& segment() const { return segment_; }
+
   /// Where the output has the block among those it still needs; the output's own.
   struct Mark {
     std::uint64_t flush = ~std::uint64_t{0};

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/check.h"
+#include "segment/identity_cursor.h"
 
 namespace quipu {
 namespace {
@@ -71,6 +72,7 @@ Status MergeOutput::Take(MergeInput* input, std::uint32_t rows) {
     std::uint64_t room = kRowGroupRows - pending_.size();
     if (current_ == &own_) room = std::min(room, rows_max_ - own_.rows - pending_.size());
     const auto n = static_cast<std::uint32_t>(std::min<std::uint64_t>(rows, room));
+    NoteMoves(input, n);
     for (std::uint32_t i = 0; i < n; ++i) pending_.push_back({mark.slot, input->at() + i});
     const double bytes = n * input->bytes_per_row();
     pending_bytes_ += bytes;
@@ -82,15 +84,60 @@ Status MergeOutput::Take(MergeInput* input, std::uint32_t rows) {
   return {};
 }
 
+/// The next `rows` rows of the input will follow the pending ones.
+void MergeOutput::NoteMoves(MergeInput* input, std::uint32_t rows) {
+  Moves& moves = moves_[input->segment().get()];
+  if (!moves.segment) {
+    moves.segment = input->segment();
+    moves.new_rows.resize(moves.segment->rows());
+  }
+  if (current_->number == 0) current_->number = ++files_;
+  const auto first = static_cast<std::uint32_t>(current_->rows + pending_.size());
+  for (std::uint32_t i = 0; i < rows; ++i) moves.new_rows[input->row() + i] = first + i;
+  std::vector<Moves::Stretch>& stretches = moves.stretches;
+  if (stretches.empty() || stretches.back().file != current_->number)
+    stretches.push_back({input->row(), 0, current_->number});
+  stretches.back().rows += rows;
+}
+
+Status MergeOutput::Begin(File* file) {
+  SegmentSpec spec = plan_.spec;
+  QUIPU_TRY_ASSIGN(spec.segment_id, store_->ReserveMergedId());
+  QUIPU_TRY_ASSIGN(file->writer, SegmentWriter::Create(store_->vfs(), store_->segments_folder(),
+                                                       spec, &store_->catalogue()));
+  file->writer->SetIdentities([this, number = file->number](IdentityIndexWriter* index) {
+    return WriteIdentities(number, index);
+  });
+  return {};
+}
+
+/// Merges the indexes of all inputs, as far as their rows went into this file.
+Status MergeOutput::WriteIdentities(std::uint64_t file, IdentityIndexWriter* index) const {
+  std::vector<std::vector<std::uint32_t>> new_rows;
+  std::vector<SegmentPtr> segments;
+  for (const auto& [reader, moves] : moves_) {
+    std::vector<std::uint32_t> kept;
+    for (const Moves::Stretch& stretch : moves.stretches) {
+      if (stretch.file != file) continue;
+      kept.resize(moves.new_rows.size(), kRowDropped);
+      const auto from = moves.new_rows.begin() + stretch.first_row;
+      std::copy(from, from + stretch.rows, kept.begin() + stretch.first_row);
+    }
+    if (kept.empty()) continue;
+    if (!moves.segment->has_ids())
+      return Status::Unsupported(moves.segment->path() + ": has no ids any more; it is not merged");
+    new_rows.push_back(std::move(kept));
+    segments.push_back(moves.segment);
+  }
+  std::vector<IdentityInput> inputs;
+  for (std::size_t i = 0; i < segments.size(); ++i) inputs.push_back({segments[i], new_rows[i]});
+  return MergeIdentities(inputs, index);
+}
+
 Status MergeOutput::Flush() {
   if (pending_.empty()) return {};
   File* const file = current_;
-  if (!file->writer) {
-    SegmentSpec spec = plan_.spec;
-    QUIPU_TRY_ASSIGN(spec.segment_id, store_->ReserveMergedId());
-    QUIPU_TRY_ASSIGN(file->writer, SegmentWriter::Create(store_->vfs(), store_->segments_folder(),
-                                                         spec, &store_->catalogue()));
-  }
+  if (!file->writer) QUIPU_TRY(Begin(file));
   std::vector<const RowBatch*> batches;
   for (const auto& block : blocks_) batches.push_back(block.get());
   {

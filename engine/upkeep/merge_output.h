@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <vector>
 
@@ -36,13 +37,27 @@ class MergeOutput {
   [[nodiscard]] BytesInHand* in_hand() { return &in_hand_; }
 
  private:
+  /// Where the rows of one input went: the keys of its index go there too.
+  struct Moves {
+    SegmentPtr segment;
+    std::vector<std::uint32_t> new_rows;  // in their file
+    struct Stretch {
+      std::uint32_t first_row = 0, rows = 0;
+      std::uint64_t file = 0;
+    };
+    std::vector<Stretch> stretches;  // ascending
+  };
   /// A file being written.
   struct File {
+    std::uint64_t number = 0;  // of this merge, from 1; 0 = not begun
     std::unique_ptr<SegmentWriter> writer;
     std::uint64_t rows = 0;
     double bytes = 0;  // as the inputs' sizes suggest
     std::uint64_t bytes_paid = 0;
   };
+  void NoteMoves(MergeInput* input, std::uint32_t rows);
+  Status WriteIdentities(std::uint64_t file, IdentityIndexWriter* index) const;
+  Status Begin(File* file);
   Status Flush();
   Status Close(File* file);
   Status Pay(std::uint64_t bytes);
@@ -66,6 +81,8 @@ class MergeOutput {
   std::vector<RowRef> pending_;
   double pending_bytes_ = 0;
   std::uint64_t flushes_ = 0;
+  std::map<const SegmentReader*, Moves> moves_;  // a map: its elements stay where they are
+  std::uint64_t files_ = 0;
   std::vector<SegmentMeta> finished_;
 };
 

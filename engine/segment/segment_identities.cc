@@ -1,0 +1,214 @@
+// The part of SegmentReader that reads the identity index.
+#include <algorithm>
+
+#include "base/check.h"
+#include "segment/segment_reader_state.h"
+
+namespace quipu {
+namespace {
+
+// Below one row in so many, wanted rows are looked up one by one; above it the whole index is read.
+constexpr std::size_t kSparseRows = 32;
+
+// Which of some ascending rows is this? Mostly none of them.
+class RowPicker {
+ public:
+  explicit RowPicker(std::span<const std::uint32_t> rows)
+      : rows_(rows), first_(rows.front()), span_(rows.back() - rows.front()) {
+    if (rows.size() == std::size_t{span_} + 1) return;  // all of a range
+    bits_.resize(span_ / 64 + 1, 0);
+    for (const std::uint32_t row : rows)
+      bits_[(row - first_) / 64] |= 1ull << ((row - first_) % 64);
+  }
+  static constexpr std::size_t kNone = ~std::size_t{0};
+  [[nodiscard]] std::size_t SlotOf(std::uint32_t row) const {
+    const std::uint32_t at = row - first_;  // modulo 2^32
+    if (at > span_) return kNone;
+    if (bits_.empty()) return at;
+    if ((bits_[at / 64] >> (at % 64) & 1) == 0) return kNone;
+    return static_cast<std::size_t>(std::lower_bound(rows_.begin(), rows_.end(), row) -
+                                    rows_.begin());
+  }
+
+ private:
+  std::span<const std::uint32_t> rows_;
+  std::uint32_t first_, span_;
+  std::vector<std::uint64_t> bits_;
+};
+
+// Keys by position; remembers the pages of the last one.
+class KeyReader {
+ public:
+  explicit KeyReader(const SegmentReader::State* state)
+      : state_(state), shape_(state->footer.rows) {}
+
+  Status Load(std::uint64_t position) {
+    const auto page = static_cast<std::size_t>(position / kIdentityKeysEntries);
+    if (page != keys_page_) {
+      QUIPU_TRY_ASSIGN(page_, state_->CachedPage(PageKind::kIdentityKeys, 0, page,
+                                                 state_->footer.identities.keys[page]));
+      const std::size_t count = IdentitySpan(shape_.rows(), page, kIdentityKeysEntries).count;
+      Result<IdentityKeysPage> opened = IdentityKeysPage::Open(AsBytes(*page_), shape_, count);
+      if (!opened) return state_->AtPage(opened.error(), PageKind::kIdentityKeys, 0, page);
+      keys_ = *std::move(opened);
+      keys_page_ = page;
+    }
+    at_ = static_cast<std::size_t>(position % kIdentityKeysEntries);
+    return Status();
+  }
+  [[nodiscard]] std::uint64_t rest() const { return keys_.Rest(at_); }
+  [[nodiscard]] std::uint64_t low() const { return keys_.Low(at_); }
+  [[nodiscard]] IdForm form() const { return keys_.Form(at_); }
+
+  /// The high half's upper part.
+  Result<std::uint64_t> Prefix(std::uint64_t position) {
+    const auto page = static_cast<std::size_t>(position / kIdentityPrefixEntries);
+    if (page != prefix_page_) {
+      QUIPU_TRY(state_->ReadIdentityPrefixes(page, &prefixes_));
+      prefix_page_ = page;
+    }
+    return prefixes_[position % kIdentityPrefixEntries];
+  }
+
+ private:
+  static constexpr std::size_t kNoPage = ~std::size_t{0};
+  const SegmentReader::State* state_;
+  IdentityShape shape_;
+  std::size_t keys_page_ = kNoPage, prefix_page_ = kNoPage, at_ = 0;
+  PagePtr page_;
+  IdentityKeysPage keys_;
+  std::vector<std::uint64_t> prefixes_;
+};
+
+}  // namespace
+
+Status SegmentReader::State::ReadIdentityPrefixes(std::size_t page,
+                                                  std::vector<std::uint64_t>* prefixes) const {
+  const IdentityFooter& index = footer.identities;
+  QUIPU_TRY_ASSIGN(const PagePtr payload,
+                   CachedPage(PageKind::kIdentityPrefix, 0, page, index.prefixes[page]));
+  const std::size_t count = IdentitySpan(footer.rows, page, kIdentityPrefixEntries).count;
+  return AtPage(DecodeIdentityPrefix(AsBytes(*payload), IdentityShape(footer.rows),
+                                     index.first_highs[page], count, prefixes),
+                PageKind::kIdentityPrefix, 0, page);
+}
+
+Status SegmentReader::State::ReadIdentityRows(std::size_t page,
+                                              std::vector<std::uint64_t>* rows) const {
+  QUIPU_TRY_ASSIGN(const PagePtr payload,
+                   CachedPage(PageKind::kIdentityRows, 0, page, footer.identities.rows[page]));
+  const std::size_t count = IdentitySpan(footer.rows, page, kIdentityRowsEntries).count;
+  return AtPage(DecodeIdentityRows(AsBytes(*payload), IdentityShape(footer.rows), count, rows),
+                PageKind::kIdentityRows, 0, page);
+}
+
+Result<IdentityPrefixPtr> SegmentReader::State::LoadPrefix() {
+  IdentityCache* const kept = cache != nullptr ? cache->identities() : &own_prefix;
+  const std::uint64_t id = meta.spec.segment_id;
+  if (IdentityPrefixPtr found = kept->Find(id)) return found;
+  const IdentityFooter& index = footer.identities;
+  auto prefix = std::make_shared<IdentityPrefix>(IdentityShape(footer.rows));
+  for (std::size_t page = 0; page < index.prefixes.size(); ++page) {
+    QUIPU_TRY_ASSIGN(const std::string payload,
+                     ReadPage(PageKind::kIdentityPrefix, 0, page, index.prefixes[page]));
+    const std::size_t count = IdentitySpan(footer.rows, page, kIdentityPrefixEntries).count;
+    QUIPU_TRY(AtPage(prefix->AddPage(index.first_highs[page], count, AsBytes(payload)),
+                     PageKind::kIdentityPrefix, 0, page));
+  }
+  prefix->Seal();
+  kept->Insert(id, prefix);
+  return IdentityPrefixPtr(std::move(prefix));
+}
+
+bool SegmentReader::has_ids() const { return !state_->footer.identities.empty(); }
+
+Status SegmentReader::FindIdentities(std::span<const IdentityProbe> probes,
+                                     std::vector<IdentitySuspect>* suspects) const {
+  if (!has_ids() || probes.empty()) return Status();
+  QUIPU_TRY_ASSIGN(const IdentityPrefixPtr prefix, state_->LoadPrefix());
+  std::vector<std::uint64_t> highs(probes.size());
+  for (std::size_t i = 0; i < probes.size(); ++i) highs[i] = probes[i].key.high;
+  std::vector<PrefixHit> hits;
+  prefix->Find(highs, &hits);
+  // In file order: every page is looked at once.
+  std::sort(hits.begin(), hits.end(),
+            [](const PrefixHit& a, const PrefixHit& b) { return a.position < b.position; });
+  const IdentityShape shape(rows());
+  KeyReader keys(state_.get());
+  for (const PrefixHit& hit : hits) {
+    const IdentityProbe& probe = probes[hit.probe];
+    QUIPU_TRY(keys.Load(hit.position));
+    if (keys.rest() != shape.RestOf(probe.key.high) || keys.low() != probe.key.low ||
+        keys.form() != probe.form)
+      continue;
+    const std::size_t page = hit.position / kIdentityRowsEntries;
+    QUIPU_TRY_ASSIGN(
+        const PagePtr payload,
+        state_->CachedPage(PageKind::kIdentityRows, 0, page, state_->footer.identities.rows[page]));
+    const Result<std::uint32_t> row = IdentityRowAt(
+        AsBytes(*payload), shape, IdentitySpan(rows(), page, kIdentityRowsEntries).count,
+        hit.position % kIdentityRowsEntries);
+    if (!row) return state_->AtPage(row.error(), PageKind::kIdentityRows, 0, page);
+    suspects->push_back({hit.probe, *row});
+  }
+  return Status();
+}
+
+Status SegmentReader::ReadIndexPage(std::size_t page, std::vector<IdentityEntry>* entries) const {
+  const IdentityShape shape(rows());
+  const IdentityPageSpan span = IdentitySpan(rows(), page, kIdentityPrefixEntries);
+  std::vector<std::uint64_t> values;
+  QUIPU_TRY(state_->ReadIdentityPrefixes(page, &values));
+  entries->resize(span.count);
+  KeyReader keys(state_.get());
+  for (std::size_t i = 0; i < span.count; ++i) {
+    QUIPU_TRY(keys.Load(span.first + i));
+    (*entries)[i].key = {values[i] << shape.rest_bits() | keys.rest(), keys.low()};
+    (*entries)[i].form = keys.form();
+  }
+  QUIPU_TRY(state_->ReadIdentityRows(static_cast<std::size_t>(span.first / kIdentityRowsEntries),
+                                     &values));
+  for (std::size_t i = 0; i < span.count; ++i) {
+    (*entries)[i].row = static_cast<std::uint32_t>(values[(span.first + i) % kIdentityRowsEntries]);
+  }
+  return Status();
+}
+
+Status SegmentReader::ReadIdentities(std::span<const std::uint32_t> wanted,
+                                     std::vector<Hash128>* keys, std::vector<IdForm>* forms) const {
+  keys->assign(wanted.size(), Hash128{});
+  forms->assign(wanted.size(), IdForm::kText);
+  if (wanted.empty() || !has_ids()) return Status();
+  const RowPicker picker(wanted);
+  if (wanted.size() * kSparseRows >= rows()) {
+    std::vector<IdentityEntry> entries;
+    for (std::size_t p = 0; p < IdentityPageCount(rows(), kIdentityPrefixEntries); ++p) {
+      QUIPU_TRY(ReadIndexPage(p, &entries));
+      for (const IdentityEntry& e : entries) {
+        const std::size_t slot = picker.SlotOf(e.row);
+        if (slot == RowPicker::kNone) continue;
+        (*keys)[slot] = e.key;
+        (*forms)[slot] = e.form;
+      }
+    }
+    return Status();
+  }
+  const IdentityShape shape(rows());
+  KeyReader reader(state_.get());
+  std::vector<std::uint64_t> page_rows;
+  for (std::size_t p = 0; p < IdentityPageCount(rows(), kIdentityRowsEntries); ++p) {
+    QUIPU_TRY(state_->ReadIdentityRows(p, &page_rows));
+    for (std::size_t i = 0; i < page_rows.size(); ++i) {
+      const std::size_t slot = picker.SlotOf(static_cast<std::uint32_t>(page_rows[i]));
+      if (slot == RowPicker::kNone) continue;
+      const std::uint64_t position = p * kIdentityRowsEntries + i;
+      QUIPU_TRY(reader.Load(position));
+      QUIPU_TRY_ASSIGN(const std::uint64_t prefix, reader.Prefix(position));
+      (*keys)[slot] = {prefix << shape.rest_bits() | reader.rest(), reader.low()};
+      (*forms)[slot] = reader.form();
+    }
+  }
+  return Status();
+}
+
+}  // namespace quipu
