@@ -82,9 +82,10 @@ StorageKind KindOf(PageKind kind) {
     case PageKind::kDictionary:
       return StorageKind::kDictionary;
     case PageKind::kIds:
+    case PageKind::kIdentityKeys:
       return StorageKind::kIds;
-    case PageKind::kIdentityIndex:
-    case PageKind::kIdentityFilter:
+    case PageKind::kIdentityPrefix:
+    case PageKind::kIdentityRows:
       return StorageKind::kIndex;
     case PageKind::kSummaries:
       return StorageKind::kSummaries;

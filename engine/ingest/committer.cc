@@ -480,8 +480,11 @@ Status Committer::PrepareBatch(Group* group, std::size_t request) {
 Status Committer::CheckAndCommit(Group* group) {
   const ViewPtr view = store_->view();
   dedupe_.Forget(*view);
-  QUIPU_TRY_ASSIGN(const std::vector<Outcome> outcomes,
-                   dedupe_.Check(*view, group->time_given, &group->rows));
+  const bool checks = store_->options().check_identities;
+  std::vector<Outcome> outcomes(group->rows.size(), Outcome::kAccepted);
+  if (checks) {
+    QUIPU_TRY_ASSIGN(outcomes, dedupe_.Check(*view, group->time_given, &group->rows));
+  }
   std::vector<RowRef> kept;
   for (std::uint32_t i = 0; i < outcomes.size(); ++i) {
     if (outcomes[i] == Outcome::kAccepted) kept.push_back({0, i});
@@ -513,7 +516,7 @@ Status Committer::CheckAndCommit(Group* group) {
   QUIPU_CHECK(done.seq == view->as_of + 1);  // only this thread commits
   pending_names_ = {};
   unsynced_ = unsynced_ || store_->options().durability != Durability::kSync;
-  dedupe_.Remember(identities, done.first_row);
+  if (checks) dedupe_.Remember(identities, done.first_row);
   for (Member& member : group->members) {
     if (!member.settled && member.reply.Count(Outcome::kAccepted) > 0) member.reply.seq = done.seq;
   }

@@ -7,6 +7,9 @@
 namespace quipu {
 namespace {
 
+/// How many questions ahead memory is asked for: 16 misses are what a core waits for at a time.
+constexpr std::size_t kAhead = 16;
+
 /// Suspected rows of one segment for one incoming row.
 struct Suspect {
   std::uint32_t stored_row = 0;
@@ -43,8 +46,11 @@ Dedupe::Dedupe(const View& view) {
 }
 
 void Dedupe::Remember(const std::vector<Hash128>& identities, std::uint64_t first_row) {
-  for (std::size_t i = 0; i < identities.size(); ++i)
+  hot_.Reserve(identities.size());
+  for (std::size_t i = 0; i < identities.size(); ++i) {
+    if (i + kAhead < identities.size()) hot_.Prefetch(identities[i + kAhead].high);
     hot_.Insert(identities[i].high, first_row + i);
+  }
 }
 
 void Dedupe::Forget(const View& view) {
@@ -67,6 +73,7 @@ Result<std::vector<Outcome>> Dedupe::Check(const View& view,
 void Dedupe::CheckWithinBatch(Incoming* incoming) {
   const RowBatch& rows = *incoming->rows;
   IdentitySet seen;
+  seen.Reserve(rows.size());
   for (std::size_t i = 0; i < rows.size(); ++i) {
     if (!incoming->IsOpen(i)) continue;
     const std::uint64_t hash = rows.identities[i].high;
@@ -84,6 +91,7 @@ void Dedupe::CheckHot(const View& view, Incoming* incoming) const {
   const RowBatch& rows = *incoming->rows;
   const std::uint64_t first_live = view.hot.front()->first_row;
   for (std::size_t i = 0; i < rows.size(); ++i) {
+    if (i + kAhead < rows.size()) hot_.Prefetch(rows.identities[i + kAhead].high);
     hot_.Find(rows.identities[i].high, [&](std::uint64_t number) {
       if (number < first_live) return false;  // sealed since; the segments are asked next
       const RowRef ref = view.FindHotRow(number);

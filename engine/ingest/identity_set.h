@@ -13,6 +13,12 @@ namespace quipu {
 class IdentitySet {
  public:
   void Insert(std::uint64_t hash, std::uint64_t row);
+  /// Asks the memory for what Find(hash) will look at first. Some 16 of these ahead of Find hide the wait.
+  void Prefetch(std::uint64_t hash) const {
+    if (!slots_.empty()) __builtin_prefetch(&slots_[SlotOf(hash)]);
+  }
+  /// Makes room for `more` at once, so that no Insert has to.
+  void Reserve(std::size_t more);
   /// Calls `visit(row)` for each live row with that hash until it returns true; returns whether one did.
   template <class Visit>
   bool Find(std::uint64_t hash, Visit&& visit) const {
@@ -37,7 +43,7 @@ class IdentitySet {
   };
   // The hash is XXH3 output already: its low bits are as good as any.
   [[nodiscard]] std::size_t SlotOf(std::uint64_t hash) const { return hash & (slots_.size() - 1); }
-  void Rebuild();
+  void Rebuild(std::size_t more);
 
   std::vector<Slot> slots_;  // a power of two
   std::size_t used_ = 0;     // live and stale

@@ -72,6 +72,19 @@ TEST(IdentitySetTest, AgreesWithAMultimap) {
   EXPECT_LE(set.bytes(), 16u * 8 * std::max<std::size_t>(1024, truth.size() + 4096));
 }
 
+TEST(IdentitySetTest, ReservesOnceForMany) {
+  IdentitySet set;
+  set.Insert(7, 1);
+  set.Reserve(10'000);
+  const std::size_t bytes = set.bytes();
+  for (std::uint64_t i = 0; i < 10'000; ++i) {
+    set.Prefetch(i);
+    set.Insert(i, 100 + i);
+  }
+  EXPECT_EQ(set.bytes(), bytes);
+  EXPECT_EQ(RowsOf(set, 7), (std::multiset<std::uint64_t>{1, 107}));
+}
+
 TEST(IdentitySetTest, DoesNotGrowWithRowsThatCameAndWent) {
   IdentitySet set;
   Random random(3);

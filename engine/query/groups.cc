@@ -189,7 +189,7 @@ Status Groups::CheckMemory(std::size_t added) {
   size_at_check_ = size();
   std::uint64_t bytes = strings_.bytes() + slots_.capacity() * 4 + keys_.capacity() * 4 +
                         rows_.capacity() * 8 + stats_.capacity() * sizeof(MeasureStats) +
-                        ends_.capacity() * sizeof(Ends) +
+                        ends_.capacity() * sizeof(Ends) + ties_ * sizeof(Ends::End) +
                         (quantiles_.capacity() + distinct_.capacity()) * sizeof(void*);
   if (has_sketches) {
     for (const auto& sketch : quantiles_)

@@ -6,7 +6,6 @@
 #include <numeric>
 
 #include "base/check.h"
-#include "codec/bitpack.h"
 
 namespace quipu {
 namespace {
@@ -56,12 +55,31 @@ std::uint64_t BitsAt(Bytes in, std::uint64_t at, int width) {
   return width == 64 ? value : value & ((std::uint64_t{1} << width) - 1);
 }
 
+// Values one after another in their order, so that any one can be read alone. (The codecs' packing is faster for whole vectors, and is
+// not in order.)
+constexpr std::size_t PackedBytes(std::size_t n, int width) {
+  return (n * static_cast<std::size_t>(width) + 7) / 8;
+}
+
 void PackColumn(std::span<const IdentityEntry> entries, int width, std::string* out,
                 std::uint64_t (*value)(const IdentityEntry&, const IdentityShape&),
                 const IdentityShape& shape) {
-  std::vector<std::uint64_t> values(entries.size());
-  for (std::size_t i = 0; i < entries.size(); ++i) values[i] = value(entries[i], shape);
-  PackBits(values, width, out);
+  constexpr std::size_t kSlackBytes = 16;
+  const std::size_t start = out->size(), bytes = PackedBytes(entries.size(), width);
+  out->resize(start + bytes + kSlackBytes, '\0');
+  std::uint64_t at = start * 8;
+  for (const IdentityEntry& e : entries) {
+    const std::uint64_t v = value(e, shape);
+    char* const to = out->data() + at / 8;
+    const int shift = static_cast<int>(at % 8);
+    std::uint64_t word;
+    std::memcpy(&word, to, 8);
+    word |= v << shift;
+    std::memcpy(to, &word, 8);
+    if (shift > 0) to[8] = static_cast<char>(v >> (64 - shift));
+    at += static_cast<std::uint64_t>(width);
+  }
+  out->resize(start + bytes);
 }
 
 std::uint64_t RestOfEntry(const IdentityEntry& e, const IdentityShape& s) {
@@ -81,7 +99,7 @@ IdentityShape::IdentityShape(std::uint64_t rows) : rows_(rows) {
   bucket_bits_ = 0;
   while (bucket_bits_ < kBucketBitsMax && (std::uint64_t{10} << bucket_bits_) <= 6 * rows)
     ++bucket_bits_;
-  row_bits_ = BitsFor(rows - 1);
+  row_bits_ = static_cast<int>(std::bit_width(rows - 1));
 }
 
 IdentityPageSpan IdentitySpan(std::uint64_t rows, std::size_t page, std::size_t page_entries) {
@@ -230,10 +248,17 @@ Status DecodeIdentityRows(Bytes in, const IdentityShape& shape, std::size_t coun
   if (in.size() != PackedBytes(count, shape.row_bits()))
     return Bad("a rows page of the wrong size");
   rows->resize(count);
-  UnpackBits(in, shape.row_bits(), *rows);
-  for (const std::uint64_t row : *rows) {
-    if (row >= shape.rows()) return Bad("row " + std::to_string(row) + " does not exist");
+  const int width = shape.row_bits();
+  const std::uint64_t mask = (std::uint64_t{1} << width) - 1;
+  std::uint64_t largest = 0, at = 0;
+  for (std::uint64_t& row : *rows) {
+    const std::size_t byte = at / 8;
+    row = byte + 8 <= in.size() ? LoadLe<std::uint64_t>(in.data() + byte) >> (at % 8) & mask
+                                : BitsAt(in, at, width);
+    largest = std::max(largest, row);
+    at += static_cast<std::uint64_t>(width);
   }
+  if (largest >= shape.rows()) return Bad("row " + std::to_string(largest) + " does not exist");
   return Status();
 }
 

@@ -30,7 +30,7 @@ bool IsEverywhere(const DecimalColumn* column) {
 
 }  // namespace
 
-Result<RowGroupFooter> EncodeRowGroup(const RowBatch& rows, const PageSink& sink) {
+Result<RowGroupFooter> EncodeRowGroup(const RowBatch& rows, bool with_ids, const PageSink& sink) {
   QUIPU_CHECK(!rows.empty() && rows.size() <= kRowGroupRows);
   if (!IsEverywhere(rows.FindMeasure(kQuantityColumn))) {
     return Status::Internal("segment writer: a row without quantity");
@@ -75,7 +75,7 @@ Result<RowGroupFooter> EncodeRowGroup(const RowBatch& rows, const PageSink& sink
     group.codes.push_back(codes);
     group.dictionaries.push_back(dictionary);
   }
-  if (NeedsIdPage(rows)) {
+  if (with_ids && NeedsIdPage(rows)) {
     payload.clear();
     QUIPU_TRY(EncodeIdPage(rows, &payload));
     QUIPU_TRY_ASSIGN(group.ids, sink(PageKind::kIds, 0, payload));

@@ -266,8 +266,6 @@ TEST_F(SegmentTest, IdentitiesMayBeMergedOrDropped) {
     const auto writer = *SegmentWriter::Create(&vfs_, "/s", TestSpec(drop ? 91 : 90), &names_);
     if (drop) {
       writer->DropIdentities(TotalsOf(expected).identities);
-      keyless.id_texts = {};
-      keyless.id_millis.clear();
     } else {
       writer->SetIdentities([&](IdentityIndexWriter* index) {
         const IdentityInput input{whole, new_rows};

@@ -203,7 +203,7 @@ Status SegmentWriter::State::WriteRowGroup(const RowBatch& rows) {
   const auto sink = [&](PageKind kind, std::uint32_t column, const std::string& payload) {
     return WritePage(kind, column, ordinal, payload);
   };
-  QUIPU_TRY_ASSIGN(RowGroupFooter group, EncodeRowGroup(rows, sink));
+  QUIPU_TRY_ASSIGN(RowGroupFooter group, EncodeRowGroup(rows, !drops_ids, sink));
   QUIPU_TRY(summaries.Add(rows));
   std::size_t run = 0;
   for (std::size_t i = 1; i <= rows.size(); ++i) {

@@ -52,7 +52,7 @@ Store::Store(std::string folder, const Options& options, const StoreEnvironment&
     : folder_(std::move(folder)),
       options_(options),
       environment_(environment),
-      cache_(std::make_shared<PageCache>(options.cache_bytes)),
+      cache_(std::make_shared<PageCache>(options.cache_bytes, options.identity_bytes_max)),
       disk_(environment.vfs, environment.clock, folder_, options.disk_reserve_bytes) {}
 
 Store::~Store() {

@@ -40,6 +40,14 @@ struct Options {
   /// A wait for room longer than this is kExhausted.
   std::uint32_t ingest_wait_ms_max = 30'000;
 
+  // Deduplication.
+
+  /// Memory for what finds repeats in segments (at most 12 bits an id); beyond it the least recently asked segment's part is dropped and read
+  /// again with each batch: slower, and as exact.
+  std::uint64_t identity_bytes_max = 256ull << 20;
+  /// False: no event is looked for, repeats are counted again. UNSAFE; only to measure what the check costs.
+  bool check_identities = true;
+
   // Sealing and merging.
 
   /// Hot rows of this size are sealed in the background,
