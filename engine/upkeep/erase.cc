@@ -7,6 +7,7 @@
 #include <unordered_set>
 
 #include "base/check.h"
+#include "segment/identity_cursor.h"
 
 namespace quipu {
 namespace {
@@ -47,11 +48,11 @@ Result<Parting> PartRows(const SegmentReader& segment, std::span<const CustomerO
 /// Reads stretches block by block.
 template <class Visit>
 Status ForEachBlock(const SegmentReader& segment, const std::vector<Stretch>& stretches,
-                    Visit&& visit) {
+                    RowParts parts, Visit&& visit) {
   for (const Stretch& stretch : stretches) {
     for (std::uint32_t done = 0; done < stretch.rows;) {
       const std::uint32_t count = std::min(kBlockRows, stretch.rows - done);
-      QUIPU_TRY_ASSIGN(const RowBatch rows, segment.ReadRows(stretch.first + done, count));
+      QUIPU_TRY_ASSIGN(const RowBatch rows, segment.ReadRows(stretch.first + done, count, parts));
       QUIPU_TRY(visit(rows));
       done += count;
     }
@@ -59,15 +60,49 @@ Status ForEachBlock(const SegmentReader& segment, const std::vector<Stretch>& st
   return {};
 }
 
-Status WriteStaying(Store* store, const SegmentReader& segment, const std::vector<Stretch>& stay,
+/// Where the rows of a segment go when only those stay.
+std::vector<std::uint32_t> NewRows(const SegmentReader& segment, const std::vector<Stretch>& stay) {
+  std::vector<std::uint32_t> new_rows(segment.rows(), kRowDropped);
+  std::uint32_t next = 0;
+  for (const Stretch& stretch : stay) {
+    for (std::uint32_t i = 0; i < stretch.rows; ++i) new_rows[stretch.first + i] = next++;
+  }
+  return new_rows;
+}
+
+/// The sum of the keys of rows that do not stay. (Nobody knows it of a segment without ids: there all of its sum stays.)
+Result<IdentityTotal> GoingIdentities(const SegmentPtr& segment,
+                                      const std::vector<std::uint32_t>& new_rows) {
+  IdentityTotal total;
+  IdentityCursor cursor(segment);
+  std::vector<IdentityEntry> entries;
+  for (;;) {
+    QUIPU_TRY(cursor.Next(&entries));
+    if (entries.empty()) return total;
+    for (const IdentityEntry& e : entries) {
+      if (new_rows[e.row] == kRowDropped) total.Add(e.key);
+    }
+  }
+}
+
+Status WriteStaying(Store* store, const SegmentPtr& segment, const std::vector<Stretch>& stay,
+                    const std::vector<std::uint32_t>& new_rows,
                     const std::function<bool(std::uint64_t)>& go_on, SegmentEdit* edit) {
   if (stay.empty()) return {};
-  QUIPU_TRY(store->CheckRoomFor(segment.meta().file_bytes,
+  QUIPU_TRY(store->CheckRoomFor(segment->meta().file_bytes,
                                 "rewriting a segment without an erased customer"));
-  SegmentSpec spec = segment.meta().spec;
+  SegmentSpec spec = segment->meta().spec;
   QUIPU_TRY_ASSIGN(spec.segment_id, store->ReserveSegmentIds(1));
   QUIPU_TRY_ASSIGN(auto writer, SegmentWriter::Create(store->vfs(), store->segments_folder(), spec,
                                                       &store->catalogue()));
+  if (segment->has_ids()) {
+    writer->SetIdentities([&](IdentityIndexWriter* index) {
+      const IdentityInput input{segment, new_rows};
+      return MergeIdentities({&input, 1}, index);
+    });
+  } else {
+    writer->DropIdentities(segment->meta().totals.identities);
+  }
   std::uint64_t written = 0;
   const auto copy = [&](const RowBatch& rows) -> Status {
     QUIPU_TRY(writer->Append(rows));
@@ -75,7 +110,7 @@ Status WriteStaying(Store* store, const SegmentReader& segment, const std::vecto
     if (!go_on || go_on(written)) return {};
     return Status::Cancelled("the erasure was stopped; it goes on when the store is open");
   };
-  QUIPU_TRY(ForEachBlock(segment, stay, copy));
+  QUIPU_TRY(ForEachBlock(*segment, stay, RowParts::kWithoutKeys, copy));
   QUIPU_TRY_ASSIGN(SegmentMeta meta, writer->Finish());
   edit->add.push_back(std::move(meta));
   return {};
@@ -90,15 +125,18 @@ Status RewriteWithout(Store* store, const SegmentPtr& segment,
   QUIPU_CHECK(!parting.go.empty());
   SegmentEdit edit;
   edit.remove.push_back(segment->meta().spec.segment_id);
+  const std::vector<std::uint32_t> new_rows = NewRows(*segment, parting.stay);
   if (parting.stay.empty()) {
     edit.expired = segment->meta().totals;  // nothing to hold against it
   } else {
-    QUIPU_TRY(ForEachBlock(*segment, parting.go, [&](const RowBatch& rows) -> Status {
+    const auto count = [&](const RowBatch& rows) -> Status {
       edit.expired.Add(TotalsOf(rows));
       return {};
-    }));
+    };
+    QUIPU_TRY(ForEachBlock(*segment, parting.go, RowParts::kWithoutKeys, count));
+    QUIPU_TRY_ASSIGN(edit.expired.identities, GoingIdentities(segment, new_rows));
   }
-  QUIPU_TRY(WriteStaying(store, *segment, parting.stay, go_on, &edit));
+  QUIPU_TRY(WriteStaying(store, segment, parting.stay, new_rows, go_on, &edit));
   Status installed = store->Install(edit);
   // After a failed write the manifest may name the file already; after any other failure nothing does.
   if (!installed.ok() && store->write_error().ok()) {
@@ -167,13 +205,14 @@ Status ErasureJob::ForgetIdsOf(const View& view,
   std::unordered_set<std::string> gone;
   for (const SegmentPtr& segment : view.segments) {
     QUIPU_TRY_ASSIGN(const Parting parting, PartRows(*segment, view.erased));
-    QUIPU_TRY(ForEachBlock(*segment, parting.go, [&](const RowBatch& rows) -> Status {
+    const auto find = [&](const RowBatch& rows) -> Status {
       for (std::size_t i = 0; i < rows.size(); ++i) {
         std::string id = rows.IdText(i, store_->catalogue().Customer(rows.customers[i]));
         if (generated.contains(id)) gone.insert(std::move(id));
       }
       return {};
-    }));
+    };
+    QUIPU_TRY(ForEachBlock(*segment, parting.go, RowParts::kAll, find));
   }
   if (gone.empty()) return {};
   return help_.between_commits([&]() -> Status {
