@@ -66,7 +66,9 @@ bool Database::Impl::ShouldSeal(const View& view) const {
   return view.hot_bytes() >= seal_bytes || age_us >= std::int64_t{options.seal_after_ms} * 1000;
 }
 
-bool Database::Impl::UpkeepStep() { return SealIfDue() || EraseIfDue() || MergeIfDue(); }
+bool Database::Impl::UpkeepStep() {
+  return SealIfDue() || EraseIfDue() || MergeIfDue() || RetainIfDue();
+}
 
 bool Database::Impl::SealIfDue() {
   if (!ShouldSeal(*store_->view()) || store_->clock()->MonotonicUs() < seal_retry_.again_us)
@@ -287,6 +289,46 @@ Status Database::FinishErasures(const Progress& progress) {
 Result<std::vector<ErasureInfo>> Database::Erasures() const {
   QUIPU_TRY(impl_->CheckOpen());
   return impl_->Erasures();
+}
+
+Status Database::SetRetention(const RetentionPolicy& policy) {
+  QUIPU_TRY(impl_->CheckOpen());
+  return impl_->store().SetRetention(policy);
+}
+
+Result<RetentionPolicy> Database::Retention() const {
+  QUIPU_TRY(impl_->CheckOpen());
+  return impl_->store().retention();
+}
+
+Status Database::SetCustomerClass(const std::string& customer, const std::string& customer_class) {
+  QUIPU_TRY(impl_->CheckOpen());
+  return impl_->SetCustomerClass(customer, customer_class);
+}
+
+Result<RetentionReport> Database::Retain(const Progress& progress) {
+  QUIPU_TRY(impl_->CheckOpen());
+  return impl_->Retain(progress);
+}
+
+Result<RetentionReport> Database::Archive(const ArchiveRequest& request, const Progress& progress) {
+  QUIPU_TRY(impl_->CheckOpen());
+  return impl_->Archive(request, progress);
+}
+
+Status Database::DetachArchive(const std::string& folder) {
+  QUIPU_TRY(impl_->CheckOpen());
+  return impl_->DetachArchive(folder);
+}
+
+Status Database::AttachArchive(const std::string& folder) {
+  QUIPU_TRY(impl_->CheckOpen());
+  return impl_->AttachArchive(folder);
+}
+
+Result<std::vector<ArchiveInfo>> Database::Archives() const {
+  QUIPU_TRY(impl_->CheckOpen());
+  return impl_->Archives();
 }
 
 Result<std::vector<PartitionInfo>> Database::Partitions(bool by_customer) const {

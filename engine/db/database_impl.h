@@ -21,6 +21,7 @@
 #include "store/store.h"
 #include "upkeep/erase.h"
 #include "upkeep/rate_limiter.h"
+#include "upkeep/retention.h"
 
 namespace quipu {
 
@@ -40,6 +41,12 @@ class Database::Impl {
   Result<ErasureInfo> Erase(std::string_view customer);
   Status FinishErasures(const Progress& progress);
   [[nodiscard]] std::vector<ErasureInfo> Erasures() const;
+  Result<RetentionReport> Retain(const Progress& progress);
+  Result<RetentionReport> Archive(const ArchiveRequest& request, const Progress& progress);
+  Status DetachArchive(const std::string& folder);
+  Status AttachArchive(const std::string& folder);
+  Status SetCustomerClass(const std::string& customer, const std::string& customer_class);
+  [[nodiscard]] Result<std::vector<ArchiveInfo>> Archives() const;
   [[nodiscard]] Result<std::vector<PartitionInfo>> Partitions(bool by_customer) const;
   [[nodiscard]] Result<StoreInfo> Info() const;
   [[nodiscard]] std::vector<ColumnStorage> StorageByColumn() const;
@@ -60,6 +67,7 @@ class Database::Impl {
   /// kExhausted if what these segments become might not fit on the disk.
   Status CheckMergeFits(const std::vector<std::uint64_t>& ids);
   bool MergeIfDue();
+  bool RetainIfDue();
   [[nodiscard]] bool ShouldSeal(const View& view) const;
 
   std::unique_ptr<Store> store_;
@@ -71,6 +79,9 @@ class Database::Impl {
   RateLimiter merge_rate_;  // by merge_mutex_
   // The upkeep thread's own.
   Retry seal_retry_, erase_retry_, merge_retry_;
+  Retry retain_retry_;
+  std::int64_t retained_us_ = 0;  // by Clock::MonotonicUs; 0 = not yet
+  RetentionRhythm rhythm_;
   std::set<std::uint64_t> unmergeable_;  // segments of merges that failed for good
   std::thread upkeep_;
 };

@@ -35,8 +35,24 @@ void AddTo(PartitionInfo* p, const SegmentMeta& meta, std::uint64_t rows) {
   p->bytes +=
       rows == meta.totals.rows ? meta.file_bytes : Share(meta.file_bytes, rows, meta.totals.rows);
   ++p->segments;
+  if (meta.spec.summaries_only) p->summary_rows += rows;
+  if (meta.spec.summaries_only) return;
+  if (meta.archive != 0) p->archived_rows += rows;
+  if (meta.archive != 0) return;
   const std::string_view tier = TierText(meta.level);
   if (p->tier.empty() || tier < p->tier) p->tier = tier;
+}
+
+/// The level of what is in segments/, and where else rows are.
+std::string TierOf(const PartitionInfo& p) {
+  std::string tier = p.tier;
+  const auto add = [&](std::uint64_t rows, const char* name) {
+    if (rows > 0) tier += (tier.empty() ? "" : "+") + std::string(name);
+  };
+  add(p.archived_rows, "archive");
+  add(p.summary_rows, "summaries");
+  add(p.detached_rows, "detached");
+  return tier.empty() ? "hot" : tier;
 }
 
 Status AddSegment(const SegmentReader& segment, const Catalogue& catalogue,
@@ -100,15 +116,23 @@ Result<std::vector<PartitionInfo>> Database::Impl::Partitions(bool by_customer) 
   for (const SegmentPtr& segment : view->segments) {
     QUIPU_TRY(AddSegment(*segment, store_->catalogue(), view->erased, by_customer, &partitions));
   }
+  // Who is in a detached folder is not known here.
+  for (const SegmentMeta& meta : view->detached) {
+    PartitionInfo& p = partitions[{meta.spec.month, ""}];
+    p.rows += meta.totals.rows;
+    p.detached_rows += meta.totals.rows;
+    p.bytes += meta.file_bytes;
+    ++p.segments;
+  }
   for (const HotBatchPtr& batch : view->hot)
     AddHotBatch(batch->rows, store_->catalogue(), view->erased, by_customer, &partitions);
   const TimeUs now = store_->clock()->NowUs();
   std::vector<PartitionInfo> list;
   for (auto& [key, info] : partitions) {
-    if (info.tier.empty()) info.tier = "hot";
     info.age_us = std::max<TimeUs>(0, now - MonthStart(key.first + 1));
     info.month = MonthText(key.first);
     info.customer = key.second;
+    info.tier = TierOf(info);
     list.push_back(std::move(info));
   }
   return list;

@@ -43,6 +43,7 @@ class Binder {
                                      FormatTime(*spec_.to) + ")");
     }
     QUIPU_TRY(TimeRange());
+    QUIPU_TRY(CheckAttached());
     for (const Filter& f : spec_.filters) QUIPU_TRY(BindFilter(f));
     return {};
   }
@@ -118,6 +119,24 @@ class Binder {
       std::erase_if(*out, [&](std::uint32_t c) { return IsErased(view_.erased, c); });
     }
     if (!*all && out->empty()) out_->empty = true;
+  }
+
+  /// A range that reaches into months whose archive folder is absent would get a smaller answer.
+  Status CheckAttached() const {
+    for (const SegmentMeta& meta : view_.detached) {
+      if ((spec_.to && *spec_.to <= meta.time_min) || (spec_.from && *spec_.from > meta.time_max))
+        continue;
+      std::string folder;
+      for (const ArchiveFolder& archive : view_.archives) {
+        if (archive.number == meta.archive) folder = archive.path;
+      }
+      return Status::OutOfRange(
+          "events of " + MonthText(meta.spec.month) + " are in the detached archive folder '" +
+          folder +
+          "'; attach it (`quipu archive DIR --attach FOLDER`) or ask for times "
+          "outside its months");
+    }
+    return {};
   }
 
   /// The asked range, cut to what the view shows.

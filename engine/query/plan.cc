@@ -42,6 +42,14 @@ class Tiler {
   }
 
   [[nodiscard]] const std::vector<Interval>& raw() const { return raw_; }
+  /// True if rows are needed that have expired.
+  [[nodiscard]] bool NeedsExpiredRows() const { return needs_expired_rows_; }
+
+  /// Without cells: are there rows in [from, to) that have expired?
+  void WantRows(TimeUs from, TimeUs to) {
+    covered_to_ = from;
+    Raw(from, to);
+  }
 
  private:
   void TileDays(TimeUs from, TimeUs to) {
@@ -115,8 +123,9 @@ class Tiler {
     cells_->push_back({customer_, service_, cell, window_});
   }
   /// No cell: no rows at all for all customers, too few to pay for a cell for one customer.
+  /// Where only summaries are left, a day without a cell has no rows for one customer either; but hours may be unknown (summary.h).
   void Missing(TimeUs from, TimeUs to) {
-    if (customer_ == kAllCustomers) {
+    if (customer_ == kAllCustomers && (!IsSummariesOnly() || hours_.first != hours_.last)) {
       Cover(from, to);
     } else {
       Raw(from, to);
@@ -124,11 +133,22 @@ class Tiler {
   }
   void Raw(TimeUs from, TimeUs to) {
     Cover(from, to);
+    if (IsSummariesOnly()) {
+      needs_expired_rows_ = needs_expired_rows_ || HasDayIn(from, to);
+      return;
+    }
     if (!raw_.empty() && raw_.back().to == from) {
       raw_.back().to = to;
     } else {
       raw_.push_back({from, to});
     }
+  }
+  [[nodiscard]] bool IsSummariesOnly() const { return meta_.spec.summaries_only; }
+  [[nodiscard]] bool HasDayIn(TimeUs from, TimeUs to) const {
+    for (std::uint32_t cell = days_.first; cell < days_.last; ++cell) {
+      if (table_.start(cell) < to && table_.end(cell) > from) return true;
+    }
+    return false;
   }
   void Cover(TimeUs from, TimeUs to) {
     QUIPU_DCHECK(from == covered_to_ && to > from);
@@ -144,6 +164,7 @@ class Tiler {
   std::vector<CellUse>* cells_;
   const SummaryTable::Range month_, days_, hours_;
   std::vector<Interval> raw_;
+  bool needs_expired_rows_ = false;
   std::uint32_t window_ = 0;
   TimeUs covered_to_ = 0;
 };
@@ -158,6 +179,10 @@ class SegmentPlanner {
 
   Result<SegmentPlan> Plan() {
     if (query_.empty || from_ >= to_) return std::move(plan_);
+    if (segment_.meta().spec.summaries_only && !query_.cells_allowed) {
+      QUIPU_TRY(CheckNoRowsWanted());
+      return std::move(plan_);
+    }
     if (!query_.cells_allowed) {
       QUIPU_TRY(PlanRaw());
     } else {
@@ -173,6 +198,32 @@ class SegmentPlanner {
   }
 
  private:
+  /// Dimensions, values and single events went with the rows.
+  Status CheckNoRowsWanted() {
+    QUIPU_TRY_ASSIGN(const SummaryTable* table, segment_.summaries());
+    const Run* missing = nullptr;
+    QUIPU_TRY(ForEachRun([&](const Run& run) {
+      Tiler tiler(query_, *table, segment_.meta(), run.customer, run.service, &plan_.cells);
+      tiler.WantRows(from_, to_);
+      if (missing == nullptr && tiler.NeedsExpiredRows()) missing = &run;
+    }));
+    return missing == nullptr ? Status() : Expired(missing->service);
+  }
+
+  /// What a smaller answer would hide.
+  [[nodiscard]] Status Expired(ServiceOrdinal service) const {
+    std::string name;
+    for (const auto& [id, text] : segment_.services()) {
+      if (id == service) name = text;
+    }
+    const MonthIndex month = segment_.meta().spec.month;
+    return Status::OutOfRange(
+        "single events of service '" + name + "' in " + MonthText(month) +
+        " have expired, only daily summaries are left: ask for whole UTC days, without filters or "
+        "groups by dimension, first, latest and quantiles by customer, or from " +
+        FormatTime(MonthStart(month + 1)) + " on");
+  }
+
   Status PlanRaw() {
     const std::uint32_t whole = AddIntervals({{from_, to_}});
     return ForEachRun([&](const Run& run) { AddRaw(run, whole); });
@@ -188,6 +239,7 @@ class SegmentPlanner {
       if (!query_.WantsService(service)) continue;
       Tiler tiler(query_, *table, segment_.meta(), kAllCustomers, service, &plan_.cells);
       TileWindows(&tiler);
+      if (tiler.NeedsExpiredRows()) return Expired(service);
       if (tiler.raw().empty()) continue;
       raw_services[service] = {AddIntervals(tiler.raw()),
                                static_cast<std::uint32_t>(tiler.raw().size())};
@@ -203,17 +255,26 @@ class SegmentPlanner {
   Status PlanByCustomer() {
     QUIPU_TRY_ASSIGN(const SummaryTable* table, segment_.summaries());
     const std::uint32_t whole = AddIntervals({{from_, to_}});
-    return ForEachRun([&](const Run& run) {
+    const Run* missing = nullptr;
+    const Run* lost = nullptr;
+    QUIPU_TRY(ForEachRun([&](const Run& run) {
       Tiler tiler(query_, *table, segment_.meta(), run.customer, run.service, &plan_.cells);
       if (tiler.HasNoCells()) {
+        if (lost == nullptr) lost = &run;
         AddRaw(run, whole);
         return;
       }
       TileWindows(&tiler);
+      if (missing == nullptr && tiler.NeedsExpiredRows()) missing = &run;
       if (tiler.raw().empty()) return;
       const std::uint32_t first = AddIntervals(tiler.raw());
       plan_.raw.push_back({run, first, static_cast<std::uint32_t>(tiler.raw().size())});
-    });
+    }));
+    if (lost != nullptr && segment_.meta().spec.summaries_only) {
+      return Status::Corruption(segment_.path() + ": customer " + std::to_string(lost->customer) +
+                                " has neither rows nor summaries; run `quipu verify`");
+    }
+    return missing == nullptr ? Status() : Expired(missing->service);
   }
 
   void TileWindows(Tiler* tiler) {

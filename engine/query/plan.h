@@ -35,6 +35,7 @@ struct SegmentPlan {
   std::vector<Interval> intervals;
 };
 
+/// kOutOfRange: rows are needed that have expired (SegmentSpec::summaries_only).
 Result<SegmentPlan> PlanSegment(const BoundQuery& query, const SegmentReader& segment);
 
 }  // namespace quipu

@@ -150,6 +150,7 @@ Result<SegmentFooter> FromFb(const fb::SegmentFooter& in) {
   footer.spec.month = in.month();
   footer.spec.seq_first = in.seq_first();
   footer.spec.seq_last = in.seq_last();
+  footer.spec.summaries_only = in.summaries_only();
   footer.rows = in.rows();
   footer.customers = in.customers();
   footer.time_min = in.time_min();
@@ -229,6 +230,10 @@ Status CheckColumns(const SegmentFooter& footer) {
     totals.Add(group.totals);
     dimensions.insert(group.dimension_ids.begin(), group.dimension_ids.end());
   }
+  if (footer.spec.summaries_only) {
+    if (footer.totals.rows != footer.rows) return Status::Corruption("totals of other rows");
+    totals = footer.totals;
+  }
   totals.identities = footer.totals.identities;  // row groups do not have them
   if (!(totals == footer.totals)) {
     return Status::Corruption("totals " + footer.totals.ToString() +
@@ -280,7 +285,8 @@ Status CheckIdentities(const SegmentFooter& footer) {
 }
 
 Status CheckFooter(const SegmentFooter& footer, std::uint64_t footer_offset) {
-  const std::size_t groups = (std::size_t{footer.rows} + kRowGroupRows - 1) / kRowGroupRows;
+  const std::size_t stored_rows = footer.spec.summaries_only ? 0 : footer.rows;
+  const std::size_t groups = (stored_rows + kRowGroupRows - 1) / kRowGroupRows;
   const bool counts = footer.rows > 0 && footer.rows <= kSegmentRowsMax && footer.customers > 0 &&
                       footer.customers <= footer.rows && footer.row_groups.size() == groups;
   if (!counts) return Status::Corruption("counts do not fit together");
@@ -395,6 +401,7 @@ Result<std::string> EncodeFooter(const SegmentFooter& footer) {
   out.add_identity_first_highs(first_highs);
   out.add_identity_key_pages(key_pages);
   out.add_identity_row_pages(row_pages);
+  out.add_summaries_only(footer.spec.summaries_only);
   b.Finish(out.Finish());
   return std::string(reinterpret_cast<const char*>(b.GetBufferPointer()), b.GetSize());
 }

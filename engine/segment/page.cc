@@ -3,6 +3,7 @@
 #include <array>
 
 #include "base/check.h"
+#include "codec/text_codec.h"
 
 namespace quipu {
 namespace {
@@ -14,6 +15,28 @@ std::string PlaceText(const PagePlace& place, std::string_view file) {
 }
 
 constexpr std::size_t kChecksumBytes = 8;
+constexpr std::uint8_t kPageIsWrapped = 1;
+constexpr std::size_t kWrapHeaderBytes = 4;
+
+/// The page's payload wrapped, or empty if that is not smaller.
+std::string Wrapped(Bytes payload, int level) {
+  std::string out;
+  if (level <= 0) return out;
+  ByteWriter(&out).U32(static_cast<std::uint32_t>(payload.size()));
+  CompressZstd(payload, &out, level);
+  if (out.size() >= payload.size()) out.clear();
+  return out;
+}
+
+Result<std::string> Unwrapped(Bytes payload) {
+  ByteReader in(payload);
+  const std::uint32_t size = in.U32();
+  QUIPU_TRY(in.status("wrapped page"));
+  if (size > kPagePayloadBytesMax || size <= payload.size()) {
+    return Status::Corruption("wrapped page: impossible size unwrapped " + std::to_string(size));
+  }
+  return DecompressZstd(payload.subspan(kWrapHeaderBytes), size);
+}
 
 }  // namespace
 
@@ -59,23 +82,27 @@ std::uint64_t PlaceSeed(const PagePlace& place) {
   return Hash64(Bytes(reinterpret_cast<const std::uint8_t*>(words.data()), sizeof words));
 }
 
-void AppendPage(const PagePlace& place, Bytes payload, std::string* out) {
+std::uint32_t AppendPage(const PagePlace& place, Bytes payload, int wrap_level, std::string* out) {
   QUIPU_CHECK(payload.size() <= kPagePayloadBytesMax);
+  const std::string wrapped = Wrapped(payload, wrap_level);
+  if (!wrapped.empty()) payload = AsBytes(wrapped);
   const std::size_t start = out->size();
   out->reserve(start + kPageHeaderBytes + payload.size());
   ByteWriter w(out);
   w.U64(0);
   w.U32(static_cast<std::uint32_t>(payload.size()));
   w.U8(static_cast<std::uint8_t>(place.kind));
-  w.U8(0);
+  w.U8(wrapped.empty() ? 0 : kPageIsWrapped);
   w.U16(0);
   w.Raw(payload.data(), payload.size());
   const std::uint64_t checksum =
       Hash64(AsBytes(*out).subspan(start + kChecksumBytes), PlaceSeed(place));
   std::memcpy(out->data() + start, &checksum, sizeof checksum);
+  return static_cast<std::uint32_t>(out->size() - start);
 }
 
-Result<Bytes> OpenPage(const PagePlace& place, Bytes page, std::string_view file) {
+Result<Bytes> OpenPage(const PagePlace& place, Bytes page, std::string_view file,
+                       std::string* unwrapped) {
   if (page.size() < kPageHeaderBytes || page.size() - kPageHeaderBytes > kPagePayloadBytesMax) {
     return Status::Corruption(PlaceText(place, file) + ": impossible page size " +
                               std::to_string(page.size()));
@@ -100,12 +127,17 @@ Result<Bytes> OpenPage(const PagePlace& place, Bytes page, std::string_view file
     return Status::Corruption(PlaceText(place, file) + ": the page is of kind " +
                               std::to_string(kind));
   }
-  if (flags != 0 || key_id != 0) {
+  if ((flags & ~kPageIsWrapped) != 0 || key_id != 0) {
     return Status::Unsupported(PlaceText(place, file) + ": flags " + std::to_string(flags) +
                                ", key id " + std::to_string(key_id) +
                                "; a newer version of Quipu wrote this page");
   }
-  return page.subspan(kPageHeaderBytes);
+  const Bytes payload = page.subspan(kPageHeaderBytes);
+  if ((flags & kPageIsWrapped) == 0) return payload;
+  Result<std::string> opened = Unwrapped(payload);
+  if (!opened) return opened.error().WithContext(PlaceText(place, file));
+  *unwrapped = *std::move(opened);
+  return AsBytes(*unwrapped);
 }
 
 }  // namespace quipu

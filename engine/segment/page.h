@@ -4,7 +4,7 @@
 //          0     8  checksum   XXH3-64 of bytes [8, 16 + payload), seeded with the page's place
 //          8     4  payload bytes
 //         12     1  kind (PageKind)
-//         13     1  flags, 0
+//         13     1  flags: 1 = wrapped (the archive does that): the payload is its size unwrapped, u32, and a zstd frame
 //         14     2  key id, 0 = not encrypted; reserved for encryption, a reader refuses others as kUnsupported
 //         16     n  payload
 //
@@ -59,9 +59,15 @@ struct PageRef {
   std::uint32_t bytes = 0;
 };
 
-/// Header and payload as they go into the file.
-void AppendPage(const PagePlace& place, Bytes payload, std::string* out);
-/// Checks a page that was read from `place` and returns its payload (a view). kCorruption names `file`, kind, column, ordinal and offset.
-Result<Bytes> OpenPage(const PagePlace& place, Bytes page, std::string_view file);
+/// Header and payload as they go into the file; with a `wrap_level` above 0 wrapped in zstd if that is smaller. Returns the bytes of
+/// the page, header included.
+std::uint32_t AppendPage(const PagePlace& place, Bytes payload, int wrap_level, std::string* out);
+inline void AppendPage(const PagePlace& place, Bytes payload, std::string* out) {
+  (void)AppendPage(place, payload, 0, out);
+}
+/// Checks a page that was read from `place` and returns its payload: a view of `page`, or of `unwrapped`, which then holds it. kCorruption
+/// names `file`, kind, column, ordinal and offset.
+Result<Bytes> OpenPage(const PagePlace& place, Bytes page, std::string_view file,
+                       std::string* unwrapped);
 
 }  // namespace quipu

@@ -15,6 +15,8 @@
 //   (3) The footer's totals equal the sums over the rows; Verify re-derives them.
 //   (4) Summary cells and raw rows of the same segment say the same thing.
 //   (5) All bytes read are untrusted: damage is kCorruption that names the file and the place.
+//   (6) A segment with summaries only has no row groups, ids nor identities: header, directory, names, summaries, footer, trailer. Its cells
+//       tile the rows that were (Verify adds them up): every day of a (customer, service) with rows has one.
 //
 // A writer streams: Append takes rows in segment order and holds at most one row group (and the summary builder's state) in memory.
 #pragma once
@@ -51,6 +53,11 @@ struct SegmentSpec {
   std::uint64_t segment_id = 0;  ///< Never reused within a store.
   MonthIndex month = 0;
   std::uint64_t seq_first = 0, seq_last = 0;  ///< Commits whose rows it may hold.
+  /// The rows have expired; what is left is the directory and cells of every (customer, service) and day. Totals, time bounds and runs
+  /// are those of the rows that were.
+  bool summaries_only = false;
+  /// Pages become zstd frames of this level where that makes them smaller; 0 = never. For writing only, not stored.
+  int wrap_level = 0;
 };
 
 /// How far compaction has brought a segment (upkeep/compaction.h). Stored: never renumber.
@@ -80,9 +87,13 @@ struct SegmentMeta {
   std::uint64_t run = 0;
   TimeUs sealed_us =
       0;  ///< When its rows were sealed, by the clock on the wall; the mean over rows.
+  std::uint32_t archive =
+      0;  ///< Number of the archive folder that holds the file; 0 = the store's own segments/.
 };
 
 std::string SegmentFileName(std::uint64_t segment_id, MonthIndex month);
+
+struct FoldedSummaries;
 
 /// Writes the index entries of a segment, in order, when its rows are known.
 using IdentityFeed = std::function<Status(IdentityIndexWriter*)>;
@@ -96,10 +107,13 @@ class SegmentWriter {
   ~SegmentWriter();  ///< Unfinished: the file is removed under whatever name it has, if that works.
   /// Before the first Append: the rows come without keys (`identities` and `id_forms` empty), and `feed` will write the index.
   void SetIdentities(IdentityFeed feed);
-  /// Before the first Append: the segment shall have no ids, only their total. Sources, texts and keys of the rows are left out.
+  /// Before the first Append: the segment shall have no ids, only their total. Sources, texts and keys of the rows are left out; keys of
+  /// rows that come with some are added to the total.
   void DropIdentities(const IdentityTotal& total);
   /// Rows in segment order, after all earlier ones; all of the month. Order and month are checked (kInternal).
   Status Append(const RowBatch& rows);
+  /// In place of rows, once: summaries of rows that have expired before (segment/summary_fold.h). For SegmentSpec::summaries_only.
+  Status Adopt(FoldedSummaries summaries);
   /// Writes the rest, syncs, renames, syncs the folder. At least one row. After an error the file is abandoned. kExhausted, from here or
   /// from Append: more than a reader would take (cells, names, bytes of a page); the message says of what.
   Result<SegmentMeta> Finish();
@@ -178,6 +192,7 @@ class SegmentReader {
 
   [[nodiscard]] const SegmentMeta& meta() const;
   [[nodiscard]] const std::string& path() const;
+  /// Rows that can be read: none if the segment has summaries only (its meta().totals.rows are then those that were).
   [[nodiscard]] std::uint32_t rows() const;
   [[nodiscard]] std::uint32_t vectors() const { return (rows() + kVectorRows - 1) / kVectorRows; }
   [[nodiscard]] std::uint32_t VectorRowCount(std::uint32_t v) const;

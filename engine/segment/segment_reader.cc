@@ -38,6 +38,7 @@ Status CompareMeta(const SegmentMeta& expected, const SegmentMeta& found, const 
   if (e.store_id != f.store_id) return differs("store id");
   if (e.segment_id != f.segment_id) return differs("segment id");
   if (e.month != f.month) return differs("month");
+  if (e.summaries_only != f.summaries_only) return differs("kind");
   if (e.seq_first != f.seq_first || e.seq_last != f.seq_last) return differs("commit range");
   if (expected.file_bytes != found.file_bytes) return differs("size");
   if (expected.footer_checksum != found.footer_checksum) return differs("footer checksum");
@@ -94,7 +95,8 @@ Status LoadFrame(SegmentReader::State* s) {
                             {reinterpret_cast<std::uint8_t*>(page.data()), page.size()}));
   const PagePlace place{header.store_id,      header.segment_id, PageKind::kFooter, 0, 0,
                         trailer.footer.offset};
-  QUIPU_TRY_ASSIGN(const Bytes payload, OpenPage(place, AsBytes(page), s->path));
+  std::string unwrapped;
+  QUIPU_TRY_ASSIGN(const Bytes payload, OpenPage(place, AsBytes(page), s->path, &unwrapped));
   Result<SegmentFooter> footer = DecodeFooter(payload, trailer.footer.offset);
   if (!footer) return footer.error().WithContext(s->path);
   s->footer = *std::move(footer);
@@ -149,7 +151,9 @@ Result<std::string> SegmentReader::State::ReadPage(PageKind kind, std::uint32_t 
   const PagePlace place{
       meta.spec.store_id, meta.spec.segment_id, kind, column, static_cast<std::uint32_t>(ordinal),
       ref.offset};
-  QUIPU_TRY_ASSIGN(const Bytes payload, OpenPage(place, AsBytes(page), path));
+  std::string unwrapped;
+  QUIPU_TRY_ASSIGN(const Bytes payload, OpenPage(place, AsBytes(page), path, &unwrapped));
+  if (!unwrapped.empty()) return unwrapped;
   page.erase(0, page.size() - payload.size());
   return page;
 }
@@ -265,7 +269,9 @@ Result<std::shared_ptr<SegmentReader>> SegmentReader::Open(Vfs* vfs, const std::
 
 const SegmentMeta& SegmentReader::meta() const { return state_->meta; }
 const std::string& SegmentReader::path() const { return state_->path; }
-std::uint32_t SegmentReader::rows() const { return state_->footer.rows; }
+std::uint32_t SegmentReader::rows() const {
+  return state_->footer.spec.summaries_only ? 0 : state_->footer.rows;
+}
 std::uint32_t SegmentReader::VectorRowCount(std::uint32_t v) const {
   return static_cast<std::uint32_t>(RowsOfVector(rows(), v));
 }

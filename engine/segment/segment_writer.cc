@@ -13,6 +13,7 @@
 #include "segment/segment.h"
 #include "segment/segment_frame.h"
 #include "segment/string_page.h"
+#include "segment/summary_fold.h"
 
 namespace quipu {
 namespace {
@@ -38,6 +39,11 @@ RowBatch Join(std::span<const RowBatch> pieces) {
   return Gather(batches, refs);
 }
 
+SummaryBounds BoundsFor(const SegmentSpec& spec, SummaryBounds bounds) {
+  bounds.every_customer_day = spec.summaries_only;
+  return bounds;
+}
+
 using OrderKey = std::tuple<CustomerOrdinal, ServiceOrdinal, TimeUs>;
 OrderKey KeyOf(const RowBatch& rows, std::size_t i) {
   return {rows.customers[i], rows.services[i], rows.times[i]};
@@ -55,7 +61,10 @@ std::string SegmentFileName(std::uint64_t segment_id, MonthIndex month) {
 struct SegmentWriter::State {
   State(Vfs* vfs_in, const std::string& folder_in, const SegmentSpec& spec, const Names* names_in,
         const SummaryBounds& bounds)
-      : vfs(vfs_in), folder(folder_in), names(names_in), summaries(spec.month, names_in, bounds) {
+      : vfs(vfs_in),
+        folder(folder_in),
+        names(names_in),
+        summaries(spec.month, names_in, BoundsFor(spec, bounds)) {
     footer.spec = spec;
     final_path = JoinPath(folder, SegmentFileName(spec.segment_id, spec.month));
     tmp_path = final_path + ".tmp";
@@ -93,6 +102,7 @@ struct SegmentWriter::State {
   IdentityFeed feed;                      // if they do not
   bool drops_ids = false;
   std::set<ServiceOrdinal> services;
+  std::string folded_cells;  // not empty: adopted, in place of what `summaries` would say
 };
 
 SegmentWriter::SegmentWriter(std::unique_ptr<State> state) : state_(std::move(state)) {}
@@ -110,6 +120,7 @@ Result<std::unique_ptr<SegmentWriter>> SegmentWriter::Create(Vfs* vfs, const std
                                                              const SummaryBounds& bounds) {
   auto state = std::make_unique<State>(vfs, folder, spec, names, bounds);
   QUIPU_TRY_ASSIGN(state->file, vfs->Create(state->tmp_path));
+  state->drops_ids = spec.summaries_only;
   state->buffer = EncodeSegmentHeader({spec.store_id, spec.segment_id, spec.month});
   return std::unique_ptr<SegmentWriter>(new SegmentWriter(std::move(state)));
 }
@@ -135,6 +146,22 @@ Status SegmentWriter::Append(const RowBatch& rows) {
   QUIPU_TRY(s.CheckRows(rows));
   QUIPU_TRY(s.Take(rows));
   s.is_failed = false;
+  return Status();
+}
+
+Status SegmentWriter::Adopt(FoldedSummaries summaries) {
+  State& s = *state_;
+  if (s.is_failed || s.is_finished || !s.footer.spec.summaries_only ||
+      !s.directory.runs().empty() || s.pending_rows > 0) {
+    return Status::Internal("segment writer: summaries need a segment of their own: " + s.tmp_path);
+  }
+  s.directory = std::move(summaries.directory);
+  for (const Run& run : s.directory.runs()) s.services.insert(run.service);
+  s.footer.time_min = summaries.time_min;
+  s.footer.time_max = summaries.time_max;
+  s.footer.totals = summaries.totals;
+  s.appended = std::move(summaries.totals);
+  s.folded_cells = std::move(summaries.payload);
   return Status();
 }
 
@@ -203,8 +230,17 @@ Status SegmentWriter::State::WriteRowGroup(const RowBatch& rows) {
   const auto sink = [&](PageKind kind, std::uint32_t column, const std::string& payload) {
     return WritePage(kind, column, ordinal, payload);
   };
-  QUIPU_TRY_ASSIGN(RowGroupFooter group, EncodeRowGroup(rows, !drops_ids, sink));
+  RowGroupFooter group;
+  if (footer.spec.summaries_only) {
+    const auto [min, max] = std::minmax_element(rows.times.begin(), rows.times.end());
+    group.time_min = *min;
+    group.time_max = *max;
+    group.totals = TotalsOf(rows);
+  } else {
+    QUIPU_TRY_ASSIGN(group, EncodeRowGroup(rows, !drops_ids, sink));
+  }
   QUIPU_TRY(summaries.Add(rows));
+  const bool first = directory.runs().empty();
   std::size_t run = 0;
   for (std::size_t i = 1; i <= rows.size(); ++i) {
     if (i < rows.size() && rows.customers[i] == rows.customers[run] &&
@@ -214,11 +250,10 @@ Status SegmentWriter::State::WriteRowGroup(const RowBatch& rows) {
     services.insert(rows.services[run]);
     run = i;
   }
-  const bool first = ordinal == 0;
   footer.time_min = first ? group.time_min : std::min(footer.time_min, group.time_min);
   footer.time_max = first ? group.time_max : std::max(footer.time_max, group.time_max);
   footer.totals.Add(group.totals);
-  footer.row_groups.push_back(std::move(group));
+  if (!footer.spec.summaries_only) footer.row_groups.push_back(std::move(group));
   return Status();
 }
 
@@ -229,11 +264,12 @@ Result<PageRef> SegmentWriter::State::WritePage(PageKind kind, std::uint32_t col
                              std::to_string(payload.size()) + " bytes, at most " +
                              std::to_string(kPagePayloadBytesMax) + " are possible: " + tmp_path);
   }
-  const PageRef ref{flushed + buffer.size(),
-                    static_cast<std::uint32_t>(kPageHeaderBytes + payload.size())};
+  PageRef ref{flushed + buffer.size(), 0};
   const PagePlace place{
       footer.spec.store_id, footer.spec.segment_id, kind, column, ordinal, ref.offset};
-  AppendPage(place, AsBytes(payload), &buffer);
+  // The footer is read before anything is known about the file, so it stays as it is.
+  const int level = kind == PageKind::kFooter ? 0 : footer.spec.wrap_level;
+  ref.bytes = AppendPage(place, AsBytes(payload), level, &buffer);
   if (buffer.size() >= kFlushBytes && kind != PageKind::kFooter) QUIPU_TRY(Flush());
   return ref;
 }
@@ -306,9 +342,12 @@ Status SegmentWriter::State::WriteTail(SegmentMeta* meta) {
   directory.EncodeTo(&payload);
   QUIPU_TRY_ASSIGN(footer.directory, WritePage(PageKind::kDirectory, 0, 0, payload));
   QUIPU_TRY(WriteNames());
-  QUIPU_TRY_ASSIGN(const std::string cells, summaries.Finish());
+  std::string cells = std::move(folded_cells);
+  if (cells.empty()) {
+    QUIPU_TRY_ASSIGN(cells, summaries.Finish());
+  }
   QUIPU_TRY_ASSIGN(footer.summaries, WritePage(PageKind::kSummaries, 0, 0, cells));
-  QUIPU_TRY(WriteIdentities());
+  if (!footer.spec.summaries_only) QUIPU_TRY(WriteIdentities());
   QUIPU_TRY(Flush());
   QUIPU_TRY_ASSIGN(payload, EncodeFooter(footer));
   QUIPU_TRY_ASSIGN(const PageRef ref, WritePage(PageKind::kFooter, 0, 0, payload));
@@ -332,7 +371,7 @@ Result<SegmentMeta> SegmentWriter::Finish() {
     return Status::Internal("segment writer: used after its end: " + s.tmp_path);
   s.is_failed = true;  // until it went well
   if (s.pending_rows > 0) QUIPU_TRY(s.WritePending());
-  if (s.footer.row_groups.empty())
+  if (s.directory.runs().empty())
     return Status::Internal("segment writer: a segment without rows: " + s.tmp_path);
   if (s.feed != nullptr) s.appended.identities = {};  // known at the end
   s.footer.totals.identities = s.appended.identities;

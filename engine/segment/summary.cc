@@ -301,6 +301,12 @@ SummaryTable::Entry SummaryTable::FindEntry(std::uint32_t cell, ColumnId measure
   return {&*column, static_cast<std::size_t>(found - column->cells.begin())};
 }
 
+std::vector<ColumnId> SummaryTable::measures() const {
+  std::vector<ColumnId> ids;
+  for (const MeasureColumn& column : measures_) ids.push_back(column.id);
+  return ids;
+}
+
 MeasureStats SummaryTable::Measure(std::uint32_t cell, ColumnId measure) const {
   const Entry entry = FindEntry(cell, measure);
   return entry.column == nullptr ? MeasureStats{} : entry.column->stats[entry.index];

@@ -6,7 +6,9 @@
 //   (1) all customers: every non-empty hour, day and month has a cell, so *absent means zero rows*;
 //       days and months carry sketches, hours carry quantile sketches from kSketchRowsMin rows on and no distinct sketch;
 //   (2) one customer: a cell exists from kCellRowsMin rows on (*absent means: look at the raw rows*), with quantile
-//       sketches from kSketchRowsMin rows on, never a distinct sketch.
+//       sketches from kSketchRowsMin rows on, never a distinct sketch;
+//   (3) where the cells are all that is left (SegmentSpec::summaries_only): as (1) and (2), but every day and month of one customer has
+//       a cell, so *absent means zero rows* there, too; and a service may have no hours of all customers at all (none of them is known).
 // A writer may leave out sketches, and cells of rule (2), where a bound is reached (memory of the builder, size of the page); readers ask
 // Has...() and fall back to raw rows. formats/summaries.md has every byte.
 //
@@ -50,6 +52,8 @@ struct SummaryBounds {
   std::uint64_t month_bytes = kSummaryBuilderBytesMax;
   std::uint64_t cells = kSummaryCellsMax;
   std::uint64_t entries = kSummaryEntriesMax;
+  /// Rule (3): a cell of one customer's day or month is never left out; too many of them are kExhausted.
+  bool every_customer_day = false;
 };
 
 /// Stored: never renumber.
@@ -78,9 +82,18 @@ class SummaryTable {
   struct Range {
     std::uint32_t first = 0, last = 0;  ///< Cells [first, last), ascending by start.
   };
+  struct GroupKey {
+    CustomerOrdinal customer;
+    ServiceOrdinal service;
+    CellLevel level;
+    friend auto operator<=>(const GroupKey&, const GroupKey&) = default;
+  };
   static Result<std::shared_ptr<const SummaryTable>> Decode(Bytes payload, MonthIndex month);
 
   [[nodiscard]] Range Find(CustomerOrdinal customer, ServiceOrdinal service, CellLevel level) const;
+  [[nodiscard]] const std::vector<std::pair<GroupKey, Range>>& groups() const { return groups_; }
+  /// Measures that occur in any cell, ascending.
+  [[nodiscard]] std::vector<ColumnId> measures() const;
   [[nodiscard]] std::size_t cells() const { return starts_.size(); }
   [[nodiscard]] TimeUs start(std::uint32_t cell) const { return starts_[cell]; }
   [[nodiscard]] TimeUs end(std::uint32_t cell) const;
@@ -96,12 +109,6 @@ class SummaryTable {
   [[nodiscard]] std::size_t bytes() const;
 
  private:
-  struct GroupKey {
-    CustomerOrdinal customer;
-    ServiceOrdinal service;
-    CellLevel level;
-    friend auto operator<=>(const GroupKey&, const GroupKey&) = default;
-  };
   struct SketchRef {  // bytes of sketches_; bytes = 0: none
     std::uint32_t offset = 0, bytes = 0;
   };

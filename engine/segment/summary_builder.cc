@@ -114,6 +114,10 @@ struct SummaryBuilder::State {
     if (place == kNoPlace) place = service.cells->PlaceOf(batch_slots[column]);
     return place;
   }
+  // From how many rows on days and months of one customer have cells.
+  [[nodiscard]] std::uint64_t DayRowsMin() const {
+    return bounds.every_customer_day ? 1 : kCellRowsMin;
+  }
   bool CustomerCellFits(const OpenCell& cell) const;
   Status CheckBounds() const;
   void EmitCustomerCell(OpenCell* cell, std::uint32_t unit, ClosedCells* to);
@@ -222,7 +226,7 @@ void SummaryBuilder::State::AddSlice(const RowBatch& rows, std::size_t slice_fir
     Piece piece{first, last, run.open && run.customer == customer && run.service == service,
                 last == slice_last};
     if (!piece.continues) CloseRun();
-    if (!piece.MayHave(kCellRowsMin)) continue;
+    if (!piece.MayHave(DayRowsMin())) continue;
     if (!piece.continues) OpenTheRun(customer, service);
     AddToOpenRun(rows, piece, slice_first, slice_services[number]);
   }
@@ -401,7 +405,7 @@ void SummaryBuilder::State::AddToOpenRun(const RowBatch& rows, const Piece& piec
     const std::uint32_t day = slice_hours[first - slice_first] / kHoursPerDay;
     if (run.day != day) CloseDay();
     const Piece part{first, last, run.day == day, piece.may_continue && last == piece.last};
-    if (!part.MayHave(kCellRowsMin)) continue;
+    if (!part.MayHave(DayRowsMin())) continue;
     AddHours(rows, part, slice_first, service);
     run.day = day;
     Fill(rows, part, service, &run.day_cell);
@@ -443,7 +447,8 @@ bool SummaryBuilder::State::CustomerCellFits(const OpenCell& cell) const {
 }
 
 void SummaryBuilder::State::EmitCustomerCell(OpenCell* cell, std::uint32_t unit, ClosedCells* to) {
-  if (cell->rows < kCellRowsMin || !CustomerCellFits(*cell)) return;
+  const bool required = bounds.every_customer_day && to != &run.hours && cell->rows > 0;
+  if (!required && (cell->rows < kCellRowsMin || !CustomerCellFits(*cell))) return;
   to->push_back(Close(cell, Service(run.service), unit,
                       cell->rows >= kSketchRowsMin ? kCustomerSketchBytesMax : 0));
 }

@@ -31,27 +31,6 @@ T LoadBigEndian(std::string_view bytes) {
   return value;
 }
 
-std::string Sealed(std::string_view key, std::string_view payload) {
-  std::string out;
-  out.reserve(kSealBytes + payload.size());
-  ByteWriter(&out).U64(Hash64(payload, Hash64(key)));
-  out += payload;
-  return out;
-}
-
-Result<std::string_view> Unsealed(std::string_view key, std::string_view value,
-                                  std::string_view what) {
-  if (value.size() < kSealBytes) {
-    return Status::Corruption(std::string(what) + ": the record is " +
-                              std::to_string(value.size()) + " bytes, too short");
-  }
-  const std::string_view payload = value.substr(kSealBytes);
-  if (LoadLe<std::uint64_t>(value.data()) != Hash64(payload, Hash64(key))) {
-    return Status::Corruption(std::string(what) + ": checksum mismatch in the record");
-  }
-  return payload;
-}
-
 Status CheckConsumed(const ByteReader& in, std::string_view what) {
   QUIPU_TRY(in.status(what));
   if (in.remaining() == 0) return {};
@@ -78,6 +57,27 @@ Result<ProducerState::Reply> DecodeReply(ByteReader* in, std::string_view what) 
 }
 
 }  // namespace
+
+std::string SealValue(std::string_view key, std::string_view payload) {
+  std::string out;
+  out.reserve(kSealBytes + payload.size());
+  ByteWriter(&out).U64(Hash64(payload, Hash64(key)));
+  out += payload;
+  return out;
+}
+
+Result<std::string_view> UnsealValue(std::string_view key, std::string_view value,
+                                     std::string_view what) {
+  if (value.size() < kSealBytes) {
+    return Status::Corruption(std::string(what) + ": the record is " +
+                              std::to_string(value.size()) + " bytes, too short");
+  }
+  const std::string_view payload = value.substr(kSealBytes);
+  if (LoadLe<std::uint64_t>(value.data()) != Hash64(payload, Hash64(key))) {
+    return Status::Corruption(std::string(what) + ": checksum mismatch in the record");
+  }
+  return payload;
+}
 
 std::string HexText(std::string_view bytes) {
   std::string out;
@@ -136,12 +136,12 @@ std::string EncodeStoreRecord(const StoreRecord& record) {
   w.U64(record.store_id.high);
   w.U64(record.store_id.low);
   w.I64(record.created_us);
-  return Sealed(kStoreRecordKey, payload);
+  return SealValue(kStoreRecordKey, payload);
 }
 
 Result<StoreRecord> DecodeStoreRecord(std::string_view value) {
   constexpr std::string_view kWhat = "store record";
-  QUIPU_TRY_ASSIGN(const std::string_view payload, Unsealed(kStoreRecordKey, value, kWhat));
+  QUIPU_TRY_ASSIGN(const std::string_view payload, UnsealValue(kStoreRecordKey, value, kWhat));
   ByteReader in(AsBytes(payload));
   StoreRecord record;
   record.format_version = in.U32();
@@ -169,12 +169,12 @@ std::string EncodeLastCommit(const LastCommit& last) {
   w.U64(last.written.logged_bytes);
   w.U64(last.written.sealed_bytes);
   w.U64(last.written.merged_bytes);
-  return Sealed(kLastCommitKey, payload);
+  return SealValue(kLastCommitKey, payload);
 }
 
 Result<LastCommit> DecodeLastCommit(std::string_view value) {
   constexpr std::string_view kWhat = "last commit";
-  QUIPU_TRY_ASSIGN(const std::string_view payload, Unsealed(kLastCommitKey, value, kWhat));
+  QUIPU_TRY_ASSIGN(const std::string_view payload, UnsealValue(kLastCommitKey, value, kWhat));
   ByteReader in(AsBytes(payload));
   LastCommit last;
   last.seq = in.U64();
@@ -189,12 +189,12 @@ Result<LastCommit> DecodeLastCommit(std::string_view value) {
 std::string EncodeCounter(std::string_view key, std::uint64_t value) {
   std::string payload;
   ByteWriter(&payload).U64(value);
-  return Sealed(key, payload);
+  return SealValue(key, payload);
 }
 
 Result<std::uint64_t> DecodeCounter(std::string_view key, std::string_view value) {
   const std::string what = "counter " + std::string(key);
-  QUIPU_TRY_ASSIGN(const std::string_view payload, Unsealed(key, value, what));
+  QUIPU_TRY_ASSIGN(const std::string_view payload, UnsealValue(key, value, what));
   ByteReader in(AsBytes(payload));
   const std::uint64_t counter = in.U64();
   QUIPU_TRY(CheckConsumed(in, what));
@@ -213,15 +213,16 @@ std::string EncodeSegment(const SegmentMeta& meta) {
              b, kSegmentRecordVersion, meta.spec.segment_id, meta.spec.month, meta.spec.seq_first,
              meta.spec.seq_last, file_name, meta.file_bytes, meta.footer_checksum, meta.time_min,
              meta.time_max, meta.customers, totals_bytes, static_cast<std::uint8_t>(meta.level),
-             meta.run, meta.sealed_us, meta.customer_first, meta.customer_last));
-  return Sealed(MakeSegmentKey(meta.spec.segment_id),
-                {reinterpret_cast<const char*>(b.GetBufferPointer()), b.GetSize()});
+             meta.run, meta.sealed_us, meta.customer_first, meta.customer_last, meta.archive,
+             meta.spec.summaries_only));
+  return SealValue(MakeSegmentKey(meta.spec.segment_id),
+                   {reinterpret_cast<const char*>(b.GetBufferPointer()), b.GetSize()});
 }
 
 Result<SegmentMeta> DecodeSegment(std::string_view key, std::string_view value,
                                   const Hash128& store_id) {
   const std::string what = "manifest: segment record 0x" + HexText(key);
-  QUIPU_TRY_ASSIGN(const std::string_view payload, Unsealed(key, value, what));
+  QUIPU_TRY_ASSIGN(const std::string_view payload, UnsealValue(key, value, what));
   const std::string aligned(payload);  // FlatBuffers reads in place and wants alignment
   const auto* bytes = reinterpret_cast<const std::uint8_t*>(aligned.data());
   flatbuffers::Verifier verifier(bytes, aligned.size(), 8, 64);
@@ -253,6 +254,8 @@ Result<SegmentMeta> DecodeSegment(std::string_view key, std::string_view value,
                               " or customers " + std::to_string(meta.customer_first) + " to " +
                               std::to_string(meta.customer_last));
   }
+  meta.archive = s->archive();
+  meta.spec.summaries_only = s->summaries_only();
   if (s->file_name() == nullptr || s->totals() == nullptr) {
     return Status::Corruption(what + ": a field is missing");
   }
@@ -286,12 +289,12 @@ std::string EncodeErasure(const ErasureRecord& record) {
   w.U64(record.seq);
   w.I64(record.requested_us);
   w.I64(record.done_us);
-  return Sealed(MakeErasureKey(record.id), payload);
+  return SealValue(MakeErasureKey(record.id), payload);
 }
 
 Result<ErasureRecord> DecodeErasure(std::string_view key, std::string_view value) {
   const std::string what = "manifest: erasure record 0x" + HexText(key);
-  QUIPU_TRY_ASSIGN(const std::string_view payload, Unsealed(key, value, what));
+  QUIPU_TRY_ASSIGN(const std::string_view payload, UnsealValue(key, value, what));
   ByteReader in(AsBytes(payload));
   const std::uint8_t version = in.U8();
   if (in.ok() && version > kErasureRecordVersion) {
@@ -329,12 +332,12 @@ std::string EncodeProducer(std::string_view id, const ProducerState& state) {
       w.Text(generated);
     }
   }
-  return Sealed(id, payload);
+  return SealValue(id, payload);
 }
 
 Result<ProducerState> DecodeProducer(std::string_view id, std::string_view value) {
   const std::string what = "producer " + std::string(id);
-  QUIPU_TRY_ASSIGN(const std::string_view payload, Unsealed(id, value, what));
+  QUIPU_TRY_ASSIGN(const std::string_view payload, UnsealValue(id, value, what));
   ByteReader in(AsBytes(payload));
   const std::uint8_t version = in.U8();
   if (in.ok() && version > kProducerRecordVersion) {

@@ -1,6 +1,7 @@
 // The manifest: keys and values of KvSpace::kMeta and kProducers. Pure functions; formats/store.md specifies every byte.
 //
 //   key in kMeta                       value
+//   "archive/", "class/", "retention"  see lifecycle_records.h
 //   "erasure/" id(be64)                an erasure, under way or done
 //   "id"                               store record: format version, store id, creation time
 //   "last"                             last commit, the totals of the whole store, bytes written; rewritten by every commit, seal and merge
@@ -36,6 +37,10 @@ inline constexpr std::string_view kSealedKey = "sealed";
 inline constexpr std::string_view kSegmentKeyPrefix = "segment/";
 inline constexpr std::string_view kSyncKey = "sync";
 
+/// A value as it is stored under `key`: checksum, then payload; and back, kCorruption naming `what`.
+std::string SealValue(std::string_view key, std::string_view payload);
+Result<std::string_view> UnsealValue(std::string_view key, std::string_view value,
+                                     std::string_view what);
 /// Lower-case hexadecimal, for messages about keys.
 std::string HexText(std::string_view bytes);
 

@@ -225,8 +225,9 @@ Result<std::uint64_t> Store::ReserveIds(std::uint64_t count, bool is_merged) {
   return std::exchange(next_segment_id_, next_segment_id_ + count);
 }
 
-Result<SegmentPtr> Store::OpenSegment(const SegmentMeta& meta, bool must_be_right) {
-  const std::string path = JoinPath(segments_folder(), meta.file_name);
+Result<SegmentPtr> Store::OpenSegment(const SegmentMeta& meta, const View& view,
+                                      bool must_be_right) {
+  const std::string path = JoinPath(FolderOfSegment(meta, view), meta.file_name);
   auto reader = SegmentReader::Open(environment_.vfs, path, &meta, cache_.get());
   if (!reader) {
     const Status error = reader.error();
@@ -269,6 +270,13 @@ Status Store::CheckEdit(const SegmentEdit& edit, const View& view) const {
         meta.spec.store_id != store_id_ || meta.file_name != SegmentFileName(id, meta.spec.month)) {
       return Status::Internal("install: segment " + std::to_string(id) + " (" + meta.file_name +
                               ") has an id that is in use or was never reserved");
+    }
+    if (meta.archive != 0 &&
+        std::none_of(view.archives.begin(), view.archives.end(), [&](const ArchiveFolder& folder) {
+          return folder.number == meta.archive && folder.is_attached;
+        })) {
+      return Status::Conflict("install: the archive folder of segment " + std::to_string(id) +
+                              " has been detached");
     }
   }
   return {};
@@ -339,7 +347,7 @@ Status Store::Install(SegmentEdit edit) {
   }
   std::vector<std::string> added_paths;
   for (const SegmentMeta& meta : edit.add) {
-    QUIPU_TRY_ASSIGN(SegmentPtr segment, OpenSegment(meta, /*must_be_right=*/false));
+    QUIPU_TRY_ASSIGN(SegmentPtr segment, OpenSegment(meta, *next, /*must_be_right=*/false));
     added_paths.push_back(segment->path());
     (edit.sealed_through ? next->written.sealed_bytes : next->written.merged_bytes) +=
         meta.file_bytes;

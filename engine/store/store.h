@@ -34,6 +34,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "base/clock.h"
@@ -167,6 +168,25 @@ class Store {
   Status PurgeKv();
   Status FinishErasure(std::uint64_t id);
 
+  // store_archive.cc
+
+  /// The archive folder at `path` (absolute, or relative to the store's folder), made and recorded if need be; its number.
+  /// kConflict if it is detached.
+  Result<std::uint32_t> UseArchive(const std::string& path);
+  /// From now on the folder is not needed: its segments are known but absent (View::detached). kNotFound.
+  Status DetachArchive(std::uint32_t number);
+  /// Finds the segments of a detached folder again, under `path`. kCorruption names the first that is missing or another.
+  Status AttachArchive(std::uint32_t number, const std::string& path);
+  /// Where an archive folder of that path is.
+  [[nodiscard]] std::string ArchivePath(const std::string& path) const;
+  /// The folder that a segment of that view's lies in.
+  [[nodiscard]] std::string FolderOfSegment(const SegmentMeta& meta, const View& view) const;
+  [[nodiscard]] RetentionPolicy retention() const;
+  Status SetRetention(const RetentionPolicy& policy);
+  [[nodiscard]] std::unordered_map<CustomerOrdinal, std::string> customer_classes() const;
+  /// An empty name takes the customer out of its class.
+  Status SetCustomerClass(CustomerOrdinal customer, const std::string& name);
+
   /// Set after a failed Write; every later Commit and Install returns it.
   [[nodiscard]] Status write_error() const;
   /// Whether write_error() is set, without a lock.
@@ -200,10 +220,14 @@ class Store {
   [[nodiscard]] bool HoldsErasedRows(const std::string& path, const View& view);
   Result<std::set<std::string>> UnfinishedMergeFiles() const;
   Status ForgetUnfinishedMerges();
+  Status QuarantineUnknown(const std::string& folder, const std::string& quarantine,
+                           const View& view, bool of_archive);
+  Status LoadLifecycle(View* view);
+  Status WriteArchive(const ArchiveFolder& folder);
 
   // store.cc
   Result<std::uint64_t> ReserveIds(std::uint64_t count, bool is_merged);
-  Result<SegmentPtr> OpenSegment(const SegmentMeta& meta, bool must_be_right);
+  Result<SegmentPtr> OpenSegment(const SegmentMeta& meta, const View& view, bool must_be_right);
   [[nodiscard]] bool MayTrimEmptyCommits(const View& view, const CommitRequest& request) const;
   Status CheckEdit(const SegmentEdit& edit, const View& view) const;
   void PlaceAdded(const View& view, SegmentEdit* edit) const;
@@ -242,6 +266,8 @@ class Store {
   std::vector<ErasureRecord> erasures_;  // by id; written under write_mutex_, too
   Status write_error_;
   std::atomic<bool> failed_{false};  // write_error_ is set
+  RetentionPolicy retention_;
+  std::unordered_map<CustomerOrdinal, std::string> customer_classes_;
   bool waiting_ended_ = false;
 };
 

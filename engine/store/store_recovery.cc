@@ -18,6 +18,7 @@ constexpr std::string_view kKvName = "kv";
 constexpr std::string_view kSegmentsName = "segments";
 constexpr std::string_view kQuarantineName = "quarantine";
 constexpr std::string_view kUnfinishedSuffix = ".tmp";
+constexpr std::string_view kSegmentSuffix = ".seg";
 
 Result<bool> IsStoreFolder(Vfs& vfs, const std::string& folder) {
   return vfs.Exists(JoinPath(folder, kKvName));
@@ -169,6 +170,7 @@ Status Store::Recover(std::string_view store_record) {
   QUIPU_TRY(catalogue_.Load(*kv_, view->erased));
   QUIPU_TRY_ASSIGN(next_segment_id_, ReadCounter(kNextSegmentKey));
   QUIPU_TRY_ASSIGN(view->sealed_seq, ReadCounter(kSealedKey));
+  QUIPU_TRY(LoadLifecycle(view.get()));
   QUIPU_TRY(OpenSegments(view.get()));
   QUIPU_TRY(ReplayBlobs(view.get()));
   QUIPU_TRY(CheckTotals(view.get()));
@@ -199,7 +201,19 @@ Status Store::OpenSegments(View* view) {
           return Status::Corruption("manifest: segment " + std::to_string(meta.spec.segment_id) +
                                     " has an id that was never reserved");
         }
-        QUIPU_TRY_ASSIGN(SegmentPtr segment, OpenSegment(meta, /*must_be_right=*/true));
+        const auto folder = std::find_if(
+            view->archives.begin(), view->archives.end(),
+            [&](const ArchiveFolder& archive) { return archive.number == meta.archive; });
+        if (meta.archive != 0 && folder == view->archives.end()) {
+          return Status::Corruption("manifest: segment " + std::to_string(meta.spec.segment_id) +
+                                    " lies in an archive folder that was never recorded");
+        }
+        if (meta.archive != 0 && !folder->is_attached) {
+          view->totals.Add(meta.totals);
+          view->detached.push_back(meta);
+          return {};
+        }
+        QUIPU_TRY_ASSIGN(SegmentPtr segment, OpenSegment(meta, *view, /*must_be_right=*/true));
         view->totals.Add(segment->meta().totals);
         view->segments.push_back(std::move(segment));
         return {};
@@ -313,20 +327,39 @@ Status Store::ForgetUnfinishedMerges() {
 }
 
 Status Store::QuarantineUnknownFiles(const View& view) {
+  QUIPU_TRY(QuarantineUnknown(segments_folder(), JoinPath(folder_, kQuarantineName), view,
+                              /*of_archive=*/false));
+  for (const ArchiveFolder& folder : view.archives) {
+    if (!folder.is_attached) continue;
+    const std::string path = ArchivePath(folder.path);
+    QUIPU_TRY(QuarantineUnknown(path, JoinPath(path, kQuarantineName), view, /*of_archive=*/true));
+    QUIPU_TRY(environment_.vfs->SyncFolder(path));
+  }
+  return ForgetUnfinishedMerges();
+}
+
+/// An archive folder may be the root of a disk with other things on it: there only segment files are ours.
+Status Store::QuarantineUnknown(const std::string& folder, const std::string& quarantine,
+                                const View& view, bool of_archive) {
   Vfs& vfs = *environment_.vfs;
   std::set<std::string> known;
-  for (const SegmentPtr& segment : view.segments) known.insert(segment->meta().file_name);
-  QUIPU_TRY_ASSIGN(const std::vector<std::string> names, vfs.List(segments_folder()));
-  const std::string quarantine = quarantine_folder();
-  QUIPU_TRY_ASSIGN(const std::set<std::string> unfinished, UnfinishedMergeFiles());
+  for (const SegmentPtr& segment : view.segments) {
+    if (FolderOf(segment->path()) == folder) known.insert(segment->meta().file_name);
+  }
+  QUIPU_TRY_ASSIGN(const std::vector<std::string> names, vfs.List(folder));
+  QUIPU_TRY_ASSIGN(const std::set<std::string> merging, UnfinishedMergeFiles());
   bool moved = false;
   for (const std::string& name : names) {
     if (known.contains(name)) continue;
-    const std::string from = JoinPath(segments_folder(), name);
+    const bool unfinished = name.ends_with(kUnfinishedSuffix);
+    if (of_archive && !name.ends_with(kSegmentSuffix) &&
+        !name.ends_with(std::string(kSegmentSuffix) + std::string(kUnfinishedSuffix))) {
+      continue;
+    }
+    const std::string from = JoinPath(folder, name);
     vfs.OnRetire(
         {from});  // it may have been announced by an Install whose Write has turned out not to have happened
-    if (name.ends_with(kUnfinishedSuffix) ||
-        unfinished.contains(name.substr(0, name.find('-') + 1))) {
+    if (unfinished || merging.contains(name.substr(0, name.find('-') + 1))) {
       QUIPU_TRY(vfs.Unlink(from));
       Log(LogLevel::kInfo, "removed the unfinished file " + from);
       continue;
@@ -338,6 +371,10 @@ Status Store::QuarantineUnknownFiles(const View& view) {
                                ", which the manifest does not know and which holds rows of a "
                                "customer that is being erased");
       continue;
+    }
+    if (!moved && of_archive) {
+      QUIPU_TRY_ASSIGN(const bool exists, vfs.Exists(quarantine));
+      if (!exists) QUIPU_TRY(vfs.MakeFolder(quarantine));
     }
     // A timestamp tells a second file of the same name apart; a counter, two in the same microsecond.
     std::string to = JoinPath(quarantine, name);
@@ -352,11 +389,9 @@ Status Store::QuarantineUnknownFiles(const View& view) {
     moved = true;
     Log(LogLevel::kWarning, "moved " + from + ", which the manifest does not know, to " + to);
   }
-  if (moved) {
-    QUIPU_TRY(vfs.SyncFolder(quarantine));
-    QUIPU_TRY(vfs.SyncFolder(segments_folder()));
-  }
-  return ForgetUnfinishedMerges();
+  if (!moved) return {};
+  QUIPU_TRY(vfs.SyncFolder(quarantine));
+  return vfs.SyncFolder(folder);
 }
 
 }  // namespace quipu

@@ -9,6 +9,7 @@
 #include "batch/row_batch.h"
 #include "segment/segment.h"
 #include "segment/totals.h"
+#include "store/lifecycle_records.h"
 
 namespace quipu {
 
@@ -47,6 +48,9 @@ struct View {
   /// Customers whose erasure is under way, ascending: their rows are stored still, and no reader may see them (erasure.h).
   std::vector<CustomerOrdinal> erased;
   WriteCounters written;
+  std::vector<SegmentMeta>
+      detached;  ///< Known but absent: in archive folders that are not there. By segment id.
+  std::vector<ArchiveFolder> archives;  ///< By number.
   [[nodiscard]] std::uint64_t hot_rows() const {
     return hot.empty() ? 0
                        : hot.back()->first_row + hot.back()->rows.size() - hot.front()->first_row;

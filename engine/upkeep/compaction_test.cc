@@ -184,7 +184,8 @@ TEST_F(ClosedMonthTest, AnOwnFileIsTouchedByItsCustomerOnly) {
   CompactionOrder order{.now_us = model_.now};
   order.holds_customer = [&](std::uint64_t, CustomerOrdinal) { return false; };
   const auto job = PickCompaction(model_.segments, model_.options, order);
-  EXPECT_FALSE(job);  // by the directory it lies where the run has nothing, but is too small to be a file of its own
+  EXPECT_FALSE(
+      job);  // by the directory it lies where the run has nothing, but is too small to be a file of its own
   model_.Seal(kMonth, 6 * kMiB, 0, 200'000);
   Quiet();
   const auto larger = PickCompaction(model_.segments, model_.options, order);

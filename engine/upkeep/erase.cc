@@ -8,6 +8,7 @@
 
 #include "base/check.h"
 #include "segment/identity_cursor.h"
+#include "upkeep/rewrite.h"
 
 namespace quipu {
 namespace {
@@ -121,6 +122,17 @@ Status WriteStaying(Store* store, const SegmentPtr& segment, const std::vector<S
 Status RewriteWithout(Store* store, const SegmentPtr& segment,
                       const std::vector<CustomerOrdinal>& customers,
                       const std::function<bool(std::uint64_t)>& go_on) {
+  const SegmentMeta& meta = segment->meta();
+  if (meta.spec.summaries_only || meta.archive != 0) {
+    // Summaries are added up anew without them; what is archived stays in its folder.
+    const FateOf fate_of = [&](CustomerOrdinal customer, ServiceOrdinal) {
+      return std::binary_search(customers.begin(), customers.end(), customer) ? Fate::kDelete
+                                                                              : Fate::kKeep;
+    };
+    if (meta.spec.summaries_only) return RewriteSummaries(store, {segment}, fate_of).error();
+    const RewriteJob job{{segment}, fate_of, meta.archive, 0};
+    return RewriteMonth(store, job, go_on).error();
+  }
   QUIPU_TRY_ASSIGN(const Parting parting, PartRows(*segment, customers));
   QUIPU_CHECK(!parting.go.empty());
   SegmentEdit edit;
@@ -140,8 +152,8 @@ Status RewriteWithout(Store* store, const SegmentPtr& segment,
   Status installed = store->Install(edit);
   // After a failed write the manifest may name the file already; after any other failure nothing does.
   if (!installed.ok() && store->write_error().ok()) {
-    for (const SegmentMeta& meta : edit.add)
-      (void)store->vfs()->Unlink(JoinPath(store->segments_folder(), meta.file_name));
+    for (const SegmentMeta& added : edit.add)
+      (void)store->vfs()->Unlink(JoinPath(store->segments_folder(), added.file_name));
   }
   return installed;
 }
@@ -204,6 +216,7 @@ Status ErasureJob::ForgetIdsOf(const View& view,
   }
   std::unordered_set<std::string> gone;
   for (const SegmentPtr& segment : view.segments) {
+    if (segment->meta().spec.summaries_only) continue;  // the ids went with the rows
     QUIPU_TRY_ASSIGN(const Parting parting, PartRows(*segment, view.erased));
     const auto find = [&](const RowBatch& rows) -> Status {
       for (std::size_t i = 0; i < rows.size(); ++i) {
@@ -267,6 +280,11 @@ Result<std::string> ErasureJob::Obstacle(bool* readers_only) {
   if (!unreadable_.empty()) {
     return "segments that cannot be read (restore them, then reopen the store): " +
            unreadable_.begin()->second;
+  }
+  if (!store_->view()->detached.empty()) {
+    return std::string(
+        "a detached archive folder, which may hold its events; attach it (`quipu archive DIR "
+        "--attach FOLDER`)");
   }
   QUIPU_TRY_ASSIGN(const std::vector<std::string> left, store_->FilesLeft());
   if (!left.empty()) {

@@ -228,7 +228,9 @@ std::optional<CompactionJob> PickCompactionOf(const ViewPtr& view, const Options
   std::vector<SegmentFacts> facts;
   std::map<std::uint64_t, const SegmentReader*> by_id;
   for (const SegmentPtr& segment : view->segments) {
-    facts.push_back(FactsOf(segment->meta()));
+    const SegmentMeta& meta = segment->meta();
+    if (meta.archive != 0 || meta.spec.summaries_only) continue;  // upkeep/retention.h
+    facts.push_back(FactsOf(meta));
     by_id[segment->meta().spec.segment_id] = segment.get();
   }
   order.holds_customer = [&](std::uint64_t id, CustomerOrdinal customer) {

@@ -1,6 +1,7 @@
 #include "upkeep/verify.h"
 
 #include <algorithm>
+#include <map>
 #include <set>
 
 #include "base/check.h"
@@ -38,6 +39,7 @@ Status VerifySegments(const View& view, VerifyReport* report, const Progress& pr
 void VerifyTotals(const View& view, VerifyReport* report) {
   Totals sum;
   for (const SegmentPtr& segment : view.segments) sum.Add(segment->meta().totals);
+  for (const SegmentMeta& meta : view.detached) sum.Add(meta.totals);  // as recorded
   for (const HotBatchPtr& batch : view.hot) {
     sum.Add(TotalsOf(batch->rows));
     report->rows += batch->rows.size();
@@ -64,11 +66,14 @@ void VerifyHotTier(const View& view, VerifyReport* report) {
 }
 
 Status VerifyFolder(const Store& store, const View& view, VerifyReport* report) {
-  QUIPU_TRY_ASSIGN(const std::vector<std::string> names,
-                   store.vfs()->List(store.segments_folder()));
-  const std::set<std::string> present(names.begin(), names.end());
+  std::map<std::string, std::set<std::string>> present;  // by folder
   for (const SegmentPtr& segment : view.segments) {
-    if (!present.contains(segment->meta().file_name)) {
+    const std::string folder = FolderOf(segment->path());
+    if (!present.contains(folder)) {
+      QUIPU_TRY_ASSIGN(const std::vector<std::string> names, store.vfs()->List(folder));
+      present[folder].insert(names.begin(), names.end());
+    }
+    if (!present[folder].contains(segment->meta().file_name)) {
       AddProblem(report, segment->path(), "the file is gone from its folder");
     }
   }

@@ -29,6 +29,7 @@
 #include "quipu/options.h"
 #include "quipu/query.h"
 #include "quipu/result_set.h"
+#include "quipu/retention.h"
 #include "quipu/status.h"
 
 namespace quipu {
@@ -41,8 +42,13 @@ struct PartitionInfo {
   std::uint64_t hot_rows = 0;  ///< Of them, not sealed yet.
   std::uint64_t bytes = 0;     ///< Of segments; for one customer its share by rows.
   std::uint64_t segments = 0;
+  std::uint64_t archived_rows = 0;  ///< Of `rows`, in an archive folder that is attached.
+  std::uint64_t summary_rows = 0;   ///< Of `rows`, kept as daily summaries only.
+  std::uint64_t detached_rows =
+      0;  ///< Of `rows`, in a detached archive folder (with `by_customer` in a line without customer).
   /// How settled it is: "hot" (nothing sealed yet), "L0" (as sealed), "L1" (merged) or "L2" (closed: one place for each
   /// customer). The least settled of its segments says.
+  /// And where else it is, with a + between: "archive", "summaries" (the events have expired), "detached".
   std::string tier;
   std::int64_t age_us = 0;  ///< Since the end of the month; 0 while it lasts.
 };
@@ -159,6 +165,21 @@ class Database {
   Status FinishErasures(const Progress& progress = {});
   /// The erasures under way, and the last 10,000 that are done, by id.
   [[nodiscard]] Result<std::vector<ErasureInfo>> Erasures() const;
+  /// Retention and archive: see quipu/retention.h. The policy is kept in the store; kInvalidArgument names the rule that is wrong.
+  Status SetRetention(const RetentionPolicy& policy);
+  [[nodiscard]] Result<RetentionPolicy> Retention() const;
+  /// Puts a customer into a class; an empty class takes them out. kNotFound: no event has that customer yet.
+  Status SetCustomerClass(const std::string& customer, const std::string& customer_class);
+  /// Does now what the policy asks for (the background does it every Options::retention_check_ms).
+  Result<RetentionReport> Retain(const Progress& progress = {});
+  /// Moves months to the archive by hand.
+  Result<RetentionReport> Archive(const ArchiveRequest& request, const Progress& progress = {});
+  /// Stops needing an archive folder (empty: the only one): its months are known but absent, and a question that reaches into them is
+  /// kOutOfRange. kConflict while its ids may still be needed.
+  Status DetachArchive(const std::string& folder = {});
+  /// Finds a detached folder again, perhaps elsewhere (empty: where it was). Every file must be the one that the store remembers.
+  Status AttachArchive(const std::string& folder = {});
+  [[nodiscard]] Result<std::vector<ArchiveInfo>> Archives() const;
 
   /// Per month; with `by_customer` per month and customer. In (month, customer) order.
   [[nodiscard]] Result<std::vector<PartitionInfo>> Partitions(bool by_customer) const;

@@ -47,6 +47,9 @@ struct Options {
   std::uint64_t identity_bytes_max = 256ull << 20;
   /// False: no event is looked for, repeats are counted again. UNSAFE; only to measure what the check costs.
   bool check_identities = true;
+  /// How old an event may be and still have its id compared with earlier ones. Retention drops no event, and no archive is detached,
+  /// before the month's end is this long ago.
+  std::int64_t identity_window_us = 40 * std::int64_t{86'400'000'000};
 
   // Sealing and merging.
 
@@ -72,6 +75,9 @@ struct Options {
   std::uint64_t upkeep_bytes_per_second_max = 0;
   /// Memory for the rows that a merge has in hand (at least 32 MiB are used if it needs them).
   std::uint64_t upkeep_bytes_max = 128ull << 20;
+
+  /// How often the background looks whether the retention policy asks for anything. 0 = never.
+  std::uint32_t retention_check_ms = 3'600'000;
 
   // Reading.
 

@@ -315,7 +315,7 @@ void AddStoreCommands(CLI::App& app, int* exit) {
       "(nothing\n"
       "sealed), L0 (as sealed), L1 (merged), L2 (closed: one place for each customer); age_days "
       "since\n"
-      "the month's end.\n"
+      "the month's end. Or, and: archive, summaries (the events have expired), detached.\n"
       "Example:\n  quipu partitions S --by-customer --format csv");
   command->callback([=] { *exit = RunPartitions(*partitions); });
 

@@ -1,0 +1,338 @@
+#include "upkeep/retention.h"
+
+#include <algorithm>
+#include <set>
+
+#include "base/calendar.h"
+#include "base/check.h"
+
+namespace quipu {
+namespace {
+
+/// Segments with summaries only of this size and below are folded once so many have gathered.
+constexpr std::uint64_t kSmallSummaryBytes = 16ull << 20;
+constexpr std::size_t kFoldCount = 8;
+/// Late events wait this long for company, unless they are this part of what is there.
+constexpr std::int64_t kLateWaitUs = 7 * kDayUs;
+constexpr std::uint64_t kLatePart = 8;
+constexpr std::string_view kDefaultArchive = "archive";
+
+class Retainer {
+ public:
+  Retainer(Store* store, TimeUs now, RetentionRhythm* rhythm, const RetentionProgress& progress)
+      : store_(store), now_(now), rhythm_(rhythm), progress_(progress), clock_(*store, now) {}
+
+  Result<RetentionReport> RetainAll() {
+    std::set<MonthIndex> months;
+    for (const SegmentPtr& s : store_->view()->segments) months.insert(s->meta().spec.month);
+    Status failed;
+    for (const MonthIndex month : months) {
+      if (!clock_.MayBeDue(month)) continue;
+      const RetentionReport before = report_;
+      const Status done = RetainMonth(month);
+      // A failed read or a full disk may pass; damage and bounds do not, and must not keep other months from their turn.
+      const bool is_lasting =
+          done.code() == StatusCode::kCorruption || done.code() == StatusCode::kExhausted;
+      if (!done.ok() && !is_lasting) return done;
+      if (!done.ok() && failed.ok()) failed = done.WithContext("retention of " + MonthText(month));
+      const bool changed = report_.archived_events != before.archived_events ||
+                           report_.summarised_events != before.summarised_events ||
+                           report_.deleted_events != before.deleted_events;
+      if (!changed) continue;
+      ++report_.months;
+      if (rhythm_ != nullptr) rhythm_->touched[month] = now_;
+    }
+    if (!failed.ok()) return failed;
+    return report_;
+  }
+
+ private:
+  Status RetainMonth(MonthIndex month) {
+    const FateOf rows = [&](CustomerOrdinal c, ServiceOrdinal s) {
+      return clock_.RowFate(month, c, s);
+    };
+    const FateOf summaries = [&](CustomerOrdinal c, ServiceOrdinal s) {
+      return clock_.SummaryFate(month, c, s);
+    };
+    std::map<std::uint32_t, std::vector<SegmentPtr>> due;  // by the folder that they lie in
+    std::vector<SegmentPtr> lone_due, lone_small;
+    std::uint64_t waiting = 0, done_before = 0;
+    const ViewPtr view = store_->view();
+    for (const SegmentPtr& segment : view->segments) {
+      const SegmentMeta& meta = segment->meta();
+      if (meta.spec.month != month) continue;
+      if (meta.spec.summaries_only) {
+        QUIPU_TRY_ASSIGN(const bool leaves, HasFate(*segment, summaries, /*archived=*/false));
+        if (leaves) lone_due.push_back(segment);
+        if (!leaves && meta.file_bytes <= kSmallSummaryBytes) lone_small.push_back(segment);
+        done_before += meta.totals.rows;
+        continue;
+      }
+      QUIPU_TRY_ASSIGN(const bool is_due, HasFate(*segment, rows, meta.archive != 0));
+      if (is_due) {
+        due[meta.archive].push_back(segment);
+        waiting += meta.totals.rows;
+      } else if (meta.archive != 0) {
+        done_before += meta.totals.rows;
+      }
+    }
+    if (!lone_due.empty()) QUIPU_TRY(Note(RewriteSummaries(store_, lone_due, summaries)));
+    if (!due.empty() && !MustWait(month, waiting, done_before)) {
+      for (const auto& [folder, segments] : due) QUIPU_TRY(RewriteAll(folder, segments, rows));
+    }
+    if (lone_small.size() >= kFoldCount) QUIPU_TRY(Fold(lone_small));
+    return {};
+  }
+
+  /// Does any run leave its place? What is archived stays where it is.
+  static Result<bool> HasFate(const SegmentReader& segment, const FateOf& fate_of, bool archived) {
+    QUIPU_TRY_ASSIGN(const Directory* const directory, segment.directory());
+    for (const Run& run : directory->runs()) {
+      const Fate fate = fate_of(run.customer, run.service);
+      if (fate == Fate::kSummarise || fate == Fate::kDelete) return true;
+      if (fate == Fate::kArchive && !archived) return true;
+    }
+    return false;
+  }
+
+  [[nodiscard]] bool MustWait(MonthIndex month, std::uint64_t waiting,
+                              std::uint64_t done_before) const {
+    if (rhythm_ == nullptr || done_before == 0 || waiting >= done_before / kLatePart) return false;
+    const auto touched = rhythm_->touched.find(month);
+    return touched != rhythm_->touched.end() && now_ - touched->second < kLateWaitUs;
+  }
+
+  Status RewriteAll(std::uint32_t folder, const std::vector<SegmentPtr>& segments,
+                    const FateOf& fate_of) {
+    for (std::size_t at = 0; at < segments.size(); at += kRewriteInputsMax) {
+      RewriteJob job;
+      const std::size_t end = std::min(segments.size(), at + kRewriteInputsMax);
+      job.inputs.assign(segments.begin() + static_cast<std::ptrdiff_t>(at),
+                        segments.begin() + static_cast<std::ptrdiff_t>(end));
+      job.keep_in = folder;
+      if (folder != 0) {
+        // Rows of the archive that stay are as if kept: they were archived before.
+        job.fate_of = [&](CustomerOrdinal c, ServiceOrdinal s) {
+          const Fate fate = fate_of(c, s);
+          return fate == Fate::kArchive ? Fate::kKeep : fate;
+        };
+      } else {
+        job.fate_of = fate_of;
+        QUIPU_TRY_ASSIGN(const bool archives, AnyArchived(job));
+        if (archives) {
+          QUIPU_TRY_ASSIGN(job.archive_to, ChooseArchive(store_, ""));
+        }
+      }
+      QUIPU_TRY(Note(RewriteMonth(store_, job, Step())));
+    }
+    return {};
+  }
+
+  static Result<bool> AnyArchived(const RewriteJob& job) {
+    for (const SegmentPtr& input : job.inputs) {
+      QUIPU_TRY_ASSIGN(const Directory* const directory, input->directory());
+      for (const Run& run : directory->runs()) {
+        if (job.fate_of(run.customer, run.service) == Fate::kArchive) return true;
+      }
+    }
+    return false;
+  }
+
+  Status Fold(const std::vector<SegmentPtr>& segments) {
+    const auto folded = RewriteSummaries(
+        store_, segments, [](CustomerOrdinal, ServiceOrdinal) { return Fate::kKeep; });
+    // Together they may be too much for one segment: then they stay as they are.
+    if (!folded && folded.error().code() != StatusCode::kExhausted) return folded.error();
+    return {};
+  }
+
+  RewriteProgress Step() {
+    return [this](std::uint64_t rows) { return !progress_ || progress_(rows_before_ + rows); };
+  }
+
+  Status Note(const Result<RewriteResult>& result) {
+    QUIPU_TRY(result.error());
+    report_.archived_events += result->archived.rows;
+    report_.archived_bytes += result->archived_bytes;
+    report_.summarised_events += result->summarised.rows;
+    report_.deleted_events += result->deleted.rows;
+    rows_before_ += result->archived.rows + result->summarised.rows + result->deleted.rows;
+    return {};
+  }
+
+  Store* store_;
+  const TimeUs now_;
+  RetentionRhythm* rhythm_;
+  const RetentionProgress& progress_;
+  const RetentionClock clock_;
+  RetentionReport report_;
+  std::uint64_t rows_before_ = 0;
+};
+
+/// Archive files of one month below this size are merged once so many have gathered.
+constexpr std::uint64_t kSmallArchiveBytes = 16ull << 20;
+
+}  // namespace
+
+RetentionClock::RetentionClock(const Store& store, TimeUs now)
+    : policy_(store.retention()),
+      classes_(store.customer_classes()),
+      identity_window_us_(store.options().identity_window_us),
+      now_(now) {
+  for (const RetentionRule& rule : policy_.rules) {
+    services_.push_back(rule.service.empty()
+                            ? std::nullopt
+                            : store.catalogue().Find(NameKind::kService, rule.service));
+  }
+}
+
+bool RetentionClock::Passed(MonthIndex month, std::uint32_t days) const {
+  return days > 0 && MonthStart(month + 1) + TimeUs{days} * kDayUs <= now_;
+}
+
+bool RetentionClock::IdentityWindowPassed(MonthIndex month) const {
+  return MonthStart(month + 1) + identity_window_us_ <= now_;
+}
+
+bool RetentionClock::MayBeDue(MonthIndex month) const {
+  return std::any_of(policy_.rules.begin(), policy_.rules.end(), [&](const RetentionRule& rule) {
+    return Passed(month, rule.keep_raw_days) || Passed(month, rule.archive_after_days) ||
+           Passed(month, rule.delete_after_days) || Passed(month, rule.keep_summaries_days);
+  });
+}
+
+const RetentionRule* RetentionClock::RuleFor(CustomerOrdinal customer,
+                                             ServiceOrdinal service) const {
+  for (std::size_t i = 0; i < policy_.rules.size(); ++i) {
+    const RetentionRule& rule = policy_.rules[i];
+    if (!rule.service.empty() && services_[i] != service) continue;
+    if (!rule.customer_class.empty()) {
+      const auto found = classes_.find(customer);
+      if (found == classes_.end() || found->second != rule.customer_class) continue;
+    }
+    return &rule;
+  }
+  return nullptr;
+}
+
+Fate RetentionClock::RowFate(MonthIndex month, CustomerOrdinal customer,
+                             ServiceOrdinal service) const {
+  const RetentionRule* const rule = RuleFor(customer, service);
+  if (rule == nullptr) return Fate::kKeep;
+  if (IdentityWindowPassed(month)) {
+    if (Passed(month, rule->delete_after_days)) return Fate::kDelete;
+    if (Passed(month, rule->keep_raw_days))
+      return Passed(month, rule->keep_summaries_days) ? Fate::kDelete : Fate::kSummarise;
+  }
+  return Passed(month, rule->archive_after_days) ? Fate::kArchive : Fate::kKeep;
+}
+
+Fate RetentionClock::SummaryFate(MonthIndex month, CustomerOrdinal customer,
+                                 ServiceOrdinal service) const {
+  const RetentionRule* const rule = RuleFor(customer, service);
+  if (rule == nullptr) return Fate::kKeep;
+  const bool gone =
+      Passed(month, rule->delete_after_days) || Passed(month, rule->keep_summaries_days);
+  return gone ? Fate::kDelete : Fate::kKeep;
+}
+
+Result<RetentionReport> Retain(Store* store, TimeUs now, RetentionRhythm* rhythm,
+                               const RetentionProgress& progress) {
+  return Retainer(store, now, rhythm, progress).RetainAll();
+}
+
+Result<RetentionReport> ArchiveBefore(Store* store, TimeUs before, std::uint32_t archive,
+                                      bool drop_ids, TimeUs now,
+                                      const RetentionProgress& progress) {
+  const RetentionClock clock(*store, now);
+  std::map<MonthIndex, std::vector<SegmentPtr>> months, small;
+  const ViewPtr view = store->view();
+  for (const SegmentPtr& segment : view->segments) {
+    const SegmentMeta& meta = segment->meta();
+    if (meta.spec.summaries_only || MonthStart(meta.spec.month + 1) > before) continue;
+    if (meta.archive == 0) months[meta.spec.month].push_back(segment);
+    if (meta.archive == archive && meta.file_bytes <= kSmallArchiveBytes)
+      small[meta.spec.month].push_back(segment);
+  }
+  RetentionReport report;
+  for (auto& [month, segments] : months) {
+    // Late events made small files; now and then they are merged with what arrives.
+    std::uint64_t archived_before = 0;
+    if (small[month].size() >= kFoldCount) {
+      for (SegmentPtr& segment : small[month]) {
+        archived_before += segment->meta().totals.rows;
+        segments.push_back(std::move(segment));
+      }
+    }
+    for (std::size_t at = 0; at < segments.size(); at += kRewriteInputsMax) {
+      RewriteJob job;
+      const std::size_t end = std::min(segments.size(), at + kRewriteInputsMax);
+      job.inputs.assign(segments.begin() + static_cast<std::ptrdiff_t>(at),
+                        segments.begin() + static_cast<std::ptrdiff_t>(end));
+      job.fate_of = [](CustomerOrdinal, ServiceOrdinal) { return Fate::kArchive; };
+      job.archive_to = archive;
+      job.drop_archived_ids = drop_ids && clock.IdentityWindowPassed(month);
+      const std::uint64_t rows_before = report.archived_events;
+      QUIPU_TRY_ASSIGN(const RewriteResult result,
+                       RewriteMonth(store, job, [&](std::uint64_t rows) {
+                         return !progress || progress(rows_before + rows);
+                       }));
+      report.archived_events += result.archived.rows;
+      report.archived_bytes += result.archived_bytes;
+    }
+    report.archived_events -= std::min(report.archived_events, archived_before);
+    ++report.months;
+  }
+  return report;
+}
+
+Result<std::uint32_t> ChooseArchive(Store* store, const std::string& path) {
+  if (!path.empty()) return store->UseArchive(path);
+  const ViewPtr view = store->view();
+  for (const ArchiveFolder& folder : view->archives) {
+    if (folder.is_attached) return folder.number;
+  }
+  return store->UseArchive(std::string(kDefaultArchive));
+}
+
+Status DetachArchiveFolder(Store* store, const std::string& path, TimeUs now) {
+  const ViewPtr view = store->view();
+  const ArchiveFolder* chosen = nullptr;
+  for (const ArchiveFolder& folder : view->archives) {
+    if (!folder.is_attached) continue;
+    if (!path.empty() && store->ArchivePath(folder.path) != store->ArchivePath(path)) continue;
+    if (chosen != nullptr)
+      return Status::InvalidArgument(
+          "the store has several archive folders; name the one to detach");
+    chosen = &folder;
+  }
+  if (chosen == nullptr) {
+    return Status::NotFound(path.empty()
+                                ? "the store has no archive folder that is attached"
+                                : path + " is not an attached archive folder of the store");
+  }
+  const RetentionClock clock(*store, now);
+  for (const SegmentPtr& segment : view->segments) {
+    const SegmentMeta& meta = segment->meta();
+    if (meta.archive != chosen->number || clock.IdentityWindowPassed(meta.spec.month)) continue;
+    return Status::Conflict("the archive holds " + MonthText(meta.spec.month) +
+                            ", whose ids are still needed to recognise repeated deliveries "
+                            "(identity_window_us after the "
+                            "end of the month); detach it later");
+  }
+  return store->DetachArchive(chosen->number);
+}
+
+Status AttachArchiveFolder(Store* store, const std::string& path) {
+  const ViewPtr view = store->view();
+  Status last = Status::NotFound("the store has no detached archive folder");
+  for (const ArchiveFolder& folder : view->archives) {
+    if (folder.is_attached) continue;
+    const std::string& wanted = path.empty() ? folder.path : path;
+    last = store->AttachArchive(folder.number, wanted);
+    if (last.ok()) return last;
+  }
+  return last;
+}
+
+}  // namespace quipu
