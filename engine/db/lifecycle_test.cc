@@ -325,6 +325,65 @@ TEST_F(LifecycleTest, AnArchiveThatLacksAFileIsRefusedAndNamed) {
   EXPECT_FALSE(db_->Query(Query().Select("count")));
 }
 
+/// Attached by its absolute path, it is still the folder "archive" of the store: a second record of it would take its files for strangers.
+TEST_F(LifecycleTest, OneFolderIsOneArchiveHoweverItIsSpelled) {
+  Open();
+  Fill("a", 500);
+  const std::string daily = Daily();
+  clock_.Advance(60 * kDayUs);
+  ASSERT_TRUE(db_->Archive({.before = ParseTime("2026-02-01")->time_us}));
+  ASSERT_TRUE(db_->DetachArchive().ok());
+  ASSERT_TRUE(db_->AttachArchive("/d/archive").ok());
+  ASSERT_TRUE(db_->DetachArchive().ok());
+  const auto refused = db_->Archive({.before = ParseTime("2026-03-01")->time_us});
+  EXPECT_EQ(refused.error().code(), StatusCode::kConflict) << refused.error().ToString();
+  Open();
+  ASSERT_TRUE(db_->AttachArchive().ok());
+  ASSERT_TRUE(db_->Archive({.before = ParseTime("2026-03-01")->time_us, .folder = "/d/archive"}));
+  EXPECT_EQ(db_->Archives()->size(), 1u);
+  EXPECT_EQ(Daily(), daily);
+  ExpectSound();
+}
+
+TEST_F(LifecycleTest, ADetachedArchiveHoldsUpNothingButArchiving) {
+  Open();
+  Fill("a", 900);
+  ASSERT_TRUE(db_->SetRetention({{{.name = "drop", .service = "s0", .keep_raw_days = 50},
+                                  {.name = "archive", .archive_after_days = 50}}})
+                  .ok());
+  clock_.Advance(60 * kDayUs);
+  ASSERT_TRUE(db_->Archive({.before = ParseTime("2026-02-01")->time_us}));
+  ASSERT_TRUE(db_->DetachArchive().ok());
+  const auto report = db_->Retain();
+  ASSERT_TRUE(report) << report.error().ToString();
+  EXPECT_GT(report->summarised_events, 0u);
+  EXPECT_EQ(report->archived_events, 0u);
+  ASSERT_TRUE(db_->AttachArchive().ok());
+  EXPECT_GT(db_->Retain()->archived_events, 0u) << "what waited goes";
+  ExpectSound();
+}
+
+/// Until the bytes are gone the segment is still there, and has no rows to look at.
+TEST_F(LifecycleTest, ACustomerOfSummariesCanBeErased) {
+  Open();
+  Fill("a", 3000);
+  ASSERT_TRUE(db_->SetRetention(Policy({.keep_raw_days = 31})).ok());
+  ASSERT_TRUE(db_->Retain());
+  const auto count = [&](const Query& query) {
+    const auto answer = db_->Query(query);
+    return answer ? answer->columns[0].integers[0] : -1;
+  };
+  const std::int64_t all = count(Query().Select("count"));
+  const std::int64_t erased = count(Query().Select("count").Customer("c3"));
+  ASSERT_TRUE(db_->Erase("c3"));
+  ASSERT_TRUE(db_->Info());
+  EXPECT_EQ(count(Query().Select("count")), all - erased);
+  EXPECT_EQ(Totals(), std::to_string(all - erased));
+  ASSERT_TRUE(db_->FinishErasures().ok());
+  EXPECT_EQ(count(Query().Select("count")), all - erased);
+  ExpectSound();
+}
+
 TEST_F(LifecycleTest, ThePolicyMovesMonthsThroughTheirLife) {
   Open();
   Fill("a", 4000);

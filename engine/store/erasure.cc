@@ -90,6 +90,13 @@ Result<std::optional<TimeBounds>> VisibleBounds(const SegmentReader& segment,
   if (!hides) return std::optional<TimeBounds>(whole);
   QUIPU_TRY_ASSIGN(const Directory* directory, segment.directory());
   std::optional<TimeBounds> bounds;
+  if (segment.meta().spec.summaries_only) {
+    // The times went with the rows; what is left after the erasure keeps these bounds, too.
+    for (const Run& run : directory->runs()) {
+      if (!IsErased(erased, run.customer)) bounds = whole;
+    }
+    return bounds;
+  }
   std::uint32_t first = 0;  // of a stretch of rows that are seen
   for (const CustomerOrdinal customer : erased) {
     const std::span<const Run> runs = directory->Find(customer);

@@ -120,7 +120,8 @@ class Store {
   [[nodiscard]] Hash128 store_id() const { return store_id_; }
   [[nodiscard]] const std::string& folder() const { return folder_; }
   [[nodiscard]] std::string segments_folder() const { return JoinPath(folder_, "segments"); }
-  [[nodiscard]] std::string quarantine_folder() const { return JoinPath(folder_, "quarantine"); }
+  /// Of the store and of its attached archive folders; the latter are there once something was put aside.
+  [[nodiscard]] std::vector<std::string> quarantine_folders() const;
   void Log(LogLevel level, const std::string& line) const;
 
   /// Makes one commit durable (if `sync`) and visible; One caller at a time: the committer.

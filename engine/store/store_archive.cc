@@ -128,7 +128,7 @@ Result<std::uint32_t> Store::UseArchive(const std::string& path) {
   folder.path = path;
   for (const ArchiveFolder& known : current->archives) {
     folder.number = std::max(folder.number, known.number + 1);
-    if (known.path != path) continue;
+    if (ArchivePath(known.path) != ArchivePath(path)) continue;
     if (known.is_attached) return known.number;
     return Status::Conflict("archive folder " + ArchivePath(path) +
                             " is detached; attach it first, or name another folder");
@@ -180,6 +180,10 @@ Status Store::AttachArchive(std::uint32_t number, const std::string& path) {
   ArchiveFolder* folder = FindFolder(&next->archives, number);
   if (folder == nullptr) return NoFolder(number);
   if (folder->is_attached) return Status::Conflict("the archive folder is attached already");
+  for (const ArchiveFolder& known : current->archives) {
+    if (known.number == number || ArchivePath(known.path) != ArchivePath(path)) continue;
+    return Status::Conflict(ArchivePath(path) + " is another archive folder of the store");
+  }
   folder->is_attached = true;
   folder->path = path;
   for (const SegmentMeta& meta : current->detached) {

@@ -326,6 +326,15 @@ Status Store::ForgetUnfinishedMerges() {
   return kv_->Write(batch, /*sync=*/true);
 }
 
+std::vector<std::string> Store::quarantine_folders() const {
+  std::vector<std::string> folders = {JoinPath(folder_, kQuarantineName)};
+  const ViewPtr current = view();
+  for (const ArchiveFolder& folder : current->archives) {
+    if (folder.is_attached) folders.push_back(JoinPath(ArchivePath(folder.path), kQuarantineName));
+  }
+  return folders;
+}
+
 Status Store::QuarantineUnknownFiles(const View& view) {
   QUIPU_TRY(QuarantineUnknown(segments_folder(), JoinPath(folder_, kQuarantineName), view,
                               /*of_archive=*/false));
@@ -344,7 +353,13 @@ Status Store::QuarantineUnknown(const std::string& folder, const std::string& qu
   Vfs& vfs = *environment_.vfs;
   std::set<std::string> known;
   for (const SegmentPtr& segment : view.segments) {
-    if (FolderOf(segment->path()) == folder) known.insert(segment->meta().file_name);
+    const bool is_here = FolderOf(segment->path()) == folder;
+    if (is_here || (of_archive && segment->meta().archive != 0))
+      known.insert(segment->meta().file_name);
+  }
+  // Two spellings of one path may be two archive folders: what the store remembers of any of them stays where it is.
+  for (const SegmentMeta& meta : view.detached) {
+    if (of_archive) known.insert(meta.file_name);
   }
   QUIPU_TRY_ASSIGN(const std::vector<std::string> names, vfs.List(folder));
   QUIPU_TRY_ASSIGN(const std::set<std::string> merging, UnfinishedMergeFiles());

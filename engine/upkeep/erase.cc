@@ -292,9 +292,11 @@ Result<std::string> ErasureJob::Obstacle(bool* readers_only) {
     return std::to_string(left.size()) +
            " replaced files that are still read or could not be removed, such as " + left.front();
   }
-  const std::string quarantine = store_->quarantine_folder();
-  QUIPU_TRY_ASSIGN(const std::vector<std::string> names, store_->vfs()->List(quarantine));
-  if (!names.empty()) {
+  for (const std::string& quarantine : store_->quarantine_folders()) {
+    QUIPU_TRY_ASSIGN(const bool exists, store_->vfs()->Exists(quarantine));
+    if (!exists) continue;
+    QUIPU_TRY_ASSIGN(const std::vector<std::string> names, store_->vfs()->List(quarantine));
+    if (names.empty()) continue;
     return std::to_string(names.size()) + " files in " + quarantine +
            ", which may hold its events; look at them and remove them, such as " + names.front();
   }

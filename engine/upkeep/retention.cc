@@ -20,9 +20,16 @@ constexpr std::string_view kDefaultArchive = "archive";
 class Retainer {
  public:
   Retainer(Store* store, TimeUs now, RetentionRhythm* rhythm, const RetentionProgress& progress)
-      : store_(store), now_(now), rhythm_(rhythm), progress_(progress), clock_(*store, now) {}
+      : store_(store),
+        now_(now),
+        rhythm_(rhythm),
+        progress_(progress),
+        clock_(*store, now),
+        can_archive_(CanArchive(*store->view())) {}
 
   Result<RetentionReport> RetainAll() {
+    if (!can_archive_)
+      store_->Log(LogLevel::kWarning, "what is due for the archive waits until it is attached");
     std::set<MonthIndex> months;
     for (const SegmentPtr& s : store_->view()->segments) months.insert(s->meta().spec.month);
     Status failed;
@@ -49,7 +56,8 @@ class Retainer {
  private:
   Status RetainMonth(MonthIndex month) {
     const FateOf rows = [&](CustomerOrdinal c, ServiceOrdinal s) {
-      return clock_.RowFate(month, c, s);
+      const Fate fate = clock_.RowFate(month, c, s);
+      return fate == Fate::kArchive && !can_archive_ ? Fate::kKeep : fate;
     };
     const FateOf summaries = [&](CustomerOrdinal c, ServiceOrdinal s) {
       return clock_.SummaryFate(month, c, s);
@@ -146,6 +154,13 @@ class Retainer {
     return {};
   }
 
+  /// Another folder than the detached one is for people to choose.
+  static bool CanArchive(const View& view) {
+    return view.archives.empty() ||
+           std::any_of(view.archives.begin(), view.archives.end(),
+                       [](const ArchiveFolder& folder) { return folder.is_attached; });
+  }
+
   RewriteProgress Step() {
     return [this](std::uint64_t rows) { return !progress_ || progress_(rows_before_ + rows); };
   }
@@ -165,6 +180,7 @@ class Retainer {
   RetentionRhythm* rhythm_;
   const RetentionProgress& progress_;
   const RetentionClock clock_;
+  const bool can_archive_;
   RetentionReport report_;
   std::uint64_t rows_before_ = 0;
 };
