@@ -7,9 +7,10 @@
 //   (2) The process never dies, except by an assertion inside RocksDB (Debian compiles it with
 //       them), which cannot be caught and is counted.
 //
-// Three stores: `closed` (an orderly Close has flushed RocksDB), `killed` (SIGKILL, so that the
-// unsealed commits are only in RocksDB's WAL) and `young` (killed before anything was sealed: there
-// are no segments whose presence could betray a lost kv/).
+// Four stores: `closed` (an orderly Close has flushed RocksDB), `killed` (SIGKILL, so that the
+// unsealed commits are only in RocksDB's WAL), `young` (killed before anything was sealed: there
+// are no segments whose presence could betray a lost kv/) and `settled` (killed, after a life: closed months split by customer, an
+// archive folder, a service of which only summaries are left, an erasure that is not finished).
 //
 // QUIPU_SEED repeats the choices, QUIPU_VERBOSE prints every explicit error.
 //
@@ -24,6 +25,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
@@ -33,8 +35,12 @@
 #include <set>
 #include <sstream>
 
+#include "base/calendar.h"
 #include "base/check.h"
+#include "base/clock.h"
 #include "base/test_seed.h"
+#include "db/database_impl.h"
+#include "tests/corruption_truth.h"
 #include "tests/oracle.h"
 #include "tests/shell.h"
 
@@ -53,78 +59,6 @@ constexpr unsigned kChildSecondsMax = 60;
 /// How a child tells what it found.
 enum Verdict : int { kExact = 0, kExplicitError = 1, kWrongAnswer = 2, kBuildFailed = 3 };
 
-// ---- what is stored
-
-Fact MakeFact(std::size_t index) {
-  Fact f;
-  f.id = "e" + std::to_string(index);
-  f.source = index % 3 == 0 ? "edge" : "";
-  f.customer = index % 3 == 0 ? "whale" : "c" + std::to_string(index * 31 % 23);
-  f.service = index % 5 == 0 ? "storage" : index % 2 == 0 ? "api" : "llm";
-  f.time =
-      ParseTime("2026-03-01")->time_us + static_cast<TimeUs>(index * 7'919'000'003 % (60 * kDayUs));
-  f.quantity = Decimal(static_cast<std::int64_t>(index % 7) + 1);
-  if (index % 4 != 0) f.cost = Decimal(static_cast<Int128>(index * 7919 % 100'003), 6);
-  f.measures["tokens"] = Decimal(static_cast<std::int64_t>(index * 13 % 977));
-  if (index % 6 == 0) f.measures["duration_ms"] = Decimal(static_cast<Int128>(index % 509), 2);
-  f.dimensions["status"] = index % 5 == 0 ? "500" : "200";
-  if (index % 7 != 0) f.dimensions["endpoint"] = "/v1/" + std::to_string(index % 11);
-  return f;
-}
-
-/// A question and the truth about it.
-struct Question {
-  std::string name;
-  QuerySpec spec;
-  OracleAnswer expected;
-};
-
-/// What a store of the first `events` facts must say.
-struct Truth {
-  Oracle oracle;
-  std::vector<Question> questions;
-  std::vector<const Fact*> events;  // in the order of paging
-};
-
-void Expect(Truth* truth, std::string name, const Query& query, bool raw_only = false) {
-  QUIPU_CHECK(query.status().ok());
-  Question q{std::move(name), query.spec(), {}};
-  q.spec.raw_only = raw_only;
-  auto answer = truth->oracle.Ask(q.spec);
-  QUIPU_CHECK(answer.has_value());
-  q.expected = *answer;
-  truth->questions.push_back(std::move(q));
-}
-
-void LearnTruth(std::size_t events, Truth* truth) {
-  std::vector<Fact> facts;
-  for (std::size_t i = 0; i < events; ++i) facts.push_back(MakeFact(i));
-  truth->oracle.Ingest(facts, 1);
-  const std::string sums = "count, sum(quantity), sum(cost), sum(tokens), count(cost)";
-  const Query by_month = Query().Select(sums).Every("month").GroupBy("service");
-  Expect(truth, "totals", Query().Select(sums));
-  Expect(truth, "totals from raw rows", Query().Select(sums), true);
-  Expect(truth, "by service and month", by_month);
-  Expect(truth, "by service and month from raw rows", by_month, true);
-  Expect(truth, "by customer and day in a zone",
-         Query()
-             .Select("count, sum(cost), min(tokens), max(tokens), latest(quantity), p95(tokens)")
-             .Every("day", "Europe/Berlin")
-             .GroupBy("customer"));
-  Expect(truth, "failures by endpoint",
-         Query()
-             .Select("count, sum(tokens), sum(duration_ms), distinct(customer)")
-             .GroupBy("endpoint")
-             .Where("status=500"));
-  Expect(truth, "hours of one customer",
-         Query()
-             .Select("count, sum(quantity), max(duration_ms)")
-             .Customer("whale")
-             .Between("2026-03-10", "2026-04-10")
-             .Every("hour"));
-  truth->events = truth->oracle.Events({});
-}
-
 // ---- the child that asks
 
 class Asker {
@@ -141,7 +75,7 @@ class Asker {
       }
     }
     PageThrough(truth);
-    CheckCounts(truth.events.size());
+    CheckCounts(truth.oracle.size());
   }
 
   void Verify() {
@@ -169,7 +103,7 @@ class Asker {
   }
 
   void PageThrough(const Truth& truth) {
-    EventQuery query;
+    EventQuery query = truth.paging;
     query.limit = 500;
     std::size_t next = 0;
     do {
@@ -209,7 +143,18 @@ Options StoreOptions() {
   o.background_upkeep = false;
   o.cache_bytes = 1 << 20;
   o.future_bound_us = -1;
+  o.segment_bytes_target = 30'000;  // a closed month has several files
+  o.month_quiet_us = 0;
+  // Damaged stores are asked for repeats of any age.
+  o.identity_window_us = 4000 * kDayUs;
   return o;
+}
+
+Result<Database> OpenStore(const std::string& path, const Options& options = StoreOptions()) {
+  static ManualClock clock(SettledNow());
+  StoreEnvironment environment;
+  environment.clock = &clock;
+  return OpenDatabaseIn(path, options, environment);
 }
 
 EventBatch MakeBatch(std::size_t first, std::size_t end) {
@@ -218,12 +163,15 @@ EventBatch MakeBatch(std::size_t first, std::size_t end) {
   return batch;
 }
 
-/// All events once more, which must all be known, and the event `events`, which is new.
-void IngestAgain(Database* db, std::size_t events, Asker* asker) {
-  const auto reply = db->Ingest(MakeBatch(0, events + 1));
+/// All events once more, which must all be known, and the next one, which is new.
+void IngestAgain(Database* db, const Truth& truth, Asker* asker) {
+  EventBatch batch;
+  for (const std::size_t i : truth.repeated) AddTo(&batch, MakeFact(i));
+  AddTo(&batch, MakeFact(truth.sent));
+  const auto reply = db->Ingest(batch);
   if (!reply) return asker->Error("ingest", reply.error());
-  for (std::size_t i = 0; i <= events; ++i) {
-    const Outcome expected = i < events ? Outcome::kDuplicate : Outcome::kAccepted;
+  for (std::size_t i = 0; i < reply->outcomes.size(); ++i) {
+    const Outcome expected = i < truth.repeated.size() ? Outcome::kDuplicate : Outcome::kAccepted;
     if (reply->outcomes[i] == expected) continue;
     return asker->Wrong("ingest", "event " + std::to_string(i) + " has outcome " +
                                       std::to_string(static_cast<int>(reply->outcomes[i])));
@@ -232,7 +180,7 @@ void IngestAgain(Database* db, std::size_t events, Asker* asker) {
 
 /// What was written since is still there when the store is opened again.
 void Reopen(const std::string& path, const Truth& after, Asker* asker) {
-  const auto db = Database::Open(path, StoreOptions());
+  const auto db = OpenStore(path);
   if (!db) return asker->Error("open again", db.error());
   asker->SetDatabase(&*db);
   asker->AskEverything(after);
@@ -241,7 +189,7 @@ void Reopen(const std::string& path, const Truth& after, Asker* asker) {
 /// `before` is the truth about the store, `after` with one more event.
 Verdict Examine(const std::string& path, const Truth& before, const Truth& after) {
   Asker asker;
-  auto db = Database::Open(path, StoreOptions());
+  auto db = OpenStore(path);
   if (!db) {
     asker.Error("open", db.error());
     // Who is refused tries again: a first attempt (in which RocksDB tidies) must not clear the way.
@@ -254,8 +202,9 @@ Verdict Examine(const std::string& path, const Truth& before, const Truth& after
   // Writing on must not launder the damage. Once an error was seen, it may be refused, too.
   const bool sound = asker.verdict() == kExact;
   if (sound) {
-    IngestAgain(&*db, before.events.size(), &asker);
+    IngestAgain(&*db, before, &asker);
     if (const Status s = db->Compact(); !s.ok()) asker.Error("compact", s);
+    if (const Status s = db->FinishErasures(); !s.ok()) asker.Error("finish erasures", s);
     if (asker.verdict() == kExact) asker.AskEverything(after);
   }
   const bool ingested = asker.verdict() == kExact;
@@ -277,16 +226,8 @@ bool IngestRange(Database* db, std::size_t first, std::size_t end, std::size_t c
   return true;
 }
 
-/// How a store came to be.
-struct Recipe {
-  std::string name;
-  std::size_t merged, sealed, hot;  // events, in this order
-  bool killed;                      // else closed
-  [[nodiscard]] std::size_t events() const { return merged + sealed + hot; }
-};
-
 bool BuildSegments(const std::string& path, const Recipe& recipe) {
-  auto db = Database::Open(path, StoreOptions());
+  auto db = OpenStore(path);
   if (!db) return false;
   bool ok = true;
   for (std::size_t i = 0; i < 3 && ok; ++i) {
@@ -302,9 +243,25 @@ bool BuildSegments(const std::string& path, const Recipe& recipe) {
   return db->Close().ok() && ok;
 }
 
+/// Takes the store through a life.
+bool Settle(const std::string& path) {
+  Options options = StoreOptions();
+  options.identity_window_us = kDayUs;  // months may expire
+  auto db = OpenStore(path, options);
+  if (!db) return false;
+  const auto expired = db->SetRetention(SettledPolicy()).ok()
+                           ? db->Retain()
+                           : Result<RetentionReport>(Status::Internal("no policy"));
+  const auto archived = db->Archive({.before = ParseTime("2026-04-01")->time_us});
+  const bool ok = expired && expired->summarised_events > 0 && archived &&
+                  archived->archived_events > 0 && db->Erase(kErased).has_value();
+  return db->Close().ok() && ok;
+}
+
 Verdict Build(const std::string& path, const Recipe& recipe) {
   if (recipe.merged != 0 && !BuildSegments(path, recipe)) return kBuildFailed;
-  auto db = Database::Open(path, StoreOptions());
+  if (recipe.settled && !Settle(path)) return kBuildFailed;
+  auto db = OpenStore(path);
   if (!db) return kBuildFailed;
   if (!IngestRange(&*db, recipe.events() - recipe.hot, recipe.events(), 7)) return kBuildFailed;
   if (recipe.killed) raise(SIGKILL);
@@ -383,6 +340,7 @@ std::string FileKind(const fs::path& relative) {
   const std::string name = relative.filename().string();
   const std::string folder = relative.parent_path().string();
   if (folder == "segments") return "segment";
+  if (folder == "archive") return "archive";
   if (folder != "kv") return relative.string().substr(0, relative.string().find('-'));
   if (relative.extension() == ".log") return "kv WAL";
   if (relative.extension() == ".sst") return "kv sst";
@@ -410,8 +368,8 @@ class CorruptionTest {
     recipe_ = recipe;
     before_ = {};
     after_ = {};
-    LearnTruth(recipe.events(), &before_);
-    LearnTruth(recipe.events() + 1, &after_);
+    LearnTruth(recipe, recipe.events(), &before_);
+    LearnTruth(recipe, recipe.events() + 1, &after_);
     store_ = scratch_.path() + "/" + recipe.name;
     ASSERT_NO_FATAL_FAILURE(BuildStore());
     Launch("", {"none", "", std::nullopt});  // the control: without damage every answer is exact
@@ -552,14 +510,15 @@ TEST(Corruption, EveryAnswerIsExactOrAnError) {
   CorruptionTest test(seed);
   const Recipe recipes[] = {{"closed", 1200, 1100, 700, false},
                             {"killed", 1200, 1100, 700, true},
-                            {"young", 0, 0, 700, true}};
+                            {"young", 0, 0, 700, true},
+                            {"settled", 1200, 600, 200, true, true}};
   for (const Recipe& recipe : recipes) {
     test.Run(recipe);
     if (HasFatalFailure()) break;
   }
   test.Print();
   // The test has seen what it is about: all kinds of files, and damage that matters.
-  for (const char* file : {"segment", "kv WAL", "kv sst", "kv MANIFEST", "kv CURRENT"}) {
+  for (const char* file : {"segment", "archive", "kv WAL", "kv sst", "kv MANIFEST", "kv CURRENT"}) {
     EXPECT_GT(test.TallyOf(file, "delete").error + test.TallyOf(file, "flip").error, 0u) << file;
   }
   EXPECT_EQ(test.TallyOf("segment", "delete").exact, 0u);

@@ -437,6 +437,7 @@ std::vector<Outcome> Oracle::Ingest(const std::vector<Fact>& facts, std::uint64_
     const auto [it, is_new] = facts_.emplace(Key{fact.customer, fact.source, fact.id}, fact);
     if (is_new) {
       it->second.seq = seq;
+      for (const auto& [name, value] : fact.measures) measures_.insert(name);
       it->second.identity = MakeIdentity(fact.customer, fact.source, fact.id).key;
       outcomes.push_back(Outcome::kAccepted);
     } else {
@@ -448,6 +449,7 @@ std::vector<Outcome> Oracle::Ingest(const std::vector<Fact>& facts, std::uint64_
 }
 
 std::size_t Oracle::Erase(const std::string& customer) {
+  classes_.erase(customer);
   return std::erase_if(facts_, [&](const auto& fact) { return fact.second.customer == customer; });
 }
 
@@ -464,8 +466,8 @@ const Fact* Oracle::Find(const std::string& customer, const std::string& source,
 std::vector<const Fact*> Oracle::Events(const EventQuery& query) const {
   std::map<std::string, bool> is_measure;
   for (const Filter& f : query.filters) {
-    is_measure[f.column] = std::any_of(facts_.begin(), facts_.end(),
-                                       [&](const auto& e) { return e.second.Number(f.column); });
+    is_measure[f.column] =
+        f.column == "quantity" || f.column == "cost" || measures_.count(f.column) != 0;
   }
   std::vector<const Fact*> found;
   for (const auto& [key, fact] : facts_) {

@@ -11,12 +11,14 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <tuple>
 #include <vector>
 
 #include "base/identity.h"
 #include "quipu/database.h"
+#include "quipu/retention.h"
 
 namespace quipu {
 
@@ -33,6 +35,12 @@ struct Fact {
   bool invalid = false;   ///< Breaks a rule of the event model; the engine must say so.
   std::uint64_t seq = 0;  ///< The commit that stored it.
 
+  // What the life cycle did to it.
+
+  bool is_archived = false;    ///< It lies in the archive folder,
+  bool is_detached = false;    ///< ... which is not there.
+  bool is_summarised = false;  ///< Only summaries know it.
+
   Hash128 identity;  ///< Of (customer, source, id); set by Oracle::Ingest.
 
   /// The number in a column of that name, or null: `quantity`, `cost` or a measure.
@@ -40,6 +48,13 @@ struct Fact {
   /// The text in a column of that name, or null: `customer`, `service` or a dimension.
   [[nodiscard]] const std::string* Text(const std::string& column) const;
   [[nodiscard]] bool SameContent(const Fact& other, bool with_time) const;
+};
+
+/// What the store must say to a question after some events have expired or are out of reach.
+enum class Reach : std::uint8_t {
+  kAnswer,  ///< The exact answer.
+  kError,   ///< kOutOfRange: an answer would lack something.
+  kEither,  ///< One of both: the layout of the summaries decides.
 };
 
 /// Adds the fact to a batch.
@@ -86,6 +101,23 @@ class Oracle {
   std::vector<Outcome> Ingest(const std::vector<Fact>& facts, std::uint64_t seq);
   /// Everything of the customer is gone; returns how many events that were.
   std::size_t Erase(const std::string& customer);
+  /// What Database::Retain does at `now`.
+  void Retain(const RetentionPolicy& policy, TimeUs now, std::int64_t identity_window_us,
+              bool can_archive);
+  /// What Database::Archive does.
+  void Archive(TimeUs before);
+  void Detach();
+  void Attach();
+  /// False: an archived event's month needs its ids at `now`.
+  [[nodiscard]] bool MayDetach(TimeUs now, std::int64_t identity_window_us) const;
+  void SetClass(const std::string& customer, const std::string& customer_class) {
+    classes_[customer] = customer_class;
+  }
+  /// Of a question; of one that is asked with `raw_only`; of pages.
+  [[nodiscard]] Reach ReachOf(const QuerySpec& spec) const;
+  [[nodiscard]] Reach ReachOf(const EventQuery& query) const;
+  /// Something of it may have been forgotten or be out of reach.
+  [[nodiscard]] bool IsWhole() const;
   /// A power cut took the commits after this one.
   void ForgetAfter(std::uint64_t seq);
   /// kOutOfRange if a sum does not fit.
@@ -98,7 +130,16 @@ class Oracle {
 
  private:
   using Key = std::tuple<std::string, std::string, std::string>;
+  /// kError if something that it needs is missing; `whole_days` = summaries of days are enough for it.
+  [[nodiscard]] Reach ReachOf(EventQuery scope, bool days_are_enough) const;
+  /// Takes the fact through the steps that are due; false = nothing of it stays.
+  bool Stays(const RetentionPolicy& policy, TimeUs now, std::int64_t identity_window_us,
+             bool can_archive, Fact* fact) const;
+  [[nodiscard]] const RetentionRule* RuleFor(const RetentionPolicy& policy, const Fact& fact) const;
+
   std::map<Key, Fact> facts_;
+  std::map<std::string, std::string> classes_;
+  std::set<std::string> measures_;  // that any event ever had
 };
 
 /// "" if the engine's answer is the oracle's within the slack of each cell, otherwise what differs.

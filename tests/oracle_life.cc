@@ -1,0 +1,145 @@
+// The oracle's side of retention and archive.
+#include <algorithm>
+
+#include "base/calendar.h"
+#include "tests/oracle.h"
+
+namespace quipu {
+namespace {
+
+bool HavePassed(const Fact& fact, std::uint32_t days, TimeUs now) {
+  return days != 0 && MonthStart(MonthOf(fact.time) + 1) + TimeUs{days} * kDayUs <= now;
+}
+
+bool WindowHasPassed(const Fact& fact, TimeUs now, std::int64_t identity_window_us) {
+  return MonthStart(MonthOf(fact.time) + 1) + identity_window_us <= now;
+}
+
+/// Can summaries by customer, service and UTC day answer it?
+bool DaysAreEnough(const QuerySpec& spec) {
+  if (spec.raw_only || !spec.filters.empty()) return false;
+  for (const std::string& name : spec.group_by)
+    if (name != "customer" && name != "service") return false;
+  for (const Aggregate& a : spec.select) {
+    if (a.function != Function::kCount && a.function != Function::kSum &&
+        a.function != Function::kAvg && a.function != Function::kMin &&
+        a.function != Function::kMax)
+      return false;
+  }
+  if ((spec.from && FloorTo(*spec.from, kDayUs) != *spec.from) ||
+      (spec.to && FloorTo(*spec.to, kDayUs) != *spec.to))
+    return false;
+  return spec.window.unit == WindowUnit::kNone ||
+         (spec.window.zone == "UTC" && spec.window.unit != WindowUnit::kHour &&
+          spec.window.unit != WindowUnit::kMinute);
+}
+
+}  // namespace
+
+const RetentionRule* Oracle::RuleFor(const RetentionPolicy& policy, const Fact& fact) const {
+  const auto known = classes_.find(fact.customer);
+  const std::string customer_class = known == classes_.end() ? "" : known->second;
+  for (const RetentionRule& rule : policy.rules) {
+    if (!rule.service.empty() && rule.service != fact.service) continue;
+    if (!rule.customer_class.empty() && rule.customer_class != customer_class) continue;
+    return &rule;
+  }
+  return nullptr;
+}
+
+void Oracle::Retain(const RetentionPolicy& policy, TimeUs now, std::int64_t identity_window_us,
+                    bool can_archive) {
+  for (auto it = facts_.begin(); it != facts_.end();) {
+    it = Stays(policy, now, identity_window_us, can_archive, &it->second) ? std::next(it)
+                                                                          : facts_.erase(it);
+  }
+}
+
+bool Oracle::Stays(const RetentionPolicy& policy, TimeUs now, std::int64_t identity_window_us,
+                   bool can_archive, Fact* fact) const {
+  const RetentionRule* const rule = RuleFor(policy, *fact);
+  if (rule == nullptr || fact->is_detached) return true;
+  const bool is_gone = HavePassed(*fact, rule->delete_after_days, now);
+  const bool summaries_go = HavePassed(*fact, rule->keep_summaries_days, now);
+  if (fact->is_summarised) return !is_gone && !summaries_go;
+  if (WindowHasPassed(*fact, now, identity_window_us)) {
+    if (is_gone) return false;
+    if (HavePassed(*fact, rule->keep_raw_days, now)) {
+      fact->is_summarised = true;
+      fact->is_archived = false;
+      return !summaries_go;
+    }
+  }
+  // While the folder is detached, what is due for it waits.
+  if (can_archive && HavePassed(*fact, rule->archive_after_days, now)) fact->is_archived = true;
+  return true;
+}
+
+void Oracle::Archive(TimeUs before) {
+  for (auto& [key, fact] : facts_) {
+    if (!fact.is_summarised && MonthStart(MonthOf(fact.time) + 1) <= before)
+      fact.is_archived = true;
+  }
+}
+
+void Oracle::Detach() {
+  for (auto& [key, fact] : facts_) fact.is_detached = fact.is_archived;
+}
+
+void Oracle::Attach() {
+  for (auto& [key, fact] : facts_) fact.is_detached = false;
+}
+
+bool Oracle::MayDetach(TimeUs now, std::int64_t identity_window_us) const {
+  return std::all_of(facts_.begin(), facts_.end(), [&](const auto& entry) {
+    return !entry.second.is_archived || WindowHasPassed(entry.second, now, identity_window_us);
+  });
+}
+
+bool Oracle::IsWhole() const {
+  return std::none_of(facts_.begin(), facts_.end(), [](const auto& entry) {
+    return entry.second.is_detached || entry.second.is_summarised;
+  });
+}
+
+Reach Oracle::ReachOf(EventQuery scope, bool days_are_enough) const {
+  if (IsWhole()) return Reach::kAnswer;
+  // Customers and services are known of summaries, too.
+  std::erase_if(scope.filters,
+                [](const Filter& f) { return f.column != "customer" && f.column != "service"; });
+  bool lacks_rows = false;
+  for (const Fact* fact : Events(scope)) {
+    if (fact->is_detached) return Reach::kError;
+    lacks_rows = lacks_rows || fact->is_summarised;
+  }
+  if (lacks_rows && !days_are_enough) return Reach::kError;
+  // Summaries are known by their days, and detached segments by their times alone.
+  const bool is_near = !days_are_enough || std::any_of(facts_.begin(), facts_.end(), [](auto& e) {
+    return e.second.is_detached;
+  });
+  return is_near ? Reach::kEither : Reach::kAnswer;
+}
+
+Reach Oracle::ReachOf(const EventQuery& query) const { return ReachOf(query, false); }
+
+Reach Oracle::ReachOf(const QuerySpec& spec) const {
+  EventQuery scope;
+  scope.customers = spec.customers;
+  scope.services = spec.services;
+  scope.from = spec.from;
+  scope.to = spec.to;
+  scope.filters = spec.filters;
+  if (DaysAreEnough(spec)) return ReachOf(scope, true);
+  const auto is_name = [](const std::string& column) {
+    return column == "customer" || column == "service";
+  };
+  const bool needs_rows = spec.raw_only ||
+                          !std::all_of(spec.group_by.begin(), spec.group_by.end(), is_name) ||
+                          !std::all_of(spec.filters.begin(), spec.filters.end(),
+                                       [&](const Filter& f) { return is_name(f.column); });
+  const Reach reach = ReachOf(scope, !needs_rows);
+  // Hours of all customers, sketches, and days at the edges of other zones may be enough, or not.
+  return !needs_rows && reach == Reach::kAnswer && !IsWhole() ? Reach::kEither : reach;
+}
+
+}  // namespace quipu
