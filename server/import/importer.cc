@@ -173,11 +173,12 @@ Status Importer::TakeBlocks(ParallelParse& parse) {
 Status Importer::TakeBlock(ParsedBlock block) {
   account_.lines += block.lines;
   account_.running_ids += block.running_ids;
-  SERVER_TRY(Submit(&block));
+  // Told before the store may answer for the same lines: messages do not depend on its speed.
   if (block.truncated_line != 0) TellTruncation(block.truncated_line);
-  for (const LineProblem& problem : block.problems) {
-    if (!BadLine(problem.line, problem.message)) return {};
-  }
+  bool go_on = true;
+  for (const LineProblem& problem : block.problems) go_on = BadLine(problem.line, problem.message);
+  SERVER_TRY(Submit(&block));
+  if (!go_on) return {};
   return block.status.ok() ? Status() : block.status.WithContext(shown_name_);
 }
 
