@@ -64,10 +64,20 @@ template <int kWidth, int... kRow>
   (Store(out + kRow * static_cast<int>(kInterleavedLanes), Field<kWidth, kRow>(in) + base), ...);
 }
 
+// Where a lane's words begin. Fields of width 0 have none, and `in` may be null then.
+template <int kWidth>
+[[gnu::always_inline]] inline const U8* LaneIn(const U8* in, std::size_t lane) {
+  if constexpr (kWidth == 0) {
+    return in;
+  } else {
+    return in + 8 * lane;
+  }
+}
+
 template <int kWidth>
 void Unpack(const U8* __restrict in, U64 base, U64* __restrict out) {
   for (std::size_t lane = 0; lane < kInterleavedLanes; lane += kWords)
-    UnpackRows<kWidth>(in + 8 * lane, base, out + lane, Rows());
+    UnpackRows<kWidth>(LaneIn<kWidth>(in, lane), base, out + lane, Rows());
 }
 
 // Sums of 64 values below 2^58 stay below 2^64; wider ones are added in two halves.
@@ -86,7 +96,7 @@ WideSum Sum(const U8* in) {
   Wide sum = 0;
   for (std::size_t lane = 0; lane < kInterleavedLanes; lane += kWords) {
     V low = {}, high = {};
-    SumRows<kWidth>(in + 8 * lane, &low, &high, Rows());
+    SumRows<kWidth>(LaneIn<kWidth>(in, lane), &low, &high, Rows());
     for (int i = 0; i < kWords; ++i) sum += low[i] + (Wide{high[i]} << 32);
   }
   return {static_cast<U64>(sum), static_cast<U64>(sum >> 64)};
