@@ -215,6 +215,7 @@ class World {
         sent_.empty() ? "nobody" : sent_[work_.Below(sent_.size())].customer;
     const auto erased = db_->Erase(customer);
     const std::size_t events = oracle_.Erase(customer);
+    has_erased_ = has_erased_ || erased.has_value();
     if (!erased) {  // not even a name: all of its events were duplicates or forgotten by a power cut
       ASSERT_EQ(erased.error().code(), StatusCode::kNotFound) << erased.error().ToString();
       ASSERT_EQ(events, 0u);
@@ -327,6 +328,8 @@ class World {
       ASSERT_EQ(detached.code(), StatusCode::kConflict) << detached.ToString();
       return;
     }
+    // Rows of an erased customer lie in the folder until the job is done, and the oracle has forgotten them.
+    if (has_erased_ && detached.code() == StatusCode::kConflict) return;
     ASSERT_TRUE(detached.ok()) << detached.ToString();
     is_detached_ = true;
     oracle_.Detach();
@@ -538,6 +541,7 @@ class World {
   std::uint64_t epoch_ = 0, sequence_ = 0;
   std::uint64_t durable_seq_ = 0;
   RetentionPolicy policy_;
+  bool has_erased_ = false;
   bool is_detached_ = false;
   int summarised_ = 0, refused_ = 0, expired_ = 0;
 };
