@@ -510,7 +510,9 @@ Result<OracleAnswer> Oracle::Ask(const QuerySpec& spec) const {
     high = std::max(high, fact.time + 1);
   }
   std::vector<TimeUs> windows;
-  if (!facts_.empty() && from.value_or(low) < to.value_or(high)) {
+  // A range with two ends needs no events to be known.
+  const bool is_known = !facts_.empty() || (from && to);
+  if (is_known && from.value_or(low) < to.value_or(high)) {
     QUIPU_TRY_ASSIGN(windows, windower.Starts(from.value_or(low), to.value_or(high), 1'000'000));
   }
   return Evaluation(spec, windower, std::move(windows)).Run(std::move(groups));

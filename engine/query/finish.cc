@@ -147,6 +147,8 @@ class Finisher {
     const TimeUs from = spec_.from.value_or(query_.from);
     const TimeUs to = spec_.to.value_or(query_.to);
     if (from >= to || series_.empty() || !query_.windower) return {};
+    // Where nothing is seen, an open end is nowhere.
+    if (query_.from >= query_.to && !(spec_.from && spec_.to)) return {};
     auto starts = query_.windower->Starts(from, to, spec_.groups_max);
     if (!starts || starts->size() > spec_.groups_max / series_.size()) {
       return Status::Exhausted(
