@@ -450,6 +450,7 @@ std::vector<Outcome> Oracle::Ingest(const std::vector<Fact>& facts, std::uint64_
 
 std::size_t Oracle::Erase(const std::string& customer) {
   classes_.erase(customer);
+  has_erased_ = true;
   return std::erase_if(facts_, [&](const auto& fact) { return fact.second.customer == customer; });
 }
 

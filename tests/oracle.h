@@ -138,6 +138,8 @@ class Oracle {
   [[nodiscard]] const RetentionRule* RuleFor(const RetentionPolicy& policy, const Fact& fact) const;
 
   std::map<Key, Fact> facts_;
+  /// Rows of erased customers may lie in a folder that is detached: the store cannot tell whose its rows are.
+  bool has_erased_ = false, is_detached_ = false;
   std::map<std::string, std::string> classes_;
   std::set<std::string> measures_;  // that any event ever had
 };

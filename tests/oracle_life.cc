@@ -83,10 +83,12 @@ void Oracle::Archive(TimeUs before) {
 }
 
 void Oracle::Detach() {
+  is_detached_ = true;
   for (auto& [key, fact] : facts_) fact.is_detached = fact.is_archived;
 }
 
 void Oracle::Attach() {
+  is_detached_ = false;
   for (auto& [key, fact] : facts_) fact.is_detached = false;
 }
 
@@ -103,7 +105,8 @@ bool Oracle::IsWhole() const {
 }
 
 Reach Oracle::ReachOf(EventQuery scope, bool days_are_enough) const {
-  if (IsWhole()) return Reach::kAnswer;
+  const bool hides_erased = has_erased_ && is_detached_;
+  if (IsWhole()) return hides_erased ? Reach::kEither : Reach::kAnswer;
   // Customers and services are known of summaries, too.
   std::erase_if(scope.filters,
                 [](const Filter& f) { return f.column != "customer" && f.column != "service"; });
@@ -114,9 +117,9 @@ Reach Oracle::ReachOf(EventQuery scope, bool days_are_enough) const {
   }
   if (lacks_rows && !days_are_enough) return Reach::kError;
   // Summaries are known by their days, and detached segments by their times alone.
-  const bool is_near = !days_are_enough || std::any_of(facts_.begin(), facts_.end(), [](auto& e) {
-    return e.second.is_detached;
-  });
+  const bool is_near =
+      hides_erased || !days_are_enough ||
+      std::any_of(facts_.begin(), facts_.end(), [](auto& e) { return e.second.is_detached; });
   return is_near ? Reach::kEither : Reach::kAnswer;
 }
 
