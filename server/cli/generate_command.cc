@@ -21,12 +21,14 @@ int RunGenerate(const Flags& flags) {
   progress::Meter meter("events", true);
   meter.Start("generate", flags.workload.events);
   bool written = true;
-  Status status =
-      generate::Generate(flags.workload, [&](std::string_view block, std::uint64_t events_done) {
-        written = WriteOut(block);
-        if (bar) meter.Update(events_done, events_done);
-        return written;
-      });
+  const auto format =
+      flags.format == "csv" ? generate::TextFormat::kCsv : generate::TextFormat::kNdjson;
+  Status status = generate::Generate(flags.workload, format,
+                                     [&](std::string_view block, std::uint64_t events_done) {
+                                       written = WriteOut(block);
+                                       if (bar) meter.Update(events_done, events_done);
+                                       return written;
+                                     });
   meter.Clear();
   if (!written) return kExitFailed;
   if (status.code() == StatusCode::kInvalidArgument) {
@@ -55,8 +57,8 @@ void AddGenerateCommand(CLI::App& app, int* exit) {
       ->check(WholeNumber())
       ->capture_default_str();
   command->add_option("--from", w.from, "First day (UTC)")->capture_default_str();
-  command->add_option("--format", flags->format, "ndjson")
-      ->check(CLI::IsMember({"ndjson"}))
+  command->add_option("--format", flags->format, "ndjson or csv")
+      ->check(CLI::IsMember({"ndjson", "csv"}))
       ->capture_default_str();
   command->footer(R"(Lines come in order of arrival; about 1 % arrive up to three days late.
 Example:

@@ -13,9 +13,9 @@
 //  3. About 1 % arrive up to three days after their time; all others arrive at their time.
 //
 // `GenerateRows` gives the events as small numbers (for benchmarks, which must not measure text); `Generate` writes the same
-// rows as ndjson. workload_text.cc has the names behind the numbers.
+// rows as ndjson or csv. workload_text.cc has the names behind the numbers.
 //
-// Example: Generate({.events = 2}, ...) writes two lines (rarely three).
+// Example: Generate({.events = 2}, TextFormat::kNdjson, ...) writes two lines (rarely three).
 #pragma once
 
 #include <array>
@@ -99,7 +99,10 @@ Status GenerateRows(const WorkloadOptions& options, const TakeRow& take);
 /// Receives a block of whole lines; false = stop (the reader is gone).
 using WriteBlock = std::function<bool(std::string_view block, std::uint64_t events_done)>;
 
-/// Writes the workload as ndjson. kInvalidArgument for options out of range; kCancelled if `write` said stop.
-Status Generate(const WorkloadOptions& options, const WriteBlock& write);
+enum class TextFormat : std::uint8_t { kNdjson, kCsv };
+
+/// Writes the workload as lines that `quipu import` takes; csv has a header whose columns are named like its targets. kInvalidArgument for
+/// options out of range; kCancelled if `write` said stop.
+Status Generate(const WorkloadOptions& options, TextFormat format, const WriteBlock& write);
 
 }  // namespace quipu::generate

@@ -7,14 +7,15 @@
 #include <set>
 #include <sstream>
 
+#include "import/csv.h"
 #include "import/ndjson.h"
 
 namespace quipu::generate {
 namespace {
 
-std::string Text(const WorkloadOptions& options) {
+std::string Text(const WorkloadOptions& options, TextFormat format = TextFormat::kNdjson) {
   std::string text;
-  const Status s = Generate(options, [&](std::string_view block, std::uint64_t) {
+  const Status s = Generate(options, format, [&](std::string_view block, std::uint64_t) {
     text += block;
     return true;
   });
@@ -38,6 +39,39 @@ TEST(Workload, GoldenFirstLine) {
       R"("customer":"cus_000055","service":"database","quantity":1,"cost":0.0001,)"
       R"("dimensions":{"endpoint":"/api/v1/r8","method":"GET","status":"404","region":"us-east"},)"
       R"("measures":{"duration_ms":25,"tokens":20}})");
+}
+
+/// What an event says, apart from its order of dimensions.
+std::string Described(const Event& e) {
+  std::ostringstream out;
+  out << e.id << ' ' << *e.time << ' ' << e.customer << ' ' << e.service << ' '
+      << e.quantity.ToString() << ' ' << e.cost->ToString();
+  std::map<std::string_view, std::string> named;
+  for (const auto& d : e.dimensions) named[d.name] = d.value;
+  for (const auto& m : e.measures) named[m.name] = m.value.ToString();
+  for (const auto& [name, value] : named) out << ' ' << name << '=' << value;
+  return out.str();
+}
+
+std::vector<std::string> Parsed(const std::string& text,
+                                std::unique_ptr<import::RecordParser> parser) {
+  std::vector<std::string> events;
+  std::istringstream in(text);
+  for (std::string line; std::getline(in, line);) {
+    import::ParsedEvent p;
+    p.Clear();
+    const auto taken = parser->Take(line, &p);
+    EXPECT_TRUE(taken.has_value()) << line;
+    if (taken && *taken == import::Taken::kEvent) events.push_back(Described(p.event));
+  }
+  return events;
+}
+
+TEST(Workload, CsvSaysWhatNdjsonSays) {
+  const WorkloadOptions options{.events = 3000, .customers = 100, .seed = 3};
+  const auto events = Parsed(Text(options), import::MakeNdjsonParser());
+  EXPECT_GE(events.size(), options.events);
+  EXPECT_EQ(events, Parsed(Text(options, TextFormat::kCsv), import::MakeCsvParser({})));
 }
 
 TEST(Workload, ShapeOfTheReference) {
@@ -81,13 +115,13 @@ TEST(Workload, ShapeOfTheReference) {
 
 TEST(Workload, OptionsOutOfRangeAndStopping) {
   const auto go_on = [](std::string_view, std::uint64_t) { return true; };
-  EXPECT_FALSE(Generate({.events = 0}, go_on).ok());
-  EXPECT_FALSE(Generate({.customers = 1}, go_on).ok());
-  EXPECT_FALSE(Generate({.days = 0}, go_on).ok());
-  EXPECT_FALSE(Generate({.events = 1'000'000'000, .days = 1}, go_on).ok());
-  EXPECT_FALSE(Generate({.from = "2026-01-01T10:00"}, go_on).ok());
-  const Status stopped =
-      Generate({.events = 100}, [](std::string_view, std::uint64_t) { return false; });
+  EXPECT_FALSE(Generate({.events = 0}, TextFormat::kNdjson, go_on).ok());
+  EXPECT_FALSE(Generate({.customers = 1}, TextFormat::kNdjson, go_on).ok());
+  EXPECT_FALSE(Generate({.days = 0}, TextFormat::kNdjson, go_on).ok());
+  EXPECT_FALSE(Generate({.events = 1'000'000'000, .days = 1}, TextFormat::kNdjson, go_on).ok());
+  EXPECT_FALSE(Generate({.from = "2026-01-01T10:00"}, TextFormat::kNdjson, go_on).ok());
+  const Status stopped = Generate({.events = 100}, TextFormat::kNdjson,
+                                  [](std::string_view, std::uint64_t) { return false; });
   EXPECT_EQ(stopped.code(), StatusCode::kCancelled);
 }
 

@@ -1,4 +1,4 @@
-// The names behind a row's numbers, and the workload as ndjson.
+// The names behind a row's numbers, and the workload as ndjson and csv.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -70,11 +70,29 @@ void AppendClock(TimeUs in_day, std::string* out) {
   AppendPadded(us % 1'000'000, 6, out);
 }
 
-class NdjsonWriter {
+/// What stands before the values of a row; none needs quotes or escapes of either format.
+struct Punctuation {
+  std::string_view header;
+  std::array<std::string_view, 13> before;  // the values, in the order of AppendLine, and the end
+};
+constexpr Punctuation kNdjson = {
+    "",
+    {R"({"id":")", R"(","time":")", R"(","customer":")", R"(","service":")", R"(","quantity":)",
+     R"(,"cost":)", R"(,"dimensions":{"endpoint":")", R"(","method":")", R"(","status":")",
+     R"(","region":")", R"("},"measures":{"duration_ms":)", R"(,"tokens":)", "}}\n"}};
+constexpr Punctuation kCsv = {
+    "id,time,customer,service,quantity,cost,dimension:endpoint,dimension:method,dimension:status,"
+    "dimension:region,measure:duration_ms,measure:tokens\n",
+    {"", ",", ",", ",", ",", ",", ",", ",", ",", ",", ",", ",", "\n"}};
+
+class TextWriter {
  public:
-  NdjsonWriter(const WorkloadOptions& options, const WriteBlock& write)
-      : write_(write), customer_digits_(CustomerDigits(options.customers)) {
+  TextWriter(const WorkloadOptions& options, TextFormat format, const WriteBlock& write)
+      : write_(write),
+        punctuation_(format == TextFormat::kCsv ? kCsv : kNdjson),
+        customer_digits_(CustomerDigits(options.customers)) {
     block_.reserve(kBlockBytes + 1024);
+    block_ = punctuation_.header;
   }
 
   bool Take(const WorkloadRow& row) {
@@ -91,31 +109,32 @@ class NdjsonWriter {
  private:
   void AppendLine(const WorkloadRow& row) {
     std::string* out = &block_;
-    *out += R"({"id":")";
+    auto before = punctuation_.before.begin();
+    *out += *before++;
     AppendId(row, out);
-    *out += R"(","time":")";
+    *out += *before++;
     AppendTime(row.time, out);
-    *out += R"(","customer":")";
+    *out += *before++;
     AppendCustomer(row.customer, customer_digits_, out);
-    *out += R"(","service":")";
+    *out += *before++;
     *out += ServiceName(row.service);
-    *out += R"(","quantity":)";
+    *out += *before++;
     AppendDecimal(row.quantity_micro, 6, out);
-    *out += R"(,"cost":)";
+    *out += *before++;
     AppendDecimal(row.cost_nano(), 9, out);
-    *out += R"(,"dimensions":{"endpoint":")";
+    *out += *before++;
     *out += EndpointName(row.endpoint);
-    *out += R"(","method":")";
+    *out += *before++;
     *out += MethodName(row.method);
-    *out += R"(","status":")";
+    *out += *before++;
     *out += StatusName(row.status);
-    *out += R"(","region":")";
+    *out += *before++;
     *out += RegionName(row.region);
-    *out += R"("},"measures":{"duration_ms":)";
+    *out += *before++;
     AppendNumber(row.duration_ms, out);
-    *out += R"(,"tokens":)";
+    *out += *before++;
     AppendNumber(row.tokens, out);
-    *out += "}}\n";
+    *out += *before++;
   }
 
   /// Always with six digits after the point.
@@ -132,6 +151,7 @@ class NdjsonWriter {
   }
 
   const WriteBlock& write_;
+  const Punctuation& punctuation_;
   int customer_digits_;
   TimeUs day_ = kTimeMax;
   std::string date_;
@@ -171,8 +191,8 @@ void AppendId(const WorkloadRow& row, std::string* out) {
   AppendHex(row.id_low, 4, 12, out);
 }
 
-Status Generate(const WorkloadOptions& options, const WriteBlock& write) {
-  NdjsonWriter writer(options, write);
+Status Generate(const WorkloadOptions& options, TextFormat format, const WriteBlock& write) {
+  TextWriter writer(options, format, write);
   Status status = GenerateRows(options, [&](const WorkloadRow& row) { return writer.Take(row); });
   if (!status.ok()) return status;
   return writer.Flush() ? Status() : Status::Cancelled("stopped");
