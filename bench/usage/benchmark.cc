@@ -33,6 +33,17 @@ void MergeInto(EngineReport* report, const EngineReport& more) {
     mine = name == "resident_bytes_max" ? std::max(mine, value) : value;
   }
   report->answers.insert(report->answers.end(), more.answers.begin(), more.answers.end());
+  if (!more.column_bytes.empty()) report->column_bytes = more.column_bytes;
+  if (!more.archived_column_bytes.empty()) {
+    report->archived_column_bytes = more.archived_column_bytes;
+  }
+}
+
+void NoteCostOfChecking(std::map<std::string, double>* m) {
+  (*m)["dedupe_cost_percent"] =
+      100 * (1 - (*m)["ingest_events_per_second"] / (*m)["ingest_unchecked_events_per_second"]);
+  (*m)["dedupe_cpu_cost_percent"] =
+      100 * (1 - (*m)["ingest_unchecked_cpu_us_per_event"] / (*m)["ingest_cpu_us_per_event"]);
 }
 
 class Benchmark {
@@ -107,8 +118,14 @@ class Benchmark {
       return {};
     };
     if (task.ingest) SERVER_TRY(run_part("ingest", QuipuIngest));
-    if (task.questions) SERVER_TRY(run_part("questions", QuipuQuestions));
+    SERVER_TRY(run_part(task.questions ? "questions" : "cold open", QuipuQuestions));
     if (task.ingest) SERVER_TRY(run_part("single events", QuipuSingleEvents));
+    if (task.ingest && task.questions) {
+      SERVER_TRY(run_part("archive without ids", QuipuArchive));
+      SERVER_TRY(run_part("ingest without the check for repeats", QuipuUncheckedIngest));
+      SERVER_TRY(run_part("import of text", QuipuImport));
+      NoteCostOfChecking(&report->metrics);
+    }
     report->version = QUIPU_VERSION;
     report->durable = "yes";
     report->repeats = "yes, by (customer, source, id)";

@@ -38,9 +38,10 @@ struct EngineReport {
   std::string durable, repeats, exact;    ///< What the engine promises here, in a few words.
   std::map<std::string, double> metrics;  ///< By the names of metric.h.
   std::vector<GivenAnswer> answers;
-  std::map<std::string, double>
-      column_bytes;  ///< On disk, by column; empty if the engine cannot say.
-  std::string note;  ///< About the run, for the reader.
+  /// On disk, by column and by what is not a column; empty if the engine cannot say.
+  std::map<std::string, double> column_bytes;
+  std::map<std::string, double> archived_column_bytes;  ///< Quipu: archived without ids.
+  std::string note;                                     ///< About the run, for the reader.
 };
 
 /// The engine's part of the benchmark. kNotFound: the engine is not on this machine; the message says how to get it.

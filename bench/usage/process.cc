@@ -1,6 +1,7 @@
 #include "usage/process.h"
 
 #include <fcntl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/utsname.h>
 #include <unistd.h>
@@ -48,6 +49,15 @@ std::uint64_t WrittenBytes() {
   const std::uint64_t written = NumberOf("/proc/self/io", "write_bytes");
   const std::uint64_t cancelled = NumberOf("/proc/self/io", "cancelled_write_bytes");
   return written > cancelled ? written - cancelled : 0;
+}
+
+double CpuSeconds() {
+  struct rusage used {};
+  ::getrusage(RUSAGE_SELF, &used);
+  const auto seconds = [](const timeval& t) {
+    return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) * 1e-6;
+  };
+  return seconds(used.ru_utime) + seconds(used.ru_stime);
 }
 
 std::uint64_t DiskBytes(const std::string& path) {

@@ -10,6 +10,8 @@ namespace quipu::usage {
 std::uint64_t ResidentBytesMax();
 /// Bytes that this process caused to be written to storage so far, less what was thrown away before it got there.
 std::uint64_t WrittenBytes();
+/// Processor time of all threads so far, of the system on their behalf included.
+double CpuSeconds();
 /// What a file or a folder with everything in it takes on disk (allocated blocks).
 std::uint64_t DiskBytes(const std::string& path);
 /// Writes the folder's files back and drops them from the page cache.

@@ -187,7 +187,7 @@ Result<EngineReport> QuipuQuestions(const EngineTask& task) {
   const Stopwatch opening;
   SERVER_TRY_ASSIGN(Database db, Database::Open(path, StoreOptions()));
   report.metrics["cold_open_ms"] = opening.Seconds() * 1e3;
-  SERVER_TRY(Asking(task, &db, &report).AskAll());
+  if (task.questions) SERVER_TRY(Asking(task, &db, &report).AskAll());
   report.metrics["resident_bytes_max"] = static_cast<double>(ResidentBytesMax());
   SERVER_TRY(db.Close());
   return report;

@@ -1,8 +1,9 @@
 // Quipu as an engine under test, through include/quipu only.
 //
-// Three processes: one ingests (batches of 1,000 from one caller, durable at acknowledgement, deduplicated, sealing and
-// merging in the background) and leaves a compacted, closed store; one opens that store cold and asks; one writes single
-// events into a store of its own.
+// Processes: one ingests (batches of 1,000 from one caller, durable at acknowledgement, deduplicated, sealing and merging in
+// the background) and leaves a compacted, closed store; one opens that store cold and asks. Then, each in a folder of its own:
+// one archives a copy of the store without ids, one ingests the same rows again without looking for repeats, one writes single
+// events, and one runs `quipu import` on the rows as text.
 #pragma once
 
 #include "quipu/event.h"
@@ -29,8 +30,15 @@ Options StoreOptions();
 
 /// Fails (kInternal) unless exactly the planted repeats were answered `duplicate` and all else `accepted`.
 Result<EngineReport> QuipuIngest(const EngineTask& task);
-/// Of the store that QuipuIngest left in the same folder.
+/// With Options::check_identities off and without the merging at the end; gives ingest_unchecked_events_per_second.
+Result<EngineReport> QuipuUncheckedIngest(const EngineTask& task);
+/// Of the store that QuipuIngest left in the same folder: opened cold, and asked if the task says so.
 Result<EngineReport> QuipuQuestions(const EngineTask& task);
+/// Of a copy of that store. Fails (kInternal) if archiving changed an answer. Without metrics if some month ended less than the identity window
+/// ago: its ids would have to stay.
+Result<EngineReport> QuipuArchive(const EngineTask& task);
 Result<EngineReport> QuipuSingleEvents(const EngineTask& task);
+/// The program `quipu` beside this one imports the first rows as ndjson and as csv; without metrics if it is not there.
+Result<EngineReport> QuipuImport(const EngineTask& task);
 
 }  // namespace quipu::usage

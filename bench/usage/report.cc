@@ -101,23 +101,47 @@ std::string MachineLine(const BenchmarkRun& run) {
                      run.machine.load_average);
 }
 
+/// What is not a column of the workload, in the order in which it is shown.
+constexpr const char* kNotColumns[] = {"identity index", "directory",       "summaries",
+                                       "footers",        "key-value store", "other files",
+                                       "unfilled blocks"};
+
+/// The columns, what Quipu has besides, and the sum of each.
 std::vector<std::vector<std::string>> EntropyCells(const BenchmarkRun& run) {
-  const auto on_disk = [&](const EngineColumn& engine, const std::string& column) -> std::string {
-    if (!engine.report) return "-";
-    const auto it = engine.report->column_bytes.find(column);
-    if (it == engine.report->column_bytes.end()) return "-";
-    return fmt::format("{:.3f}", it->second / static_cast<double>(run.rows.events()));
-  };
-  std::vector<std::vector<std::string>> rows;
-  std::vector<std::string> head = {"column", "entropy", "Quipu"};
-  for (const EngineColumn& peer : run.peers) head.push_back(peer.title);
-  rows.push_back(head);
-  for (const ColumnEntropy& entropy : run.entropy) {
-    std::vector<std::string> row = {entropy.column, fmt::format("{:.3f}", entropy.bytes),
-                                    on_disk(run.quipu, entropy.column)};
-    for (const EngineColumn& peer : run.peers) row.push_back(on_disk(peer, entropy.column));
-    rows.push_back(std::move(row));
+  const double events = static_cast<double>(run.rows.events());
+  using Bytes = std::map<std::string, double>;
+  std::vector<const Bytes*> engines;
+  std::vector<std::string> head = {"column", "entropy", "Quipu", "Quipu, archived without ids"};
+  const Bytes nothing;
+  const EngineReport* const quipu = run.quipu.report ? &*run.quipu.report : nullptr;
+  engines.push_back(quipu != nullptr ? &quipu->column_bytes : &nothing);
+  engines.push_back(quipu != nullptr ? &quipu->archived_column_bytes : &nothing);
+  for (const EngineColumn& peer : run.peers) {
+    engines.push_back(peer.report ? &peer.report->column_bytes : &nothing);
+    head.push_back(peer.title);
   }
+  std::vector<std::vector<std::string>> rows = {head};
+  const auto add = [&](const std::string& column, const std::string& entropy) {
+    std::vector<std::string> row = {column, entropy};
+    for (const Bytes* bytes : engines) {
+      const auto it = bytes->find(column);
+      row.push_back(it == bytes->end() ? "-" : fmt::format("{:.3f}", it->second / events));
+    }
+    rows.push_back(std::move(row));
+  };
+  double entropy_sum = 0;
+  for (const ColumnEntropy& entropy : run.entropy) {
+    add(entropy.column, fmt::format("{:.3f}", entropy.bytes));
+    entropy_sum += entropy.bytes;
+  }
+  for (const char* name : kNotColumns) add(name, "-");
+  std::vector<std::string> sums = {"sum", fmt::format("{:.3f}", entropy_sum)};
+  for (const Bytes* bytes : engines) {
+    double sum = 0;
+    for (const auto& [name, value] : *bytes) sum += value;
+    sums.push_back(bytes->empty() ? "-" : fmt::format("{:.3f}", sum / events));
+  }
+  rows.push_back(std::move(sums));
   return rows;
 }
 
@@ -180,8 +204,15 @@ json::object EngineJson(const EngineColumn& engine) {
   const EngineReport& r = *engine.report;
   json::object columns;
   for (const auto& [name, bytes] : r.column_bytes) columns[name] = bytes;
-  return {{"version", r.version}, {"durable", r.durable}, {"repeats", r.repeats},
-          {"exact", r.exact},     {"note", r.note},       {"column_bytes", std::move(columns)}};
+  json::object archived;
+  for (const auto& [name, bytes] : r.archived_column_bytes) archived[name] = bytes;
+  return {{"archived_column_bytes", std::move(archived)},
+          {"version", r.version},
+          {"durable", r.durable},
+          {"repeats", r.repeats},
+          {"exact", r.exact},
+          {"note", r.note},
+          {"column_bytes", std::move(columns)}};
 }
 
 }  // namespace
@@ -212,7 +243,12 @@ std::string MarkdownText(const BenchmarkRun& run) {
   if (!run.entropy.empty()) {
     text +=
         "\n## Bytes an event, by column\n\nBeside the order-0 entropy of the column (time: of a "
-        "set of times by customer and service).\n\n" +
+        "set of times by customer and service). Quipu's rows add up to every byte on disk: what is "
+        "not a "
+        "column is below the columns. Customers and services are in its directory; the codes and "
+        "the "
+        "dictionary of a dimension are together. ClickHouse's columns are its data files without "
+        "marks.\n\n" +
         Markdown(EntropyCells(run));
   }
   text += "\n## What the metrics mean\n\n";

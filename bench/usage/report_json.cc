@@ -60,6 +60,7 @@ json::object ToJson(const EngineReport& report) {
           {"note", report.note},
           {"metrics", MapToJson(report.metrics)},
           {"column_bytes", MapToJson(report.column_bytes)},
+          {"archived_column_bytes", MapToJson(report.archived_column_bytes)},
           {"answers", std::move(answers)}};
 }
 
@@ -72,6 +73,7 @@ EngineReport FromJson(const json::object& object) {
   report.note = Text(object.at("note"));
   report.metrics = MapFromJson(object.at("metrics"));
   report.column_bytes = MapFromJson(object.at("column_bytes"));
+  report.archived_column_bytes = MapFromJson(object.at("archived_column_bytes"));
   for (const json::value& answer : object.at("answers").as_array()) {
     report.answers.push_back(AnswerFromJson(answer.as_object()));
   }

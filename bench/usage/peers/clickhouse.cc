@@ -219,7 +219,7 @@ class ClickHouse : public SqlEngine {
     return library.Complete();
   }
 
-  Status Open() {
+  Status Open() override {
     std::string program = "clickhouse";
     std::string path = "--path=" + path_;
     std::array<char*, 2> arguments = {program.data(), path.data()};
@@ -338,15 +338,9 @@ Result<EngineReport> RunClickHouse(const EngineTask& task) {
   report.exact = "yes (quantilesExact, uniqExact); sketches timed, too";
   report.note = "chDB; one insert from a file in Native format";
   if (task.ingest) SERVER_TRY(Ingest(task, &db, &report));
-  DropFromCache(task.dir);
-  const Stopwatch opening;
-  SERVER_TRY(db.Open());
-  SERVER_TRY(db.Execute("select service from ev limit 1"));
-  report.metrics["cold_open_ms"] = opening.Seconds() * 1e3;
+  SERVER_TRY(AskColdInSql(task, Questions(), &db, &report));
   SERVER_TRY(db.Execute("select version()"));
   report.version = db.LastResult().rows.at(0).at(0);
-  if (task.questions) SERVER_TRY(AskAllInSql(task, Questions(), &db, &report));
-  report.metrics["resident_bytes_max"] = static_cast<double>(ResidentBytesMax());
   return report;
 }
 

@@ -3,6 +3,8 @@
 #include <cstdlib>
 
 #include "cli/try.h"
+#include "usage/process.h"
+#include "usage/stopwatch.h"
 
 namespace quipu::usage {
 namespace {
@@ -57,6 +59,18 @@ Status AskAllInSql(const EngineTask& task, const std::vector<SqlQuestion>& quest
     report->answers.push_back({question.question, question.way,
                                sketch ? Exactness::kSketch : Exactness::kExact, std::move(answer)});
   }
+  return {};
+}
+
+Status AskColdInSql(const EngineTask& task, const std::vector<SqlQuestion>& questions,
+                    SqlEngine* engine, EngineReport* report) {
+  DropFromCache(task.dir);
+  const Stopwatch opening;
+  SERVER_TRY(engine->Open());
+  SERVER_TRY(engine->Execute("select service from ev limit 1"));
+  report->metrics["cold_open_ms"] = opening.Seconds() * 1e3;
+  if (task.questions) SERVER_TRY(AskAllInSql(task, questions, engine, report));
+  report->metrics["resident_bytes_max"] = static_cast<double>(ResidentBytesMax());
   return {};
 }
 

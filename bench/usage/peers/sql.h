@@ -29,6 +29,7 @@ class SqlEngine {
   SqlEngine(const SqlEngine&) = delete;
   SqlEngine& operator=(const SqlEngine&) = delete;
   virtual ~SqlEngine() = default;
+  virtual Status Open() = 0;
   /// Runs one statement to its end and keeps the result: this is what is timed.
   virtual Status Execute(const std::string& sql) = 0;
   /// The last result as text, "" for NULL.
@@ -39,6 +40,11 @@ class SqlEngine {
 /// not "sketch", and as `Qn_ms` in any way.
 Status AskAllInSql(const EngineTask& task, const std::vector<SqlQuestion>& questions,
                    SqlEngine* engine, EngineReport* report);
+
+/// What an engine with files in the task's folder does after its ingest: opens cold, asks everything if the task says so, notes
+/// the memory.
+Status AskColdInSql(const EngineTask& task, const std::vector<SqlQuestion>& questions,
+                    SqlEngine* engine, EngineReport* report);
 
 /// `text` with each {name} replaced by what the questions are about: {middling}, {largest}, {from30}, {to30}, {from_month},
 /// {to_month}, {from_week}, {to_week} (dates), the same with _us in front of the } (microseconds), {event_customer},

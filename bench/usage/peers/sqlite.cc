@@ -131,7 +131,7 @@ class Sqlite : public SqlEngine {
     return library.Complete();
   }
 
-  Status Open() {
+  Status Open() override {
     if (api_.open(file_.c_str(), &db_, kOpenReadWriteCreate, nullptr) != 0) return Error("open");
     return Run("pragma journal_mode=wal; pragma synchronous=full; pragma cache_size=-262144");
   }
@@ -258,15 +258,7 @@ Result<EngineReport> RunSqlite(const EngineTask& task) {
   report.exact = "yes";
   report.note = "a transaction per 1,000 rows, WAL, synchronous=full, 256 MB cache";
   if (task.ingest) SERVER_TRY(Ingest(task, &db, &report));
-  if (task.questions) {
-    DropFromCache(task.dir);
-    const Stopwatch opening;
-    SERVER_TRY(db.Open());
-    SERVER_TRY(db.Execute("select service from ev limit 1"));
-    report.metrics["cold_open_ms"] = opening.Seconds() * 1e3;
-    SERVER_TRY(AskAllInSql(task, Questions(), &db, &report));
-  }
-  report.metrics["resident_bytes_max"] = static_cast<double>(ResidentBytesMax());
+  SERVER_TRY(AskColdInSql(task, Questions(), &db, &report));
   return report;
 }
 
