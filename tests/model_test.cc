@@ -52,6 +52,7 @@ class World {
   [[nodiscard]] int summarised() const { return summarised_; }
   [[nodiscard]] int refused() const { return refused_; }
   [[nodiscard]] int expired() const { return expired_; }
+  [[nodiscard]] std::size_t too_late() const { return too_late_; }
 
   void Run(int steps) {
     Send({work_.Founder()}, false);
@@ -119,11 +120,13 @@ class World {
       } else if (kind < 16) {
         facts.push_back(work_.Spoil(work_.NewFact()));
         partial = true;
+      } else if (kind < 20 && !forgotten_.empty()) {
+        facts.push_back(forgotten_[work_.Below(forgotten_.size())]);
       } else {
         facts.push_back(work_.NewFact());
       }
       Fact& last = facts.back();
-      if (last.invalid || kind < 16) continue;
+      if (last.invalid || kind < 20) continue;
       if (work_.Chance(5)) last.time_given = false;
       if (work_.Chance(3)) last.id.clear();
     }
@@ -151,12 +154,15 @@ class World {
       ASSERT_LT(g.index, facts.size());
       EXPECT_TRUE(facts[g.index].id.empty());
       facts[g.index].id = g.id;
+      facts[g.index].id_given = false;
     }
     for (Fact& f : facts) {
       EXPECT_TRUE(f.invalid || !f.id.empty());
       if (!f.time_given) f.time = now;
     }
-    const std::vector<Outcome> expected = oracle_.Ingest(facts, reply->seq);
+    const std::vector<Outcome> expected =
+        oracle_.Ingest(facts, reply->seq, batch.producer.has_value(), reply->outcomes);
+    too_late_ += reply->Count(Outcome::kTooLate);
     for (std::size_t i = 0; i < facts.size(); ++i) {
       ASSERT_EQ(static_cast<int>(reply->outcomes.at(i)), static_cast<int>(expected[i]))
           << "event " << i << " " << facts[i].id;
@@ -232,6 +238,7 @@ class World {
     surroundings_.EmptyQuarantine();
     const Status status = db_->FinishErasures();
     ASSERT_TRUE(status.ok()) << status.ToString();
+    oracle_.FinishErasures();
     const auto erasures = db_->Erasures();
     ASSERT_TRUE(erasures.has_value());
     for (const ErasureInfo& e : *erasures)
@@ -296,11 +303,13 @@ class World {
     ASSERT_NO_FATAL_FAILURE(Ask());
   }
 
-  /// Events whose ids are not compared any more are not sent again.
+  /// Events whose ids are not compared any more are only sent again as they were, and without a stamp.
   void ForgetExpired() {
     std::erase_if(sent_, [&](const Fact& f) {
       const Fact* const fact = oracle_.Find(f.customer, f.source, f.id);
-      return fact == nullptr || fact->is_summarised || fact->is_detached;
+      if (fact != nullptr && fact->HasId()) return false;
+      if (f.time_given && f.id_given && forgotten_.size() < 2000) forgotten_.push_back(f);
+      return true;
     });
   }
 
@@ -536,7 +545,8 @@ class World {
   Surroundings surroundings_;
   std::optional<Database> db_;
   Oracle oracle_;
-  std::vector<Fact> sent_;  // some of what is stored
+  std::vector<Fact> sent_;       // some of what is stored
+  std::vector<Fact> forgotten_;  // some of what was, and cannot be compared
   std::deque<Stamped> recent_;
   std::uint64_t epoch_ = 0, sequence_ = 0;
   std::uint64_t durable_seq_ = 0;
@@ -544,11 +554,13 @@ class World {
   bool has_erased_ = false;
   bool is_detached_ = false;
   int summarised_ = 0, refused_ = 0, expired_ = 0;
+  std::size_t too_late_ = 0;
 };
 
 void RunWorlds(int rounds, int steps, bool real) {
   const std::uint64_t base = TestSeed();
   int summarised = 0, refused = 0, expired = 0;
+  std::size_t too_late = 0;
   for (int round = 0; round < rounds; ++round) {
     const std::uint64_t seed = base + static_cast<std::uint64_t>(round);
     Random random(seed);
@@ -560,12 +572,13 @@ void RunWorlds(int rounds, int steps, bool real) {
     summarised += world.summarised();
     refused += world.refused();
     expired += world.expired();
+    too_late += world.too_late();
   }
   // Comparing raw rows with raw rows would prove nothing.
   EXPECT_GT(summarised, 0) << "no answer came from a summary; QUIPU_SEED=" << base;
   std::cout << "QUIPU_SEED=" << base << ": " << summarised << " answers came from summaries, "
             << refused << " questions reached for what had expired or was detached, " << expired
-            << " runs of a policy took something\n";
+            << " runs of a policy took something, " << too_late << " events came too late\n";
 }
 
 TEST(Model, RandomOperationsInMemory) {

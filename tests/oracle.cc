@@ -427,12 +427,23 @@ Result<Decimal> Total::DividedBy(std::uint64_t count) const {
   return digits == kUnit ? Lowest(quotient + 1, 0) : Lowest(quotient, digits);
 }
 
-std::vector<Outcome> Oracle::Ingest(const std::vector<Fact>& facts, std::uint64_t seq) {
+std::vector<Outcome> Oracle::Ingest(const std::vector<Fact>& facts, std::uint64_t seq, bool stamped,
+                                    const std::vector<Outcome>& observed) {
   std::vector<Outcome> outcomes;
   for (const Fact& fact : facts) {
     if (fact.invalid) {
       outcomes.push_back(Outcome::kInvalid);
       continue;
+    }
+    const Fact* const known = Find(fact.customer, fact.source, fact.id);
+    if ((known == nullptr || !known->HasId()) && !stamped && fact.id_given) {
+      const Lateness lateness = LatenessOf(fact);
+      const bool said_late =
+          outcomes.size() < observed.size() && observed[outcomes.size()] == Outcome::kTooLate;
+      if (lateness == Lateness::kTooLate || (lateness == Lateness::kPerhaps && said_late)) {
+        outcomes.push_back(Outcome::kTooLate);
+        continue;
+      }
     }
     const auto [it, is_new] = facts_.emplace(Key{fact.customer, fact.source, fact.id}, fact);
     if (is_new) {
@@ -451,6 +462,8 @@ std::vector<Outcome> Oracle::Ingest(const std::vector<Fact>& facts, std::uint64_
 std::size_t Oracle::Erase(const std::string& customer) {
   classes_.erase(customer);
   has_erased_ = true;
+  for (const auto& [key, fact] : facts_)
+    if (fact.customer == customer) ghosts_.push_back(fact);
   return std::erase_if(facts_, [&](const auto& fact) { return fact.second.customer == customer; });
 }
 

@@ -32,6 +32,7 @@ struct Fact {
   std::optional<Decimal> cost;
   std::map<std::string, std::string> dimensions;
   std::map<std::string, Decimal> measures;
+  bool id_given = true;
   bool invalid = false;   ///< Breaks a rule of the event model; the engine must say so.
   std::uint64_t seq = 0;  ///< The commit that stored it.
 
@@ -43,6 +44,8 @@ struct Fact {
 
   Hash128 identity;  ///< Of (customer, source, id); set by Oracle::Ingest.
 
+  /// Whether a repeated delivery can be compared with it.
+  [[nodiscard]] bool HasId() const { return !is_detached && !is_summarised; }
   /// The number in a column of that name, or null: `quantity`, `cost` or a measure.
   [[nodiscard]] const Decimal* Number(const std::string& column) const;
   /// The text in a column of that name, or null: `customer`, `service` or a dimension.
@@ -97,8 +100,12 @@ struct OracleAnswer {
 class Oracle {
  public:
   /// Decides the outcome of each fact, as Ingest would; accepted ones are kept as stored by commit
-  /// `seq`.
-  std::vector<Outcome> Ingest(const std::vector<Fact>& facts, std::uint64_t seq);
+  /// `seq`. `stamped`: in a batch with a producer stamp. `observed` is what the engine said: it decides where both
+  /// kAccepted and kTooLate are right, because ids of an erased customer may have been dropped with others, or erased before that.
+  std::vector<Outcome> Ingest(const std::vector<Fact>& facts, std::uint64_t seq,
+                              bool stamped = false, const std::vector<Outcome>& observed = {});
+  /// The bytes of erased customers are gone.
+  void FinishErasures() { ghosts_.clear(); }
   /// Everything of the customer is gone; returns how many events that were.
   std::size_t Erase(const std::string& customer);
   /// What Database::Retain does at `now`.
@@ -137,9 +144,16 @@ class Oracle {
              bool can_archive, Fact* fact) const;
   [[nodiscard]] const RetentionRule* RuleFor(const RetentionPolicy& policy, const Fact& fact) const;
 
+  enum class Lateness : std::uint8_t { kInTime, kPerhaps, kTooLate };
+  [[nodiscard]] Lateness LatenessOf(const Fact& fact) const;
+  static std::pair<int, std::string> PlaceOf(const Fact& fact);
+
   std::map<Key, Fact> facts_;
   /// Rows of erased customers may lie in a folder that is detached: the store cannot tell whose its rows are.
   bool has_erased_ = false, is_detached_ = false;
+  std::vector<Fact> ghosts_;  // erased; the life cycle may still do to them what it does to others
+  /// Months and services of which ids were dropped; those of erased events perhaps.
+  std::set<std::pair<int, std::string>> forgotten_, perhaps_forgotten_;
   std::map<std::string, std::string> classes_;
   std::set<std::string> measures_;  // that any event ever had
 };

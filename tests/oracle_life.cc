@@ -50,9 +50,32 @@ const RetentionRule* Oracle::RuleFor(const RetentionPolicy& policy, const Fact& 
 void Oracle::Retain(const RetentionPolicy& policy, TimeUs now, std::int64_t identity_window_us,
                     bool can_archive) {
   for (auto it = facts_.begin(); it != facts_.end();) {
-    it = Stays(policy, now, identity_window_us, can_archive, &it->second) ? std::next(it)
-                                                                          : facts_.erase(it);
+    const bool stays = Stays(policy, now, identity_window_us, can_archive, &it->second);
+    if (!stays || it->second.is_summarised) forgotten_.insert(PlaceOf(it->second));
+    it = stays ? std::next(it) : facts_.erase(it);
   }
+  std::erase_if(ghosts_, [&](Fact& ghost) {
+    const bool stays = Stays(policy, now, identity_window_us, can_archive, &ghost);
+    if (!stays || ghost.is_summarised) perhaps_forgotten_.insert(PlaceOf(ghost));
+    return !stays;
+  });
+}
+
+std::pair<int, std::string> Oracle::PlaceOf(const Fact& fact) {
+  return {MonthOf(fact.time), fact.service};
+}
+
+Oracle::Lateness Oracle::LatenessOf(const Fact& fact) const {
+  const auto is_away = [&](const Fact& other) {
+    return other.is_detached && MonthOf(other.time) == MonthOf(fact.time);
+  };
+  if (forgotten_.contains(PlaceOf(fact)) ||
+      std::any_of(facts_.begin(), facts_.end(), [&](const auto& e) { return is_away(e.second); }))
+    return Lateness::kTooLate;
+  return perhaps_forgotten_.contains(PlaceOf(fact)) ||
+                 std::any_of(ghosts_.begin(), ghosts_.end(), is_away)
+             ? Lateness::kPerhaps
+             : Lateness::kInTime;
 }
 
 bool Oracle::Stays(const RetentionPolicy& policy, TimeUs now, std::int64_t identity_window_us,
@@ -80,16 +103,22 @@ void Oracle::Archive(TimeUs before) {
     if (!fact.is_summarised && MonthStart(MonthOf(fact.time) + 1) <= before)
       fact.is_archived = true;
   }
+  for (Fact& ghost : ghosts_) {
+    if (!ghost.is_summarised && MonthStart(MonthOf(ghost.time) + 1) <= before)
+      ghost.is_archived = true;
+  }
 }
 
 void Oracle::Detach() {
   is_detached_ = true;
   for (auto& [key, fact] : facts_) fact.is_detached = fact.is_archived;
+  for (Fact& ghost : ghosts_) ghost.is_detached = ghost.is_archived;
 }
 
 void Oracle::Attach() {
   is_detached_ = false;
   for (auto& [key, fact] : facts_) fact.is_detached = false;
+  for (Fact& ghost : ghosts_) ghost.is_detached = false;
 }
 
 bool Oracle::MayDetach(TimeUs now, std::int64_t identity_window_us) const {

@@ -100,8 +100,8 @@ struct Committer::Group {
   CommitRequest commit;
   std::map<std::string, ProducerState> producers;  // as they will be after this group
   RowCollector collector;
-  RowBatch rows;                         // candidates, before dedupe
-  std::vector<std::uint8_t> time_given;  // per row of `rows`
+  RowBatch rows;                    // candidates, before dedupe
+  std::vector<std::uint8_t> facts;  // RowFact, per row of `rows`
 };
 
 Committer::Committer(Store* store, std::uint64_t random_seed)
@@ -463,7 +463,9 @@ Status Committer::PrepareBatch(Group* group, std::size_t request) {
   std::vector<std::string> generated_ids;
   for (const std::uint32_t i : member.positions) {
     const EventRows::Row& row = batch.rows().rows()[i];
-    group->time_given.push_back(row.has_time ? 1 : 0);
+    group->facts.push_back(static_cast<std::uint8_t>((row.has_time ? kTimeGiven : 0) |
+                                                     (row.id_length == 0 ? kIdGenerated : 0) |
+                                                     (events.producer ? kStamped : 0)));
     if (row.id_length != 0) continue;
     generated_ids.push_back(MakeUuidV7(now, random_));
     member.reply.generated_ids.push_back({i, generated_ids.back()});
@@ -483,7 +485,9 @@ Status Committer::CheckAndCommit(Group* group) {
   const bool checks = store_->options().check_identities;
   std::vector<Outcome> outcomes(group->rows.size(), Outcome::kAccepted);
   if (checks) {
-    QUIPU_TRY_ASSIGN(outcomes, dedupe_.Check(*view, group->time_given, &group->rows));
+    const TimeUs late_before =
+        LateBefore(store_->clock()->NowUs(), store_->options().late_bound_us);
+    QUIPU_TRY_ASSIGN(outcomes, dedupe_.Check(*view, group->facts, late_before, &group->rows));
   }
   std::vector<RowRef> kept;
   for (std::uint32_t i = 0; i < outcomes.size(); ++i) {

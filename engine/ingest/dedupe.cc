@@ -30,13 +30,13 @@ bool SameOwner(const RowBatch& a, std::size_t i, const RowBatch& b, std::size_t 
 /// The rows under examination and what is known of them so far.
 struct Dedupe::Incoming {
   RowBatch* rows;
-  const std::vector<std::uint8_t>* time_given;
+  const std::vector<std::uint8_t>* facts;  // RowFact
   std::vector<Outcome> outcomes;
 
   [[nodiscard]] bool IsOpen(std::size_t i) const { return outcomes[i] == Outcome::kAccepted; }
   /// Row i has the identity of `stored`'s row s: settles whether it is a repeat or a contradiction.
   void Settle(std::size_t i, const RowBatch& stored, std::size_t s) {
-    if ((*time_given)[i] == 0) rows->times[i] = stored.times[s];
+    if (((*facts)[i] & kTimeGiven) == 0) rows->times[i] = stored.times[s];
     outcomes[i] = SameContent(stored, s, *rows, i) ? Outcome::kDuplicate : Outcome::kConflict;
   }
 };
@@ -57,14 +57,14 @@ void Dedupe::Forget(const View& view) {
   if (!view.hot.empty()) hot_.Forget(view.hot.front()->first_row);
 }
 
-Result<std::vector<Outcome>> Dedupe::Check(const View& view,
-                                           const std::vector<std::uint8_t>& time_given,
-                                           RowBatch* rows) const {
-  Incoming incoming{rows, &time_given, std::vector<Outcome>(rows->size(), Outcome::kAccepted)};
+Result<std::vector<Outcome>> Dedupe::Check(const View& view, const std::vector<std::uint8_t>& facts,
+                                           TimeUs late_before, RowBatch* rows) const {
+  Incoming incoming{rows, &facts, std::vector<Outcome>(rows->size(), Outcome::kAccepted)};
   CheckHot(view, &incoming);
   for (const SegmentPtr& segment : view.segments) {
     QUIPU_TRY(CheckSegment(*segment, &incoming));
   }
+  MarkTooLate(*view.forgotten, late_before, *rows, facts, &incoming.outcomes);
   // Last, so that an event is compared with the stored one and not with another copy in its own batch.
   CheckWithinBatch(&incoming);
   return std::move(incoming.outcomes);

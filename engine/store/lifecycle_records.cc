@@ -5,6 +5,7 @@
 #include "base/bytes.h"
 #include "base/check.h"
 #include "quipu/event.h"
+#include "store/catalogue.h"
 #include "store/manifest.h"
 
 namespace quipu {
@@ -89,6 +90,38 @@ Result<CustomerClass> DecodeClass(std::string_view key, std::string_view value) 
   out.name = in.Text();
   QUIPU_TRY(CheckEnd(in, what));
   return out;
+}
+
+std::string MakeForgottenKey(MonthIndex month) {
+  return NumberedKey(kForgottenKeyPrefix, static_cast<std::uint32_t>(month));
+}
+
+std::string EncodeForgotten(MonthIndex month, const std::set<ServiceOrdinal>& services) {
+  std::string payload;
+  ByteWriter w(&payload);
+  w.U8(kRecordVersion);
+  w.Varint(services.size());
+  for (const ServiceOrdinal service : services) w.U32(service);
+  return SealValue(MakeForgottenKey(month), payload);
+}
+
+Status DecodeForgotten(std::string_view key, std::string_view value, ForgottenMonths* out) {
+  const std::string what = "manifest: forgotten ids 0x" + HexText(key);
+  QUIPU_TRY_ASSIGN(const std::string_view payload, UnsealValue(key, value, what));
+  ByteReader in(AsBytes(payload));
+  QUIPU_TRY_ASSIGN(const std::uint32_t number, NumberOf(kForgottenKeyPrefix, key));
+  const auto month = static_cast<MonthIndex>(number);
+  QUIPU_TRY(CheckVersion(in.U8(), what));
+  const std::uint64_t count = in.Varint();
+  std::set<ServiceOrdinal> services;
+  for (std::uint64_t i = 0; i < count && in.ok(); ++i) services.insert(in.U32());
+  QUIPU_TRY(CheckEnd(in, what));
+  if (month < MonthOf(kTimeMin) || month > MonthOf(kTimeMax - 1) || services.size() != count ||
+      (!services.empty() && *services.rbegin() >= kServicesMax)) {
+    return Status::Corruption(what + ": impossible month or services");
+  }
+  (*out)[month] = std::move(services);
+  return {};
 }
 
 Status CheckPolicy(const RetentionPolicy& policy) {

@@ -306,6 +306,10 @@ Status Store::WriteEdit(const SegmentEdit& edit, const View& current, const View
     }
   }
   for (const std::uint64_t id : edit.remove) batch.Delete(KvSpace::kMeta, MakeSegmentKey(id));
+  for (const auto& [month, services] : edit.forgotten) {
+    batch.Put(KvSpace::kMeta, MakeForgottenKey(month),
+              EncodeForgotten(month, next.forgotten->recorded().at(month)));
+  }
   if (edit.sealed_through) {
     for (std::uint64_t seq = current.sealed_seq + 1; seq <= *edit.sealed_through; ++seq) {
       batch.Delete(KvSpace::kBlobs, MakeBlobKey(seq));
@@ -361,6 +365,7 @@ Status Store::Install(SegmentEdit edit) {
     next->sealed_seq = *edit.sealed_through;
     DropHotThrough(*edit.sealed_through, &next->hot);
   }
+  if (!edit.forgotten.empty()) Forget(edit.forgotten, next.get());
 
   environment_.vfs->OnPublish(added_paths);
   QUIPU_TRY(WriteEdit(edit, *current, *next));

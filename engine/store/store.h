@@ -98,6 +98,8 @@ struct SegmentEdit {
   std::vector<std::uint64_t> remove;  ///< Segment ids.
   /// Rows that leave the store for good: by policy or because their customer is erased. What is removed = what is added + this.
   Totals expired;
+  /// Rows whose ids leave the store with this step, on purpose (they expire, or go to an archive without ids).
+  ForgottenMonths forgotten;
   /// A seal: the rows of commits up to this one are now in `add`. Any commit will do: hot batches that straddle it are cut.
   std::optional<std::uint64_t> sealed_through;
 };
@@ -225,6 +227,8 @@ class Store {
                            const View& view, bool of_archive);
   Status LoadLifecycle(View* view);
   Status WriteArchive(const ArchiveFolder& folder);
+
+  static void Forget(const ForgottenMonths& added, View* next);
 
   // store.cc
   Result<std::uint64_t> ReserveIds(std::uint64_t count, bool is_merged);

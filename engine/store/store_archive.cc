@@ -62,6 +62,16 @@ Status Store::LoadLifecycle(View* view) {
                         customer_classes_[c.customer] = std::move(c.name);
                         return {};
                       }));
+  ForgottenMonths forgotten;
+  QUIPU_TRY(kv_->Scan(KvSpace::kMeta, kForgottenKeyPrefix,
+                      [&](std::string_view key, std::string_view value, bool* stop) -> Status {
+                        if (!key.starts_with(kForgottenKeyPrefix)) {
+                          *stop = true;
+                          return {};
+                        }
+                        return DecodeForgotten(key, value, &forgotten);
+                      }));
+  Forget(forgotten, view);
   QUIPU_TRY_ASSIGN(const std::optional<std::string> policy,
                    kv_->Get(KvSpace::kMeta, kRetentionKey));
   if (policy) {
@@ -79,6 +89,14 @@ Status Store::LoadLifecycle(View* view) {
                                 "elsewhere");
   }
   return {};
+}
+
+/// Also for what is detached in `next` by now.
+void Store::Forget(const ForgottenMonths& added, View* next) {
+  ForgottenMonths months = next->forgotten->recorded();
+  for (const auto& [month, services] : added)
+    months[month].insert(services.begin(), services.end());
+  next->forgotten = std::make_shared<const ForgottenIds>(std::move(months), next->detached);
 }
 
 RetentionPolicy Store::retention() const {
@@ -169,6 +187,7 @@ Status Store::DetachArchive(std::uint32_t number) {
   }
   std::erase_if(next->segments, [&](const SegmentPtr& s) { return s->meta().archive == number; });
   std::sort(next->detached.begin(), next->detached.end(), MetaIdLess);
+  Forget({}, next.get());
   Publish(std::move(next));
   return {};
 }
@@ -193,6 +212,7 @@ Status Store::AttachArchive(std::uint32_t number, const std::string& path) {
     next->segments.push_back(*std::move(opened));
   }
   std::erase_if(next->detached, [&](const SegmentMeta& m) { return m.archive == number; });
+  Forget({}, next.get());
   std::sort(
       next->segments.begin(), next->segments.end(),
       [](const SegmentPtr& a, const SegmentPtr& b) { return MetaIdLess(a->meta(), b->meta()); });

@@ -172,6 +172,7 @@ Status Store::Recover(std::string_view store_record) {
   QUIPU_TRY_ASSIGN(view->sealed_seq, ReadCounter(kSealedKey));
   QUIPU_TRY(LoadLifecycle(view.get()));
   QUIPU_TRY(OpenSegments(view.get()));
+  Forget({}, view.get());
   QUIPU_TRY(ReplayBlobs(view.get()));
   QUIPU_TRY(CheckTotals(view.get()));
   QUIPU_TRY(CheckWatermark(*view));

@@ -9,6 +9,7 @@
 #include "batch/row_batch.h"
 #include "segment/segment.h"
 #include "segment/totals.h"
+#include "store/forgotten_ids.h"
 #include "store/lifecycle_records.h"
 
 namespace quipu {
@@ -51,6 +52,8 @@ struct View {
   std::vector<SegmentMeta>
       detached;  ///< Known but absent: in archive folders that are not there. By segment id.
   std::vector<ArchiveFolder> archives;  ///< By number.
+  /// What repeated deliveries can no longer be told from; never null.
+  ForgottenIdsPtr forgotten = std::make_shared<const ForgottenIds>();
   [[nodiscard]] std::uint64_t hot_rows() const {
     return hot.empty() ? 0
                        : hot.back()->first_row + hot.back()->rows.size() - hot.front()->first_row;

@@ -130,7 +130,11 @@ Status RewriteWithout(Store* store, const SegmentPtr& segment,
                                                                               : Fate::kKeep;
     };
     if (meta.spec.summaries_only) return RewriteSummaries(store, {segment}, fate_of).error();
-    const RewriteJob job{{segment}, fate_of, meta.archive, 0};
+    RewriteJob job;
+    job.inputs = {segment};
+    job.fate_of = fate_of;
+    job.keep_in = meta.archive;
+    job.is_erasure = true;
     return RewriteMonth(store, job, go_on).error();
   }
   QUIPU_TRY_ASSIGN(const Parting parting, PartRows(*segment, customers));

@@ -207,7 +207,8 @@ bool RetentionClock::Passed(MonthIndex month, std::uint32_t days) const {
 }
 
 bool RetentionClock::IdentityWindowPassed(MonthIndex month) const {
-  return MonthStart(month + 1) + identity_window_us_ <= now_;
+  return identity_window_us_ >= 0 && now_ >= kTimeMin + identity_window_us_ &&
+         MonthStart(month + 1) <= now_ - identity_window_us_;
 }
 
 bool RetentionClock::MayBeDue(MonthIndex month) const {

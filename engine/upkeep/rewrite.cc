@@ -100,6 +100,7 @@ class Sink {
     metas_.clear();
   }
   [[nodiscard]] const std::vector<SegmentMeta>& metas() const { return metas_; }
+  [[nodiscard]] bool drops_ids() const { return drops_ids_; }
 
  private:
   Store* store_;
@@ -169,6 +170,12 @@ class Rewrite {
 
   void RemoveFiles() {
     for (Sink& sink : sinks_) sink.RemoveFiles();
+  }
+
+  /// Are ids of rows with this fate gone after it?
+  [[nodiscard]] bool DropsIdsOf(Fate fate) const {
+    if (fate == Fate::kDelete) return !job_.is_erasure;
+    return sinks_[static_cast<std::size_t>(fate)].drops_ids();
   }
 
   void Describe(SegmentEdit* edit, RewriteResult* result) const {
@@ -271,8 +278,26 @@ Result<bool> AreAllDeleted(const std::vector<SegmentPtr>& inputs, const FateOf& 
   return true;
 }
 
-Result<RewriteResult> DropAll(Store* store, const std::vector<SegmentPtr>& inputs) {
+/// Notes the runs for which `drops_ids(customer, service)`. (What has no ids was noted when it lost them.)
+template <class DropsIds>
+Status NoteForgotten(const std::vector<SegmentPtr>& inputs, DropsIds&& drops_ids,
+                     ForgottenMonths* forgotten) {
+  for (const SegmentPtr& input : inputs) {
+    if (!input->has_ids()) continue;
+    QUIPU_TRY_ASSIGN(const Directory* const directory, input->directory());
+    for (const Run& run : directory->runs()) {
+      if (drops_ids(run.customer, run.service))
+        (*forgotten)[input->meta().spec.month].insert(run.service);
+    }
+  }
+  return {};
+}
+
+Result<RewriteResult> DropAll(Store* store, const std::vector<SegmentPtr>& inputs,
+                              bool is_erasure) {
   SegmentEdit edit;
+  const auto all = [&](CustomerOrdinal, ServiceOrdinal) { return !is_erasure; };
+  QUIPU_TRY(NoteForgotten(inputs, all, &edit.forgotten));
   for (const SegmentPtr& input : inputs) {
     edit.remove.push_back(input->meta().spec.segment_id);
     edit.expired.Add(input->meta().totals);
@@ -299,11 +324,15 @@ Result<RewriteResult> RewriteMonth(Store* store, const RewriteJob& job,
                                    const RewriteProgress& progress) {
   QUIPU_CHECK(!job.inputs.empty() && job.inputs.size() <= kRewriteInputsMax);
   QUIPU_TRY_ASSIGN(const bool all_deleted, AreAllDeleted(job.inputs, job.fate_of));
-  if (all_deleted) return DropAll(store, job.inputs);
+  if (all_deleted) return DropAll(store, job.inputs, job.is_erasure);
   RewriteResult result;
   SegmentEdit edit;
   {
     Rewrite rewrite(store, *store->view(), job, progress);
+    const auto drops_ids = [&](CustomerOrdinal customer, ServiceOrdinal service) {
+      return rewrite.DropsIdsOf(job.fate_of(customer, service));
+    };
+    QUIPU_TRY(NoteForgotten(job.inputs, drops_ids, &edit.forgotten));
     if (Status done = rewrite.Run(); !done.ok()) {
       rewrite.RemoveFiles();
       return done;
@@ -317,7 +346,7 @@ Result<RewriteResult> RewriteMonth(Store* store, const RewriteJob& job,
 Result<RewriteResult> RewriteSummaries(Store* store, const std::vector<SegmentPtr>& inputs,
                                        const FateOf& fate_of) {
   QUIPU_TRY_ASSIGN(const bool all_deleted, AreAllDeleted(inputs, fate_of));
-  if (all_deleted) return DropAll(store, inputs);
+  if (all_deleted) return DropAll(store, inputs, /*is_erasure=*/false);
   std::vector<const SegmentReader*> readers;
   SegmentSpec spec = inputs[0]->meta().spec;
   SegmentEdit edit;

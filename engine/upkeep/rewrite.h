@@ -34,6 +34,7 @@ struct RewriteJob {
   std::uint32_t keep_in = 0;  ///< Number of the archive folder for rows that stay; 0 = segments/.
   std::uint32_t archive_to = 0;    ///< Likewise for kArchive.
   bool drop_archived_ids = false;  ///< Ids of kArchive go: nobody will compare them any more.
+  bool is_erasure = false;         ///< kDelete is an erased customer's: its ids need not be missed.
 };
 
 struct RewriteResult {

@@ -4,6 +4,7 @@
 #include <map>
 #include <set>
 
+#include "base/calendar.h"
 #include "base/check.h"
 
 namespace quipu {
@@ -80,6 +81,25 @@ Status VerifyFolder(const Store& store, const View& view, VerifyReport* report) 
   return {};
 }
 
+/// Where ids are missing the manifest must say so, or a repeated delivery would be counted twice.
+Status VerifyForgotten(const View& view, VerifyReport* report) {
+  for (const SegmentPtr& segment : view.segments) {
+    if (segment->has_ids()) continue;
+    const auto directory = segment->directory();
+    if (!directory && directory.error().code() == StatusCode::kCorruption) continue;  // reported
+    if (!directory) return directory.error();
+    const bool is_known =
+        std::all_of((*directory)->runs().begin(), (*directory)->runs().end(), [&](const Run& run) {
+          return view.forgotten->Covers(MonthStart(segment->meta().spec.month), run.service);
+        });
+    if (!is_known) {
+      AddProblem(report, segment->path(),
+                 "it has no ids, and the manifest does not record that they were dropped");
+    }
+  }
+  return {};
+}
+
 }  // namespace
 
 Result<VerifyReport> VerifyStore(const Store& store, const Progress& progress) {
@@ -89,6 +109,7 @@ Result<VerifyReport> VerifyStore(const Store& store, const Progress& progress) {
   VerifyTotals(*view, &report);
   VerifyHotTier(*view, &report);
   QUIPU_TRY(VerifyFolder(store, *view, &report));
+  QUIPU_TRY(VerifyForgotten(*view, &report));
   return report;
 }
 

@@ -111,6 +111,10 @@ enum class Outcome : std::uint8_t {
   kDuplicate = 1,  ///< This identity is stored with the same content; not counted again.
   kConflict = 2,   ///< This identity is stored with other content; not stored.
   kInvalid = 3,    ///< Breaks a rule of the event model; not stored. `problems` says which.
+  /// Not stored: nobody can tell any more whether it was counted, because ids of its month and service were dropped on purpose (rows that
+  /// expired, an archive without ids, a detached archive); or it is older than Options::late_bound_us. A batch with a producer
+  /// stamp is taken all the same, since its stamp tells; and so is an event that came without an id.
+  kTooLate = 4,
 };
 
 /// Why an event was `invalid`.

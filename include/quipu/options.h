@@ -25,6 +25,9 @@ struct Options {
   std::uint32_t sync_interval_ms = 100;
   /// Events dated later than now + this are `invalid`. Negative = no bound (for imports of recorded data).
   std::int64_t future_bound_us = 300'000'000;
+  /// Events dated earlier than now - this are `too_late` unless their batch has a producer stamp, even where their ids could still be
+  /// compared: for books that are closed. Negative = no bound.
+  std::int64_t late_bound_us = -1;
 
   // Ingest.
 
@@ -47,8 +50,9 @@ struct Options {
   std::uint64_t identity_bytes_max = 256ull << 20;
   /// False: no event is looked for, repeats are counted again. UNSAFE; only to measure what the check costs.
   bool check_identities = true;
-  /// How old an event may be and still have its id compared with earlier ones. Retention drops no event, and no archive is detached,
-  /// before the month's end is this long ago.
+  /// How long ids are kept at least, counted from the end of the event's month: before that retention drops no event, an archive keeps its ids
+  /// and is not detached. Afterwards they are compared for as long as they are there, whatever their age; an event that cannot be compared
+  /// any more is `too_late`. Negative = for ever (then retention drops no event at all).
   std::int64_t identity_window_us = 40 * std::int64_t{86'400'000'000};
 
   // Sealing and merging.

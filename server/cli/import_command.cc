@@ -34,7 +34,9 @@ are added. Do not edit the middle of a file that was imported without ids: every
 would become another event.
 
 The first bad line ends the import; everything before it is stored. With --keep-going bad lines
-are reported and skipped. The exit status is 1 if any line was bad or in conflict.
+are reported and skipped. The exit status is 1 if any line was bad, in conflict or too late.
+An event is too late when its id cannot be compared any more, because retention or the archive has
+dropped ids of its month and service. If it was never counted, import it with --producer.
 --producer stamps the batches 1, 2, 3... in an epoch, a new one for each run. An epoch older than
 the last one is refused. The same --producer-epoch again repeats that run: its last few batches are
 answered as they were then, without looking at their lines; more than those are refused.
@@ -162,21 +164,22 @@ std::string StagesText(const Stages& s, std::size_t parsers, bool json) {
 
 std::string Summary(const import::ImportAccount& a, double seconds, bool json,
                     const std::string& stages) {
-  const std::uint64_t events = a.accepted + a.duplicate + a.conflict;
+  const std::uint64_t events = a.accepted + a.duplicate + a.conflict + a.too_late;
   const double rate = seconds > 0 ? static_cast<double>(events) / seconds : 0;
   if (!json) {
     return fmt::format(
-        "accepted {}, duplicate {}, conflict {}, invalid {} in {:.2f} s ({:.0f} events/s)\n{}",
-        a.accepted, a.duplicate, a.conflict, a.invalid, seconds, rate, stages);
+        "accepted {}, duplicate {}, conflict {}, invalid {}{} in {:.2f} s ({:.0f} events/s)\n{}",
+        a.accepted, a.duplicate, a.conflict, a.invalid,
+        a.too_late > 0 ? fmt::format(", too late {}", a.too_late) : "", seconds, rate, stages);
   }
   const std::string stopped = a.stopped_line == 0
                                   ? "null"
                                   : fmt::format("{{\"file\":{},\"line\":{}}}",
                                                 output::JsonString(a.stopped_file), a.stopped_line);
   return fmt::format(
-      "{{\"files\":{},\"lines\":{},\"accepted\":{},\"duplicate\":{},\"conflict\":{},\"invalid\":{},"
+      "{{\"files\":{},\"lines\":{},\"accepted\":{},\"duplicate\":{},\"conflict\":{},\"invalid\":{},\"too_late\":{},"
       "\"seconds\":{:.3f},\"events_per_second\":{:.0f},\"interrupted\":{},\"stopped_at\":{}{}}}\n",
-      a.files, a.lines, a.accepted, a.duplicate, a.conflict, a.invalid, seconds, rate,
+      a.files, a.lines, a.accepted, a.duplicate, a.conflict, a.invalid, a.too_late, seconds, rate,
       a.interrupted, stopped, stages);
 }
 
@@ -266,7 +269,7 @@ int RunImport(const Flags& flags) {
   const double seconds =
       std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   SayHowItEnded(account, flags.keep_going, &meter);
-  int exit = account.conflict + account.invalid > 0 ? kExitFailed : kExitOk;
+  int exit = account.conflict + account.invalid + account.too_late > 0 ? kExitFailed : kExitOk;
   if (account.interrupted) exit = InterruptExit();
   if (!status.ok()) exit = Fail(status);
   if (status.ok() && !closed.ok()) exit = Fail(closed);

@@ -242,6 +242,13 @@ void Importer::Settle() {
                     "an event with this id is stored with other content; give the line another id "
                     "or correct it");
           break;
+        case Outcome::kTooLate:
+          ++account_.too_late;
+          ShowError(batch.lines[i],
+                    "the store has dropped ids of this month and service (retention, archive), so it "
+                    "cannot tell whether the event was counted; if it was not, import it with "
+                    "--producer");
+          break;
         case Outcome::kInvalid: {
           while (problem < reply.problems.size() && reply.problems[problem].index < i) ++problem;
           const bool known = problem < reply.problems.size() && reply.problems[problem].index == i;

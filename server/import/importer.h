@@ -65,6 +65,7 @@ struct ImportAccount {
   std::uint64_t files = 0;  ///< Read to their end.
   std::uint64_t lines = 0;
   std::uint64_t accepted = 0, duplicate = 0, conflict = 0, invalid = 0;
+  std::uint64_t too_late = 0;  ///< See Outcome::kTooLate.
   /// Events of batches that the store answered from its memory of the same batch of this producer.
   std::uint64_t replayed = 0;
   std::uint64_t running_ids = 0;  ///< Events that got a running hash as id.

@@ -7,7 +7,7 @@ $ cat > events.ndjson <<END
 > {"id":"r3","time":"2026-03-02T09:00:00Z","customer":"bolt","service":"storage","quantity":"1.5"}
 > END
 $ quipu import S events.ndjson --json | sed 's/,"seconds":.*/}/'
-{"files":1,"lines":3,"accepted":3,"duplicate":0,"conflict":0,"invalid":0}
+{"files":1,"lines":3,"accepted":3,"duplicate":0,"conflict":0,"invalid":0,"too_late":0}
 $ quipu usage S
 service  count  sum(quantity)  sum(cost)
 -------  -----  -------------  ---------

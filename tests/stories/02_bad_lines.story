@@ -14,7 +14,7 @@ $ cat > events.ndjson <<END
 $ quipu import S events.ndjson --json | sed 's/"seconds":[^i]*"inter/"inter/'
 events.ndjson:2: time is "yesterday", which is not understood; write it like 2026-03-01T10:20:30Z
 stopped at events.ndjson:2: the lines before it are stored, none after it; correct the line and import again (nothing is counted twice), or skip bad lines with --keep-going
-{"files":0,"lines":2,"accepted":1,"duplicate":0,"conflict":0,"invalid":1,"interrupted":false,"stopped_at":{"file":"events.ndjson","line":2}}
+{"files":0,"lines":2,"accepted":1,"duplicate":0,"conflict":0,"invalid":1,"too_late":0,"interrupted":false,"stopped_at":{"file":"events.ndjson","line":2}}
 $ quipu query S --select count --format csv
 count
 1
@@ -26,7 +26,7 @@ events.ndjson:4: quantity is "1e30", which has too many digits; a number is belo
 events.ndjson:5: unknown key "colour"; an event has id, source, time, customer, service, quantity, cost, dimensions, measures (other attributes go into dimensions and measures)
 events.ndjson:6: not a JSON object; write one complete object on each line
 events.ndjson:7: an event with this id is stored with other content; give the line another id or correct it
-{"files":1,"lines":8,"accepted":1,"duplicate":1,"conflict":1,"invalid":5,"interrupted":false,"stopped_at":null}
+{"files":1,"lines":8,"accepted":1,"duplicate":1,"conflict":1,"invalid":5,"too_late":0,"interrupted":false,"stopped_at":null}
 $ quipu query S --select count --group-by service --format csv
 service,count
 api,2

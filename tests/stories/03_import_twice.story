@@ -3,19 +3,19 @@ $ quipu init S
 created S
 $ printf 'when,who,tokens\n2026-03-01 10:00:00,acme,5\n2026-03-01 10:00:00,acme,5\n2026-03-01 10:00:01,bolt,7\n' > usage.csv
 $ quipu import S usage.csv --map time=when,customer=who,measure:tokens=tokens --set service=llm --json | sed 's/,"seconds":.*/}/'
-{"files":1,"lines":4,"accepted":3,"duplicate":0,"conflict":0,"invalid":0}
+{"files":1,"lines":4,"accepted":3,"duplicate":0,"conflict":0,"invalid":0,"too_late":0}
 $ quipu import S usage.csv --map time=when,customer=who,measure:tokens=tokens --set service=llm --json | sed 's/,"seconds":.*/}/'
-{"files":1,"lines":4,"accepted":0,"duplicate":3,"conflict":0,"invalid":0}
+{"files":1,"lines":4,"accepted":0,"duplicate":3,"conflict":0,"invalid":0,"too_late":0}
 $ echo '2026-03-01 10:00:02,acme,11' >> usage.csv
 $ quipu import S usage.csv --map time=when,customer=who,measure:tokens=tokens --set service=llm --json | sed 's/,"seconds":.*/}/'
-{"files":1,"lines":5,"accepted":1,"duplicate":3,"conflict":0,"invalid":0}
+{"files":1,"lines":5,"accepted":1,"duplicate":3,"conflict":0,"invalid":0,"too_late":0}
 # The first two lines are equal and count twice.
 $ quipu query S --select 'count,sum(tokens)' --group-by customer --format csv
 customer,count,sum(tokens)
 acme,3,21
 bolt,1,7
 $ gzip usage.csv && quipu import S usage.csv.gz --map time=when,customer=who,measure:tokens=tokens --set service=llm --json | sed 's/,"seconds":.*/}/'
-{"files":1,"lines":5,"accepted":0,"duplicate":4,"conflict":0,"invalid":0}
+{"files":1,"lines":5,"accepted":0,"duplicate":4,"conflict":0,"invalid":0,"too_late":0}
 # Fields that no column and no --set gives.
 $ gunzip usage.csv.gz; quipu import S usage.csv --map time=when,customer=who
 usage.csv: columns left out: tokens

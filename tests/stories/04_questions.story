@@ -12,7 +12,7 @@ $ cat > events.csv <<END
 > g,2026-03-31T12:00:00Z,crux,200,7.25
 > END
 $ quipu import S events.csv --set service=api --json | sed 's/,"seconds":.*/}/'
-{"files":1,"lines":8,"accepted":7,"duplicate":0,"conflict":0,"invalid":0}
+{"files":1,"lines":8,"accepted":7,"duplicate":0,"conflict":0,"invalid":0,"too_late":0}
 # Local days: a | b c d e | f | g.
 $ quipu query S --select 'count,sum(ms),max(ms)' --window day --zone Europe/Berlin
 window_start  count  sum(ms)  max(ms)

@@ -8,7 +8,7 @@ $ cat > events.ndjson <<END
 > {"id":"r4","time":"2024-03-02T09:00:00Z","customer":"acme","service":"api","cost":"2","dimensions":{"region":"eu"}}
 > END
 $ quipu import S events.ndjson --json | sed 's/,"seconds":.*/}/'
-{"files":1,"lines":4,"accepted":4,"duplicate":0,"conflict":0,"invalid":0}
+{"files":1,"lines":4,"accepted":4,"duplicate":0,"conflict":0,"invalid":0,"too_late":0}
 $ quipu archive S --before 2024-02 --to cold | sed 's/([0-9]* bytes)/(<N> bytes)/'
 1 month: 2 events archived (<N> bytes), 0 kept as summaries only, 0 deleted
 $ quipu partitions S --format csv | cut -d, -f1,2,3

@@ -1,0 +1,36 @@
+# Ids are compared for as long as the store has them, whatever their age. Where they were dropped, a repeated delivery is too late.
+$ quipu init S
+created S
+$ cat > events.ndjson <<END
+> {"id":"r1","time":"2024-01-05T10:00:00Z","customer":"acme","service":"api","cost":"0.25"}
+> {"id":"r2","time":"2024-01-20T11:30:00Z","customer":"bolt","service":"llm","cost":"0.5"}
+> {"id":"r3","time":"2024-02-02T09:00:00Z","customer":"acme","service":"api","cost":"1"}
+> END
+$ quipu import S events.ndjson --json | sed 's/,"seconds":.*/}/'
+{"files":1,"lines":3,"accepted":3,"duplicate":0,"conflict":0,"invalid":0,"too_late":0}
+$ quipu import S events.ndjson --json | sed 's/,"seconds":.*/}/'
+{"files":1,"lines":3,"accepted":0,"duplicate":3,"conflict":0,"invalid":0,"too_late":0}
+# Single events of the api go after two months; those of other services stay.
+$ quipu policy S --rule name=short,service=api,raw=60 > policy && quipu retain S
+2 months: 0 events archived (0 bytes), 2 kept as summaries only, 0 deleted
+$ quipu import S events.ndjson > account
+events.ndjson:1: the store has dropped ids of this month and service (retention, archive), so it cannot tell whether the event was counted; if it was not, import it with --producer
+events.ndjson:3: the store has dropped ids of this month and service (retention, archive), so it cannot tell whether the event was counted; if it was not, import it with --producer
+[exit 1]
+$ sed 's/ in .*//' account
+accepted 0, duplicate 1, conflict 0, invalid 0, too late 2
+# What was never counted is told by a producer's stamp, not by its id. It is on whoever sends it not to send it twice.
+$ cat > missed.ndjson <<END
+> {"id":"r4","time":"2024-01-07T10:00:00Z","customer":"acme","service":"api","cost":"4"}
+> END
+$ quipu import S missed.ndjson > account
+missed.ndjson:1: the store has dropped ids of this month and service (retention, archive), so it cannot tell whether the event was counted; if it was not, import it with --producer
+[exit 1]
+$ quipu import S missed.ndjson --producer backfill --json | sed 's/,"seconds":.*/}/'
+{"files":1,"lines":1,"accepted":1,"duplicate":0,"conflict":0,"invalid":0,"too_late":0}
+$ quipu usage S --window month --format csv
+window_start,service,count,sum(quantity),sum(cost)
+2024-01-01T00:00:00Z,api,2,2,4.25
+2024-01-01T00:00:00Z,llm,1,1,0.5
+2024-02-01T00:00:00Z,api,1,1,1
+$ quipu verify S > verified || cat verified
