@@ -175,7 +175,7 @@ class Database {
   /// Moves months to the archive by hand.
   Result<RetentionReport> Archive(const ArchiveRequest& request, const Progress& progress = {});
   /// Stops needing an archive folder (empty: the only one): its months are known but absent, and a question that reaches into them is
-  /// kOutOfRange. kConflict while its ids may still be needed.
+  /// kOutOfRange, new events of them are `too_late` unless stamped. kConflict while its ids may still be needed.
   Status DetachArchive(const std::string& folder = {});
   /// Finds a detached folder again, perhaps elsewhere (empty: where it was). Every file must be the one that the store remembers.
   Status AttachArchive(const std::string& folder = {});

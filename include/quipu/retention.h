@@ -58,7 +58,7 @@ struct ArchiveRequest {
   /// Folder to write to, absolute; empty = the one in use, or `archive` inside the store.
   std::string folder{};
   /// Leaves the ids out of months that ended longer ago than Options::identity_window_us: much smaller, but an event of such a month that
-  /// is delivered again is not recognised.
+  /// comes later is `too_late` unless its batch has a producer stamp.
   bool drop_ids = false;
 };
 
