@@ -16,11 +16,11 @@ bool Database::Impl::RetainIfDue() {
   const std::unique_lock lock(merge_mutex_, std::try_to_lock);
   if (!lock.owns_lock()) return false;
   retained_us_ = std::max<std::int64_t>(now, 1);
-  const auto done =
-      quipu::Retain(store_.get(), store_->clock()->NowUs(), &rhythm_, [this](std::uint64_t) {
-        (void)SealIfDue();
-        return !closing_.load();
-      });
+  const auto done = quipu::Retain(store_.get(), store_->clock()->NowUs(), &rhythm_, &merge_rate_,
+                                  [this](std::uint64_t) {
+                                    (void)SealIfDue();
+                                    return !closing_.load();
+                                  });
   if (done.error().code() == StatusCode::kCancelled) return false;
   const bool ok = CheckStep("retention", done.error(), &retain_retry_);
   return ok && done->months > 0;
@@ -30,9 +30,9 @@ Result<RetentionReport> Database::Impl::Retain(const Progress& progress) {
   QUIPU_TRY(Seal());
   const std::lock_guard lock(merge_mutex_);
   const std::uint64_t total = store_->view()->totals.rows;
-  return quipu::Retain(store_.get(), store_->clock()->NowUs(), nullptr, [&](std::uint64_t rows) {
-    return !progress || progress(std::min(rows, total), total);
-  });
+  return quipu::Retain(
+      store_.get(), store_->clock()->NowUs(), nullptr, &merge_rate_,
+      [&](std::uint64_t rows) { return !progress || progress(std::min(rows, total), total); });
 }
 
 Result<RetentionReport> Database::Impl::Archive(const ArchiveRequest& request,
@@ -47,7 +47,7 @@ Result<RetentionReport> Database::Impl::Archive(const ArchiveRequest& request,
   QUIPU_TRY_ASSIGN(const std::uint32_t archive, ChooseArchive(store_.get(), request.folder));
   const std::uint64_t total = store_->view()->totals.rows;
   return ArchiveBefore(
-      store_.get(), std::min(request.before, now), archive, request.drop_ids, now,
+      store_.get(), std::min(request.before, now), archive, request.drop_ids, now, &merge_rate_,
       [&](std::uint64_t rows) { return !progress || progress(std::min(rows, total), total); });
 }
 

@@ -12,9 +12,13 @@ std::string Mebibytes(std::uint64_t bytes) { return std::to_string(bytes >> 20) 
 
 }  // namespace
 
+std::uint64_t DiskSpace::FreeBytesIn(const std::string& folder) const {
+  const auto free_bytes = vfs_->FreeBytes(folder);
+  return free_bytes ? *free_bytes : std::numeric_limits<std::uint64_t>::max();
+}
+
 std::uint64_t DiskSpace::Sample() {
-  const auto free_bytes = vfs_->FreeBytes(folder_);
-  free_bytes_ = free_bytes ? *free_bytes : std::numeric_limits<std::uint64_t>::max();
+  free_bytes_ = FreeBytesIn(folder_);
   sampled_us_ = clock_->MonotonicUs();
   sampled_ = true;
   admitted_bytes_ = 0;
@@ -43,13 +47,17 @@ Status DiskSpace::Admit(std::uint64_t bytes, std::uint64_t unsealed_bytes) {
 
 Status DiskSpace::CheckRoomFor(std::uint64_t bytes, std::uint64_t unsealed_bytes,
                                const char* what) {
+  return CheckRoomIn(folder_, bytes, unsealed_bytes, what);
+}
+
+Status DiskSpace::CheckRoomIn(const std::string& folder, std::uint64_t bytes,
+                              std::uint64_t unsealed_bytes, const char* what) const {
   if (reserve_bytes_ == 0) return {};
-  const std::lock_guard lock(mutex_);
-  const std::uint64_t free_bytes = Sample();
+  const std::uint64_t free_bytes = FreeBytesIn(folder);
   if (Less(free_bytes, unsealed_bytes) >= bytes) return {};
   return Status::Exhausted("no room on disk for " + std::string(what) + ": it may need " +
                            Mebibytes(bytes) + ", and " + Mebibytes(free_bytes) + " are free at " +
-                           folder_ + ", of which " + Mebibytes(unsealed_bytes) +
+                           folder + ", of which " + Mebibytes(unsealed_bytes) +
                            " are needed to seal what is stored");
 }
 

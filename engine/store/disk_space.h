@@ -35,9 +35,13 @@ class DiskSpace {
   Status Admit(std::uint64_t bytes, std::uint64_t unsealed_bytes);
   /// Is there room for a file of `bytes` beside the segments of unsealed rows? The reserve may be used for it. kExhausted if not. Asks the system.
   Status CheckRoomFor(std::uint64_t bytes, std::uint64_t unsealed_bytes, const char* what);
+  /// Likewise in another folder, which may be on the same disk.
+  Status CheckRoomIn(const std::string& folder, std::uint64_t bytes, std::uint64_t unsealed_bytes,
+                     const char* what) const;
 
  private:
   /// Unknown counts as endless: a file system that cannot tell must not stop anybody.
+  [[nodiscard]] std::uint64_t FreeBytesIn(const std::string& folder) const;
   std::uint64_t Sample();
 
   Vfs* vfs_;

@@ -173,6 +173,10 @@ Status Store::CheckRoomFor(std::uint64_t bytes, const char* what) {
   return disk_.CheckRoomFor(bytes, view()->hot_bytes(), what);
 }
 
+Status Store::CheckRoomIn(const std::string& folder, std::uint64_t bytes, const char* what) const {
+  return disk_.CheckRoomIn(folder, bytes, view()->hot_bytes(), what);
+}
+
 Status Store::SyncNow() {
   // A synced write makes all earlier ones durable; RocksDB's own SyncWAL has a race in this version.
   KvBatch marker;

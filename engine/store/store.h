@@ -136,6 +136,8 @@ class Store {
   Status CheckDiskFor(std::uint64_t bytes);
   /// Is there room for files of `bytes` that upkeep is about to write (`what`, for the message)? kExhausted if not.
   Status CheckRoomFor(std::uint64_t bytes, const char* what);
+  /// Likewise in a folder that may be elsewhere (an archive's).
+  Status CheckRoomIn(const std::string& folder, std::uint64_t bytes, const char* what) const;
 
   /// Reserves `count` segment ids (durably) and returns the first.
   Result<std::uint64_t> ReserveSegmentIds(std::uint64_t count);

@@ -6,12 +6,7 @@
 #include "segment/identity_cursor.h"
 
 namespace quipu {
-namespace {
-
-// While the rate limit makes a merge wait, it looks up this often: seals and Close must not wait with it.
-constexpr std::int64_t kWaitStepUs = 20'000;
-
-}  // namespace
+namespace {}  // namespace
 
 MergeOutput::MergeOutput(Store* store, const Plan& plan, const MergeProgress& progress,
                          RateLimiter* limiter, MergeReport* report)
@@ -172,20 +167,10 @@ Status MergeOutput::Close(File* file) {
 }
 
 Status MergeOutput::Pay(std::uint64_t bytes) {
-  const auto go_on = [&]() -> Status {
+  return PayFor(*store_, limiter_, bytes, [this]() -> Status {
     if (!progress_ || progress_(report_->rows)) return {};
     return Status::Cancelled("the merge was stopped; nothing has changed");
-  };
-  if (limiter_ != nullptr) {
-    limiter_->Spend(bytes);
-    while (const std::int64_t wait_us = limiter_->WaitUs()) {
-      QUIPU_TRY(store_->write_error());
-      QUIPU_TRY(go_on());
-      const ViewPtr seen = store_->view();
-      store_->WaitForChange(seen.get(), std::min(wait_us, kWaitStepUs));
-    }
-  }
-  return go_on();
+  });
 }
 
 Status MergeOutput::Finish() {

@@ -4,6 +4,11 @@
 #include <cmath>
 
 namespace quipu {
+namespace {
+
+constexpr std::int64_t kWaitStepUs = 20'000;
+
+}  // namespace
 
 RateLimiter::RateLimiter(Clock* clock, std::uint64_t bytes_per_second)
     : clock_(clock),
@@ -29,6 +34,20 @@ std::int64_t RateLimiter::WaitUs() {
   Refill();
   if (tokens_ >= 0) return 0;
   return static_cast<std::int64_t>(std::ceil(-tokens_ / bytes_per_us_));
+}
+
+Status PayFor(const Store& store, RateLimiter* limiter, std::uint64_t bytes,
+              const std::function<Status()>& go_on) {
+  if (limiter != nullptr) {
+    limiter->Spend(bytes);
+    while (const std::int64_t wait_us = limiter->WaitUs()) {
+      QUIPU_TRY(store.write_error());
+      QUIPU_TRY(go_on());
+      const ViewPtr seen = store.view();
+      store.WaitForChange(seen.get(), std::min(wait_us, kWaitStepUs));
+    }
+  }
+  return go_on();
 }
 
 }  // namespace quipu

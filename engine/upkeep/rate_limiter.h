@@ -2,8 +2,11 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 
 #include "base/clock.h"
+#include "quipu/status.h"
+#include "store/store.h"
 
 namespace quipu {
 
@@ -23,5 +26,10 @@ class RateLimiter {
   double tokens_;
   std::int64_t filled_us_;
 };
+
+/// Spends what upkeep has written and waits until the bucket is out of debt (`limiter` null = no wait). `go_on` is asked at least once and every
+/// 20 ms of the wait: seals and Close must not wait with it. Returns its error, or the store's if writes fail meanwhile.
+Status PayFor(const Store& store, RateLimiter* limiter, std::uint64_t bytes,
+              const std::function<Status()>& go_on);
 
 }  // namespace quipu

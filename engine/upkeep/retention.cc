@@ -19,10 +19,12 @@ constexpr std::string_view kDefaultArchive = "archive";
 
 class Retainer {
  public:
-  Retainer(Store* store, TimeUs now, RetentionRhythm* rhythm, const RetentionProgress& progress)
+  Retainer(Store* store, TimeUs now, RetentionRhythm* rhythm, RateLimiter* limiter,
+           const RetentionProgress& progress)
       : store_(store),
         now_(now),
         rhythm_(rhythm),
+        limiter_(limiter),
         progress_(progress),
         clock_(*store, now),
         can_archive_(CanArchive(*store->view())) {}
@@ -118,6 +120,7 @@ class Retainer {
       job.inputs.assign(segments.begin() + static_cast<std::ptrdiff_t>(at),
                         segments.begin() + static_cast<std::ptrdiff_t>(end));
       job.keep_in = folder;
+      job.limiter = limiter_;
       if (folder != 0) {
         // Rows of the archive that stay are as if kept: they were archived before.
         job.fate_of = [&](CustomerOrdinal c, ServiceOrdinal s) {
@@ -178,6 +181,7 @@ class Retainer {
   Store* store_;
   const TimeUs now_;
   RetentionRhythm* rhythm_;
+  RateLimiter* limiter_;
   const RetentionProgress& progress_;
   const RetentionClock clock_;
   const bool can_archive_;
@@ -254,12 +258,12 @@ Fate RetentionClock::SummaryFate(MonthIndex month, CustomerOrdinal customer,
 }
 
 Result<RetentionReport> Retain(Store* store, TimeUs now, RetentionRhythm* rhythm,
-                               const RetentionProgress& progress) {
-  return Retainer(store, now, rhythm, progress).RetainAll();
+                               RateLimiter* limiter, const RetentionProgress& progress) {
+  return Retainer(store, now, rhythm, limiter, progress).RetainAll();
 }
 
 Result<RetentionReport> ArchiveBefore(Store* store, TimeUs before, std::uint32_t archive,
-                                      bool drop_ids, TimeUs now,
+                                      bool drop_ids, TimeUs now, RateLimiter* limiter,
                                       const RetentionProgress& progress) {
   const RetentionClock clock(*store, now);
   std::map<MonthIndex, std::vector<SegmentPtr>> months, small;
@@ -288,6 +292,7 @@ Result<RetentionReport> ArchiveBefore(Store* store, TimeUs before, std::uint32_t
                         segments.begin() + static_cast<std::ptrdiff_t>(end));
       job.fate_of = [](CustomerOrdinal, ServiceOrdinal) { return Fate::kArchive; };
       job.archive_to = archive;
+      job.limiter = limiter;
       job.drop_archived_ids = drop_ids && clock.IdentityWindowPassed(month);
       const std::uint64_t rows_before = report.archived_events;
       QUIPU_TRY_ASSIGN(const RewriteResult result,

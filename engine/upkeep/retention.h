@@ -58,13 +58,15 @@ struct RetentionRhythm {
 using RetentionProgress = std::function<bool(std::uint64_t rows)>;
 
 /// Does everything that is due. `rhythm` null = on request, late events do not wait. One caller at a time, merges excluded.
+/// What is written is paid for at `limiter` (null = no limit).
 Result<RetentionReport> Retain(Store* store, TimeUs now, RetentionRhythm* rhythm,
-                               const RetentionProgress& progress);
+                               RateLimiter* limiter, const RetentionProgress& progress);
 
 /// Moves closed months that end at or before `before` into the archive folder of that number.
 /// With `drop_ids` those of months whose identity window has passed by `now` go.
 Result<RetentionReport> ArchiveBefore(Store* store, TimeUs before, std::uint32_t archive,
-                                      bool drop_ids, TimeUs now, const RetentionProgress& progress);
+                                      bool drop_ids, TimeUs now, RateLimiter* limiter,
+                                      const RetentionProgress& progress);
 
 /// The archive folder that `path` names; empty = the one in use, else "archive". Made if need be.
 Result<std::uint32_t> ChooseArchive(Store* store, const std::string& path);

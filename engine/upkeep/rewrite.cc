@@ -71,9 +71,16 @@ class Sink {
     return full ? Finish() : Status();
   }
 
+  /// Bytes written since the last call.
+  std::uint64_t TakeUnpaid() {
+    const std::uint64_t bytes = finished_bytes_ + (writer_ == nullptr ? 0 : writer_->bytes());
+    return bytes - std::exchange(paid_bytes_, bytes);
+  }
+
   Status Finish() {
     if (writer_ == nullptr) return {};
     QUIPU_TRY_ASSIGN(SegmentMeta meta, writer_->Finish());
+    finished_bytes_ += meta.file_bytes;
     writer_.reset();
     rows_ = values_ = 0;
     meta.archive = archive_;
@@ -110,13 +117,14 @@ class Sink {
   bool drops_ids_;
   std::unique_ptr<SegmentWriter> writer_;
   std::uint64_t rows_ = 0, values_ = 0;
+  std::uint64_t finished_bytes_ = 0, paid_bytes_ = 0;
   std::vector<SegmentMeta> metas_;
 };
 
 class Rewrite {
  public:
   Rewrite(Store* store, const View& view, const RewriteJob& job, const RewriteProgress& progress)
-      : job_(job), progress_(progress) {
+      : store_(store), job_(job), progress_(progress) {
     SegmentSpec spec = job.inputs[0]->meta().spec;
     bool lacks_ids = false;
     for (const SegmentPtr& input : job.inputs) {
@@ -164,6 +172,7 @@ class Rewrite {
     }
     QUIPU_TRY(Flush());
     for (Sink& sink : sinks_) QUIPU_TRY(sink.Finish());
+    QUIPU_TRY(Pay());
     for (const Sink& sink : sinks_) QUIPU_TRY(sink.VerifyFiles());
     return {};
   }
@@ -243,11 +252,19 @@ class Rewrite {
     }
     rows_done_ += taken_;
     taken_ = 0;
-    if (progress_ && !progress_(rows_done_))
-      return Status::Cancelled("retention was stopped; nothing of this step has changed");
-    return {};
+    return Pay();
   }
 
+  Status Pay() {
+    std::uint64_t bytes = 0;
+    for (Sink& sink : sinks_) bytes += sink.TakeUnpaid();
+    return PayFor(*store_, job_.limiter, bytes, [this]() -> Status {
+      if (!progress_ || progress_(rows_done_)) return {};
+      return Status::Cancelled("retention was stopped; nothing of this step has changed");
+    });
+  }
+
+  Store* store_;
   const RewriteJob& job_;
   const RewriteProgress& progress_;
   std::vector<Source> sources_;
@@ -262,6 +279,32 @@ class Rewrite {
   Totals deleted_;
   IdentityTotal lost_identities_;  // of inputs without ids, until a file has taken it over
 };
+
+/// What stays or is archived is at most as large as it was; summaries alone are smaller.
+Status CheckRoom(Store* store, const RewriteJob& job) {
+  std::array<double, 2> bytes = {0, 0};  // in segments/ and in archives
+  for (const SegmentPtr& input : job.inputs) {
+    QUIPU_TRY_ASSIGN(const Directory* const directory, input->directory());
+    const SegmentMeta& meta = input->meta();
+    const double row_bytes =
+        static_cast<double>(meta.file_bytes) / static_cast<double>(meta.totals.rows);
+    for (const Run& run : directory->runs()) {
+      const Fate fate = job.fate_of(run.customer, run.service);
+      if (fate == Fate::kDelete) continue;
+      const bool archived = fate == Fate::kArchive || (fate == Fate::kKeep && job.keep_in != 0);
+      bytes[archived ? 1 : 0] += row_bytes * run.rows;
+    }
+  }
+  const auto in_store = static_cast<std::uint64_t>(bytes[0]);
+  const auto in_archive = static_cast<std::uint64_t>(bytes[1]);
+  if (in_archive == 0) return store->CheckRoomFor(in_store, "the rest of a month");
+  SegmentMeta place;
+  place.archive = job.keep_in != 0 ? job.keep_in : job.archive_to;
+  const std::string folder = store->FolderOfSegment(place, *store->view());
+  // The archive may be on the store's disk: there has to be room for both.
+  QUIPU_TRY(store->CheckRoomIn(folder, in_archive + in_store, "a month in the archive"));
+  return store->CheckRoomFor(in_store, "the rest of a month");
+}
 
 /// Everything leaves: nothing to read.
 bool IsAllDeleted(const Directory& directory, const FateOf& fate_of) {
@@ -325,6 +368,7 @@ Result<RewriteResult> RewriteMonth(Store* store, const RewriteJob& job,
   QUIPU_CHECK(!job.inputs.empty() && job.inputs.size() <= kRewriteInputsMax);
   QUIPU_TRY_ASSIGN(const bool all_deleted, AreAllDeleted(job.inputs, job.fate_of));
   if (all_deleted) return DropAll(store, job.inputs, job.is_erasure);
+  QUIPU_TRY(CheckRoom(store, job));
   RewriteResult result;
   SegmentEdit edit;
   {

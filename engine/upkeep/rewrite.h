@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "store/store.h"
+#include "upkeep/rate_limiter.h"
 
 namespace quipu {
 
@@ -35,6 +36,7 @@ struct RewriteJob {
   std::uint32_t archive_to = 0;    ///< Likewise for kArchive.
   bool drop_archived_ids = false;  ///< Ids of kArchive go: nobody will compare them any more.
   bool is_erasure = false;         ///< kDelete is an erased customer's: its ids need not be missed.
+  RateLimiter* limiter = nullptr;  ///< What is written is paid for there.
 };
 
 struct RewriteResult {
@@ -42,7 +44,8 @@ struct RewriteResult {
   std::uint64_t archived_bytes = 0;  ///< Of the files written for `archived`.
 };
 
-/// One caller at a time, which also keeps merges away from the inputs. kConflict: inputs are gone.
+/// One caller at a time, which also keeps merges away from the inputs. kConflict: inputs are gone. kExhausted: a disk has no room for what
+/// would be written there; nothing was.
 Result<RewriteResult> RewriteMonth(Store* store, const RewriteJob& job,
                                    const RewriteProgress& progress);
 

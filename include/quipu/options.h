@@ -75,7 +75,7 @@ struct Options {
   std::int64_t month_close_after_us = 35ll * 86'400 * 1'000'000;
   /// ... once hardly anything (2 % of the month) was sealed into it for this long.
   std::int64_t month_quiet_us = 3600ll * 1'000'000;
-  /// Bytes a second that merges may write; 0 = no limit. Sealing is never slowed down by it.
+  /// Bytes a second that merges, retention and archiving may write; 0 = no limit. Sealing is never slowed down by it.
   std::uint64_t upkeep_bytes_per_second_max = 0;
   /// Memory for the rows that a merge has in hand (at least 32 MiB are used if it needs them).
   std::uint64_t upkeep_bytes_max = 128ull << 20;
