@@ -47,6 +47,11 @@ Status DiskSpace::Admit(std::uint64_t bytes, std::uint64_t unsealed_bytes) {
 
 Status DiskSpace::CheckRoomFor(std::uint64_t bytes, std::uint64_t unsealed_bytes,
                                const char* what) {
+  if (reserve_bytes_ == 0) return {};
+  {
+    const std::lock_guard lock(mutex_);
+    Sample();  // Ingest, too, is to know what upkeep has seen
+  }
   return CheckRoomIn(folder_, bytes, unsealed_bytes, what);
 }
 
