@@ -46,7 +46,8 @@ BENCHMARK(SpellIds);
 std::unique_ptr<IdentityPrefix> RandomPrefix(std::uint64_t keys, Random* random) {
   std::vector<IdentityEntry> entries(keys);
   for (IdentityEntry& e : entries) e.key.high = random->Next();
-  SortIdentities(&entries);
+  std::vector<IdentityEntry> scratch(keys);
+  SortIdentities(entries, scratch);
   const IdentityShape shape(keys);
   auto prefix = std::make_unique<IdentityPrefix>(shape);
   std::string page;

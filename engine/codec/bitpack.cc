@@ -113,21 +113,6 @@ constexpr std::array<PackFunction, 65> MakePackTable(std::index_sequence<kWidth.
 constexpr auto kUnpackTable = MakeUnpackTable(std::make_index_sequence<65>());
 constexpr auto kPackTable = MakePackTable(std::make_index_sequence<65>());
 
-void PackInOrder(std::span<const std::uint64_t> values, int width, std::uint64_t base,
-                 std::uint8_t* to) {
-  const std::size_t block_bytes = 8 * static_cast<std::size_t>(width);
-  const PackFunction pack = kPackTable[static_cast<std::size_t>(width)];
-  const std::uint64_t* from = values.data();
-  std::size_t left = values.size();
-  for (; left >= kBlock; left -= kBlock, from += kBlock, to += block_bytes) pack(from, base, to);
-  if (left == 0) return;
-  std::uint64_t padded[kBlock];
-  std::uint8_t packed[8 * 64];
-  std::fill(std::copy_n(from, left, padded), padded + kBlock, base);
-  pack(padded, base, packed);
-  std::memcpy(to, packed, PackedBytes(left, width));
-}
-
 void PackInterleaved(std::span<const std::uint64_t> values, int width, std::uint64_t base,
                      std::uint8_t* to) {
   const auto pack = Kernels().pack[width];
@@ -152,6 +137,23 @@ std::uint64_t InterleavedValue(const std::uint8_t* in, std::size_t i, int width)
   return width == 64 ? v : v & ((std::uint64_t{1} << width) - 1);
 }
 
+}  // namespace
+
+void PackInOrder(std::span<const std::uint64_t> values, int width, std::uint64_t base,
+                 std::uint8_t* to) {
+  const std::size_t block_bytes = 8 * static_cast<std::size_t>(width);
+  const PackFunction pack = kPackTable[static_cast<std::size_t>(width)];
+  const std::uint64_t* from = values.data();
+  std::size_t left = values.size();
+  for (; left >= kBlock; left -= kBlock, from += kBlock, to += block_bytes) pack(from, base, to);
+  if (left == 0) return;
+  std::uint64_t padded[kBlock];
+  std::uint8_t packed[8 * 64];
+  std::fill(std::copy_n(from, left, padded), padded + kBlock, base);
+  pack(padded, base, packed);
+  std::memcpy(to, packed, PackedInOrderBytes(left, width));
+}
+
 void UnpackInOrder(Bytes in, int width, std::span<std::uint64_t> out, std::uint64_t base) {
   const std::size_t block_bytes = 8 * static_cast<std::size_t>(width);
   const UnpackFunction unpack = kUnpackTable[static_cast<std::size_t>(width)];
@@ -166,14 +168,12 @@ void UnpackInOrder(Bytes in, int width, std::span<std::uint64_t> out, std::uint6
   }
   std::uint8_t padded[8 * 64];
   std::uint64_t values[kBlock];
-  const std::size_t tail_bytes = PackedBytes(left, width);
+  const std::size_t tail_bytes = PackedInOrderBytes(left, width);
   std::memcpy(padded, from, tail_bytes);
   std::memset(padded + tail_bytes, 0, block_bytes - tail_bytes);
   unpack(padded, base, values);
   std::copy_n(values, left, to);
 }
-
-}  // namespace
 
 void PackBits(std::span<const std::uint64_t> values, int width, std::string* out,
               std::uint64_t base) {

@@ -42,6 +42,14 @@ void UnpackBits(Bytes in, int width, std::span<std::uint64_t> out, std::uint64_t
 /// what follows the n-th is undefined.
 using VectorScratch = std::array<std::uint64_t, kInterleavedValues>;
 void UnpackBits(Bytes in, int width, std::size_t n, std::uint64_t base, VectorScratch* out);
+/// Always in order, whatever the number of values, so that any one can be found by its position: PackedInOrderBytes of them.
+constexpr std::size_t PackedInOrderBytes(std::size_t n, int width) {
+  return (n * static_cast<std::size_t>(width) + 7) / 8;
+}
+void PackInOrder(std::span<const std::uint64_t> values, int width, std::uint64_t base,
+                 std::uint8_t* to);
+/// `in` has PackedInOrderBytes(out.size(), width) bytes (checked by the caller).
+void UnpackInOrder(Bytes in, int width, std::span<std::uint64_t> out, std::uint64_t base);
 /// Whether the bits after the n-th value are zero as PackBits leaves them.
 bool PaddingIsZero(Bytes in, std::size_t n, int width);
 /// The sum of n packed values, without writing them anywhere.

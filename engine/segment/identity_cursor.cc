@@ -1,6 +1,7 @@
 #include "segment/identity_cursor.h"
 
 #include <algorithm>
+#include <optional>
 
 #include "base/check.h"
 #include "segment/segment_reader_state.h"
@@ -12,28 +13,26 @@ namespace {
 struct Stream {
   IdentityCursor cursor;
   std::span<const std::uint32_t> new_rows;
-  std::vector<IdentityEntry> entries;
+  std::vector<IdentityEntry> entries;  // kept ones, with their new rows
   std::size_t at = 0;
 
-  [[nodiscard]] const IdentityEntry& head() const { return entries[at]; }
-  [[nodiscard]] bool done() const { return entries.empty(); }
-  // Goes on to the next entry whose row is kept.
-  Status Advance() {
-    for (;;) {
-      while (at < entries.size()) {
-        IdentityEntry& e = entries[at];
-        if (e.row >= new_rows.size())
-          return Status::Internal("identity merge: a row without a new place");
-        if (new_rows[e.row] != kRowDropped) {
-          e.row = new_rows[e.row];
-          return Status();
-        }
-        ++at;
-      }
+  [[nodiscard]] bool is_empty() const { return at == entries.size(); }
+  /// Sees to it that there are entries; after the last ones there are none.
+  Status Fill() {
+    while (is_empty()) {
       at = 0;
       QUIPU_TRY(cursor.Next(&entries));
       if (entries.empty()) return Status();
+      std::size_t kept = 0;
+      for (const IdentityEntry& e : entries) {
+        if (e.row >= new_rows.size())
+          return Status::Internal("identity merge: a row without a new place");
+        entries[kept] = {e.key, new_rows[e.row], e.form};
+        kept += entries[kept].row != kRowDropped ? 1u : 0u;
+      }
+      entries.resize(kept);
     }
+    return Status();
   }
 };
 
@@ -41,38 +40,39 @@ struct Stream {
 
 Status IdentityCursor::Next(std::vector<IdentityEntry>* entries) {
   entries->clear();
-  if (!segment_->has_ids() || page_ == IdentityPageCount(segment_->rows(), kIdentityPrefixEntries))
+  if (!segment_->has_ids() || page_ == IdentityPageCount(segment_->rows(), kIdentityRowsEntries))
     return Status();
   return segment_->ReadIndexPage(page_++, entries);
 }
 
+// In rounds: of what is at hand of each input, everything up to the key where the first of them ends is next. Sorting it anew costs less
+// than taking one entry after another from the right input.
 Status MergeIdentities(std::span<const IdentityInput> inputs, IdentityIndexWriter* writer) {
   std::vector<Stream> streams;
   streams.reserve(inputs.size());
   for (const IdentityInput& input : inputs)
     streams.push_back({IdentityCursor(input.segment), input.new_rows, {}, 0});
-  const auto after = [&](std::size_t a, std::size_t b) {
-    return streams[b].head().key < streams[a].head().key;
-  };
-  std::vector<std::size_t> heap;
-  for (std::size_t i = 0; i < streams.size(); ++i) {
-    QUIPU_TRY(streams[i].Advance());
-    if (!streams[i].done()) heap.push_back(i);
-  }
-  std::make_heap(heap.begin(), heap.end(), after);
-  while (!heap.empty()) {
-    std::pop_heap(heap.begin(), heap.end(), after);
-    Stream& stream = streams[heap.back()];
-    QUIPU_TRY(writer->Add(stream.head()));
-    ++stream.at;
-    QUIPU_TRY(stream.Advance());
-    if (stream.done()) {
-      heap.pop_back();
-    } else {
-      std::push_heap(heap.begin(), heap.end(), after);
+  const auto before = [](const Hash128& key, const IdentityEntry& e) { return key < e.key; };
+  std::vector<IdentityEntry> next, scratch;
+  for (;;) {
+    std::optional<Hash128> bound;
+    for (Stream& stream : streams) {
+      QUIPU_TRY(stream.Fill());
+      if (!stream.is_empty() && (!bound || stream.entries.back().key < *bound))
+        bound = stream.entries.back().key;
     }
+    if (!bound) return Status();
+    next.clear();
+    for (Stream& stream : streams) {
+      const auto from = stream.entries.begin() + static_cast<std::ptrdiff_t>(stream.at);
+      const auto to = std::upper_bound(from, stream.entries.end(), *bound, before);
+      next.insert(next.end(), from, to);
+      stream.at = static_cast<std::size_t>(to - stream.entries.begin());
+    }
+    scratch.resize(std::max(scratch.size(), next.size()));
+    SortIdentities(next, scratch);
+    QUIPU_TRY(writer->Add(next));
   }
-  return Status();
 }
 
 }  // namespace quipu

@@ -10,7 +10,7 @@
 
 namespace quipu {
 
-/// The entries of a segment's index in order, a prefix page (4,096) at a time.
+/// The entries of a segment's index in order, a rows page (8,192) at a time.
 class IdentityCursor {
  public:
   explicit IdentityCursor(std::shared_ptr<const SegmentReader> segment)
@@ -30,7 +30,7 @@ struct IdentityInput {
   std::span<const std::uint32_t> new_rows;  ///< Must outlive the merge.
 };
 
-/// The kept entries of all inputs, in order, into `writer`: what SegmentWriter::SetIdentities wants. Holds one prefix page of each input.
+/// The kept entries of all inputs, in order, into `writer`: what SegmentWriter::SetIdentities wants. Holds one rows page of each input.
 Status MergeIdentities(std::span<const IdentityInput> inputs, IdentityIndexWriter* writer);
 
 }  // namespace quipu

@@ -3,9 +3,10 @@
 #include <algorithm>
 #include <array>
 #include <bit>
-#include <numeric>
+#include <cstring>
 
 #include "base/check.h"
+#include "codec/bitpack.h"
 
 namespace quipu {
 namespace {
@@ -13,34 +14,46 @@ namespace {
 constexpr int kBucketBitsMax = 30;
 constexpr std::uint8_t kMixedForms = 0xff;
 constexpr int kFormBits = 3;
+constexpr std::uint64_t kFieldMask = (1u << kIdentityPrefixBits) - 1;
+
+// What follows the number of blocks in a prefix page.
+constexpr std::uint64_t PrefixStreamBits(std::uint64_t blocks, std::size_t keys) {
+  return blocks * kIdentityBlockBuckets + std::uint64_t{kIdentityPrefixBits + 1} * keys;
+}
+constexpr std::size_t PrefixStreamBytes(std::uint64_t blocks, std::size_t keys) {
+  return static_cast<std::size_t>((PrefixStreamBits(blocks, keys) + 7) / 8);
+}
 
 Status Bad(const std::string& what) { return Status::Corruption("identity index: " + what); }
 
-/// Bits, least significant first.
+/// Bits, least significant first, into bytes that are there: eight more than the bits need.
 class BitWriter {
  public:
-  explicit BitWriter(std::string* out) : out_(out) {}
+  explicit BitWriter(std::uint8_t* to) : to_(to) {}
   void Put(std::uint64_t value, int bits) {  // at most 32
     held_ |= value << count_;
     count_ += bits;
-    while (count_ >= 8) {
-      out_->push_back(static_cast<char>(held_ & 0xff));
-      held_ >>= 8;
-      count_ -= 8;
-    }
+    if (count_ < 32) return;
+    Store(static_cast<std::uint32_t>(held_));
+    to_ += 4;
+    held_ >>= 32;
+    count_ -= 32;
   }
-  void Ones(std::uint64_t n) {
-    for (; n >= 32; n -= 32) Put(0xffffffffu, 32);
-    Put((std::uint64_t{1} << n) - 1, static_cast<int>(n));
+  /// n ones and a zero.
+  void Unary(std::uint64_t n) {
+    for (; n >= 31; n -= 31) Put(0x7fffffffu, 31);
+    Put((std::uint64_t{1} << n) - 1, static_cast<int>(n) + 1);
   }
-  void Pad() {
-    if (count_ > 0) Put(0, 8 - count_);
-  }
+  void Finish() { Store(held_); }
 
  private:
-  std::string* out_;
+  template <class Word>
+  void Store(Word word) {
+    std::memcpy(to_, &word, sizeof word);
+  }
+  std::uint8_t* to_;
   std::uint64_t held_ = 0;
-  int count_ = 0;
+  int count_ = 0;  // below 32 between calls
 };
 
 // `width` (0..64) bits at bit `at`; the bytes must be there.
@@ -48,6 +61,8 @@ std::uint64_t BitsAt(Bytes in, std::uint64_t at, int width) {
   if (width == 0) return 0;
   const std::size_t byte = at / 8;
   const int shift = static_cast<int>(at % 8);
+  if (byte + sizeof(std::uint64_t) <= in.size() && shift + width <= 64)
+    return LoadLe<std::uint64_t>(in.data() + byte) >> shift & (~std::uint64_t{0} >> (64 - width));
   std::array<std::uint8_t, 16> window{};
   std::memcpy(window.data(), in.data() + byte, std::min<std::size_t>(9, in.size() - byte));
   std::uint64_t value = LoadLe<std::uint64_t>(window.data()) >> shift;
@@ -55,41 +70,15 @@ std::uint64_t BitsAt(Bytes in, std::uint64_t at, int width) {
   return width == 64 ? value : value & ((std::uint64_t{1} << width) - 1);
 }
 
-// Values one after another in their order, so that any one can be read alone. (The codecs' packing is faster for whole vectors, and is
-// not in order.)
-constexpr std::size_t PackedBytes(std::size_t n, int width) {
-  return (n * static_cast<std::size_t>(width) + 7) / 8;
+template <class Value>
+void PackColumn(std::span<const IdentityEntry> entries, int width, std::string* out, Value value) {
+  std::array<std::uint64_t, kIdentityRowsEntries> values;
+  for (std::size_t i = 0; i < entries.size(); ++i) values[i] = value(entries[i]);
+  const std::size_t start = out->size();
+  out->resize(start + PackedInOrderBytes(entries.size(), width));
+  PackInOrder(std::span(values).first(entries.size()), width, 0,
+              reinterpret_cast<std::uint8_t*>(out->data()) + start);
 }
-
-void PackColumn(std::span<const IdentityEntry> entries, int width, std::string* out,
-                std::uint64_t (*value)(const IdentityEntry&, const IdentityShape&),
-                const IdentityShape& shape) {
-  constexpr std::size_t kSlackBytes = 16;
-  const std::size_t start = out->size(), bytes = PackedBytes(entries.size(), width);
-  out->resize(start + bytes + kSlackBytes, '\0');
-  std::uint64_t at = start * 8;
-  for (const IdentityEntry& e : entries) {
-    const std::uint64_t v = value(e, shape);
-    char* const to = out->data() + at / 8;
-    const int shift = static_cast<int>(at % 8);
-    std::uint64_t word;
-    std::memcpy(&word, to, 8);
-    word |= v << shift;
-    std::memcpy(to, &word, 8);
-    if (shift > 0) to[8] = static_cast<char>(v >> (64 - shift));
-    at += static_cast<std::uint64_t>(width);
-  }
-  out->resize(start + bytes);
-}
-
-std::uint64_t RestOfEntry(const IdentityEntry& e, const IdentityShape& s) {
-  return s.RestOf(e.key.high);
-}
-std::uint64_t LowOfEntry(const IdentityEntry& e, const IdentityShape&) { return e.key.low; }
-std::uint64_t FormOfEntry(const IdentityEntry& e, const IdentityShape&) {
-  return static_cast<std::uint64_t>(e.form);
-}
-std::uint64_t RowOfEntry(const IdentityEntry& e, const IdentityShape&) { return e.row; }
 
 }  // namespace
 
@@ -118,29 +107,61 @@ std::size_t IdentityPageCount(std::uint64_t rows, std::size_t page_entries) {
 void EncodeIdentityPrefix(std::span<const IdentityEntry> entries, const IdentityShape& shape,
                           std::string* out) {
   QUIPU_CHECK(!entries.empty() && entries.size() <= kIdentityPrefixEntries);
-  const std::uint32_t first = shape.BucketOf(entries.front().key.high);
-  const std::uint32_t last = shape.BucketOf(entries.back().key.high);
-  const std::uint32_t blocks = (last - first) / kIdentityBlockBuckets + 1;
-  ByteWriter(out).U32(blocks);
-  BitWriter bits(out);
+  std::array<std::uint64_t, kIdentityPrefixEntries> prefixes;
+  for (std::size_t i = 0; i < entries.size(); ++i)
+    prefixes[i] = shape.PrefixOf(entries[i].key.high);
+  const std::uint64_t first = prefixes[0] >> kIdentityPrefixBits;
+  const std::uint64_t last = prefixes[entries.size() - 1] >> kIdentityPrefixBits;
+  const std::uint64_t blocks = (last - first) / kIdentityBlockBuckets + 1;
+  ByteWriter(out).U32(static_cast<std::uint32_t>(blocks));
+  const std::size_t start = out->size(), bytes = PrefixStreamBytes(blocks, entries.size());
+  out->resize(start + bytes + sizeof(std::uint64_t));
+  BitWriter bits(reinterpret_cast<std::uint8_t*>(out->data()) + start);
   std::size_t next = 0;
-  for (std::uint32_t block = 0; block < blocks; ++block) {
+  for (std::uint64_t bucket = first; bucket < first + blocks * kIdentityBlockBuckets;) {
     const std::size_t begin = next;
-    for (std::uint32_t k = 0; k < kIdentityBlockBuckets; ++k) {
-      const std::uint64_t bucket = std::uint64_t{first} + block * kIdentityBlockBuckets + k;
+    for (std::uint32_t k = 0; k < kIdentityBlockBuckets; ++k, ++bucket) {
       const std::size_t before = next;
-      while (next < entries.size() && shape.BucketOf(entries[next].key.high) == bucket) ++next;
-      bits.Ones(next - before);
-      bits.Put(0, 1);
+      const std::uint64_t end = (bucket + 1) << kIdentityPrefixBits;
+      while (next < entries.size() && prefixes[next] < end) ++next;
+      bits.Unary(next - before);
     }
-    for (std::size_t i = begin; i < next; ++i) {
-      bits.Put(shape.PrefixOf(entries[i].key.high) & ((1u << kIdentityPrefixBits) - 1),
-               kIdentityPrefixBits);
-    }
+    for (std::size_t i = begin; i < next; ++i)
+      bits.Put(prefixes[i] & kFieldMask, kIdentityPrefixBits);
   }
   QUIPU_CHECK(next == entries.size());
-  bits.Pad();
+  bits.Finish();
+  out->resize(start + bytes);
 }
+
+namespace {
+
+/// The unary counts of a block, from bit `at` of a stream of `bits`: appends each key's bucket, from `bucket` on, shifted to where the
+/// nine bits below it have room. Returns the bit after them; 0 if the stream ends or more than `count` keys come.
+std::uint64_t DecodeBlockCounts(Bytes stream, std::uint64_t bits, std::uint64_t at,
+                                std::uint64_t bucket, std::size_t count,
+                                std::vector<std::uint64_t>* prefixes) {
+  for (std::uint32_t zeros = 0; zeros < kIdentityBlockBuckets;) {
+    if (at >= bits) return 0;
+    const int held = static_cast<int>(std::min<std::uint64_t>(64, bits - at));
+    std::uint64_t window = BitsAt(stream, at, held);
+    int left = held;
+    while (zeros < kIdentityBlockBuckets) {
+      const int ones = std::min(std::countr_one(window), left);
+      if (prefixes->size() + static_cast<std::size_t>(ones) > count) return 0;
+      for (int i = 0; i < ones; ++i) prefixes->push_back((bucket + zeros) << kIdentityPrefixBits);
+      left -= ones;
+      if (left == 0) break;  // the run of ones may go on in the next window
+      window = (window >> ones) >> 1;
+      --left;
+      ++zeros;
+    }
+    at += static_cast<std::uint64_t>(held - left);
+  }
+  return at;
+}
+
+}  // namespace
 
 Status DecodeIdentityPrefix(Bytes in, const IdentityShape& shape, std::uint64_t first_high,
                             std::size_t count, std::vector<std::uint64_t>* prefixes) {
@@ -148,25 +169,16 @@ Status DecodeIdentityPrefix(Bytes in, const IdentityShape& shape, std::uint64_t 
   const std::uint64_t blocks = reader.U32();
   QUIPU_TRY(reader.status("identity index"));
   const Bytes stream = in.last(reader.remaining());
-  const std::uint64_t bits =
-      blocks * kIdentityBlockBuckets + std::uint64_t{kIdentityPrefixBits + 1} * count;
-  if (stream.size() != (bits + 7) / 8) return Bad("a prefix page of the wrong size");
+  if (stream.size() != PrefixStreamBytes(blocks, count))
+    return Bad("a prefix page of the wrong size");
+  const std::uint64_t bits = PrefixStreamBits(blocks, count);
   prefixes->clear();
   prefixes->reserve(count);
   std::uint64_t bucket = shape.BucketOf(first_high), at = 0;
-  for (std::uint64_t block = 0; block < blocks; ++block) {
+  for (std::uint64_t block = 0; block < blocks; ++block, bucket += kIdentityBlockBuckets) {
     const std::size_t begin = prefixes->size();
-    for (std::uint32_t zeros = 0; zeros < kIdentityBlockBuckets;) {
-      if (at >= bits) return Bad("a prefix page ends too early");
-      if ((stream[at / 8] >> (at % 8) & 1) == 0) {
-        ++zeros;
-        ++bucket;
-      } else {
-        if (prefixes->size() == count) return Bad("a prefix page has more keys than it should");
-        prefixes->push_back(bucket << kIdentityPrefixBits);
-      }
-      ++at;
-    }
+    at = DecodeBlockCounts(stream, bits, at, bucket, count, prefixes);
+    if (at == 0) return Bad("a prefix page ends too early, or has more keys than it should");
     if (at + (prefixes->size() - begin) * kIdentityPrefixBits > bits)
       return Bad("a prefix page ends too early");
     for (std::size_t i = begin; i < prefixes->size(); ++i, at += kIdentityPrefixBits)
@@ -192,10 +204,12 @@ void EncodeIdentityKeys(std::span<const IdentityEntry> entries, const IdentitySh
   ByteWriter(out).U8(is_mixed ? kMixedForms : static_cast<std::uint8_t>(entries[0].form));
   if (is_mixed) {
     ByteWriter(out).U8(static_cast<std::uint8_t>(low_bits));
-    PackColumn(entries, kFormBits, out, FormOfEntry, shape);
+    PackColumn(entries, kFormBits, out,
+               [](const IdentityEntry& e) { return static_cast<std::uint64_t>(e.form); });
   }
-  PackColumn(entries, shape.rest_bits(), out, RestOfEntry, shape);
-  PackColumn(entries, low_bits, out, LowOfEntry, shape);
+  PackColumn(entries, shape.rest_bits(), out,
+             [&](const IdentityEntry& e) { return shape.RestOf(e.key.high); });
+  PackColumn(entries, low_bits, out, [](const IdentityEntry& e) { return e.key.low; });
 }
 
 Result<IdentityKeysPage> IdentityKeysPage::Open(Bytes in, const IdentityShape& shape,
@@ -213,9 +227,9 @@ Result<IdentityKeysPage> IdentityKeysPage::Open(Bytes in, const IdentityShape& s
   }
   QUIPU_TRY(reader.status("identity index"));
   if ((!page.is_mixed_ && code >= kIdForms) || page.low_bits_ > 64) return Bad("unknown id form");
-  const std::size_t forms = page.is_mixed_ ? PackedBytes(count, kFormBits) : 0;
-  const std::size_t rests = PackedBytes(count, page.rest_bits_);
-  const std::size_t lows = PackedBytes(count, page.low_bits_);
+  const std::size_t forms = page.is_mixed_ ? PackedInOrderBytes(count, kFormBits) : 0;
+  const std::size_t rests = PackedInOrderBytes(count, page.rest_bits_);
+  const std::size_t lows = PackedInOrderBytes(count, page.low_bits_);
   if (reader.remaining() != forms + rests + lows) return Bad("a keys page of the wrong size");
   in = in.last(reader.remaining());
   page.forms_ = in.first(forms);
@@ -233,6 +247,18 @@ std::uint64_t IdentityKeysPage::Rest(std::size_t i) const {
 std::uint64_t IdentityKeysPage::Low(std::size_t i) const {
   return BitsAt(lows_, i * static_cast<std::size_t>(low_bits_), low_bits_);
 }
+void IdentityKeysPage::ReadAll(std::span<const std::uint64_t> prefixes,
+                               std::span<IdentityEntry> entries) const {
+  const std::size_t n = entries.size();
+  QUIPU_CHECK(n <= kIdentityKeysEntries && prefixes.size() == n);
+  std::array<std::uint64_t, kIdentityKeysEntries> rests, lows;
+  UnpackInOrder(rests_, rest_bits_, std::span(rests).first(n), 0);
+  UnpackInOrder(lows_, low_bits_, std::span(lows).first(n), 0);
+  for (std::size_t i = 0; i < n; ++i) {
+    entries[i].key = {prefixes[i] << rest_bits_ | rests[i], lows[i]};
+    entries[i].form = Form(i);
+  }
+}
 IdForm IdentityKeysPage::Form(std::size_t i) const {
   return is_mixed_ ? static_cast<IdForm>(BitsAt(forms_, i * kFormBits, kFormBits)) : form_;
 }
@@ -240,31 +266,25 @@ IdForm IdentityKeysPage::Form(std::size_t i) const {
 void EncodeIdentityRows(std::span<const IdentityEntry> entries, const IdentityShape& shape,
                         std::string* out) {
   QUIPU_CHECK(!entries.empty() && entries.size() <= kIdentityRowsEntries);
-  PackColumn(entries, shape.row_bits(), out, RowOfEntry, shape);
+  PackColumn(entries, shape.row_bits(), out,
+             [](const IdentityEntry& e) { return std::uint64_t{e.row}; });
 }
 
 Status DecodeIdentityRows(Bytes in, const IdentityShape& shape, std::size_t count,
                           std::vector<std::uint64_t>* rows) {
-  if (in.size() != PackedBytes(count, shape.row_bits()))
+  if (in.size() != PackedInOrderBytes(count, shape.row_bits()))
     return Bad("a rows page of the wrong size");
   rows->resize(count);
-  const int width = shape.row_bits();
-  const std::uint64_t mask = (std::uint64_t{1} << width) - 1;
-  std::uint64_t largest = 0, at = 0;
-  for (std::uint64_t& row : *rows) {
-    const std::size_t byte = at / 8;
-    row = byte + 8 <= in.size() ? LoadLe<std::uint64_t>(in.data() + byte) >> (at % 8) & mask
-                                : BitsAt(in, at, width);
-    largest = std::max(largest, row);
-    at += static_cast<std::uint64_t>(width);
-  }
+  UnpackInOrder(in, shape.row_bits(), *rows, 0);
+  std::uint64_t largest = 0;
+  for (const std::uint64_t row : *rows) largest = std::max(largest, row);
   if (largest >= shape.rows()) return Bad("row " + std::to_string(largest) + " does not exist");
   return Status();
 }
 
 Result<std::uint32_t> IdentityRowAt(Bytes in, const IdentityShape& shape, std::size_t count,
                                     std::size_t i) {
-  if (in.size() != PackedBytes(count, shape.row_bits()))
+  if (in.size() != PackedInOrderBytes(count, shape.row_bits()))
     return Bad("a rows page of the wrong size");
   const auto width = static_cast<std::size_t>(shape.row_bits());
   const std::uint64_t row = BitsAt(in, i * width, shape.row_bits());
@@ -274,19 +294,37 @@ Result<std::uint32_t> IdentityRowAt(Bytes in, const IdentityShape& shape, std::s
 
 // ---- Writing ----
 
-Status IdentityIndexWriter::Add(const IdentityEntry& entry) {
-  if (added_ == shape_.rows() || (added_ > 0 && entry.key < last_) || entry.row >= shape_.rows())
-    return Status::Internal("identity index: entry " + std::to_string(added_) +
-                            " is one too many or out of order");
-  ++added_;
-  last_ = entry.key;
-  total_.Add(entry.key);
-  pending_.push_back(entry);
-  return pending_.size() == kIdentityRowsEntries ? WritePages() : Status();
+Status IdentityIndexWriter::Add(std::span<const IdentityEntry> entries) {
+  bool is_sound = entries.size() <= shape_.rows() - added_;
+  Hash128 last = last_;
+  for (const IdentityEntry& entry : entries) {
+    is_sound &= !(entry.key < last) && entry.row < shape_.rows();
+    last = entry.key;
+    total_.Add(entry.key);
+  }
+  if (!is_sound) {
+    return Status::Internal("identity index: one of the entries from " + std::to_string(added_) +
+                            " on is one too many or out of order");
+  }
+  last_ = last;
+  added_ += entries.size();
+  while (!entries.empty()) {
+    const std::size_t room = kIdentityRowsEntries - pending_.size();
+    const auto some = entries.first(std::min(room, entries.size()));
+    entries = entries.subspan(some.size());
+    if (some.size() == kIdentityRowsEntries) {  // no copy needed
+      QUIPU_TRY(WritePages(some));
+      continue;
+    }
+    pending_.insert(pending_.end(), some.begin(), some.end());
+    if (pending_.size() < kIdentityRowsEntries) continue;
+    QUIPU_TRY(WritePages(pending_));
+    pending_.clear();
+  }
+  return Status();
 }
 
-Status IdentityIndexWriter::WritePages() {
-  const std::span<const IdentityEntry> entries(pending_);
+Status IdentityIndexWriter::WritePages(std::span<const IdentityEntry> entries) {
   std::string payload;
   const auto write = [&](PageKind kind, std::size_t page_entries, auto encode,
                          std::vector<PageRef>* refs) -> Status {
@@ -307,7 +345,6 @@ Status IdentityIndexWriter::WritePages() {
       write(PageKind::kIdentityKeys, kIdentityKeysEntries, EncodeIdentityKeys, &footer_.keys));
   QUIPU_TRY(
       write(PageKind::kIdentityRows, kIdentityRowsEntries, EncodeIdentityRows, &footer_.rows));
-  pending_.clear();
   return Status();
 }
 
@@ -316,34 +353,9 @@ Result<IdentityFooter> IdentityIndexWriter::Finish() {
     return Status::Internal("identity index: " + std::to_string(added_) + " entries for " +
                             std::to_string(shape_.rows()) + " rows");
   }
-  QUIPU_TRY(WritePages());
+  QUIPU_TRY(WritePages(pending_));
+  pending_.clear();
   return std::move(footer_);
-}
-
-// Two counting passes over the top 22 bits, which are random, then what is left between neighbours.
-void SortIdentities(std::vector<IdentityEntry>* entries) {
-  const auto less = [](const IdentityEntry& a, const IdentityEntry& b) { return a.key < b.key; };
-  constexpr std::size_t kRadixEntriesMin = 4096;
-  if (entries->size() < kRadixEntriesMin) {
-    std::sort(entries->begin(), entries->end(), less);
-    return;
-  }
-  std::vector<IdentityEntry> other(entries->size());
-  for (const int shift : {42, 53}) {
-    std::array<std::uint32_t, 2048> starts{};
-    for (const IdentityEntry& e : *entries) ++starts[e.key.high >> shift & 2047];
-    std::exclusive_scan(starts.begin(), starts.end(), starts.begin(), std::uint32_t{0});
-    for (const IdentityEntry& e : *entries) other[starts[e.key.high >> shift & 2047]++] = e;
-    entries->swap(other);
-  }
-  for (std::size_t first = 0, end = 0; first < entries->size(); first = end) {
-    const std::uint64_t top = (*entries)[first].key.high >> 42;
-    for (end = first + 1; end < entries->size() && (*entries)[end].key.high >> 42 == top;) ++end;
-    if (end - first > 1) {
-      std::sort(entries->begin() + static_cast<std::ptrdiff_t>(first),
-                entries->begin() + static_cast<std::ptrdiff_t>(end), less);
-    }
-  }
 }
 
 }  // namespace quipu

@@ -105,6 +105,8 @@ class IdentityKeysPage {
   [[nodiscard]] std::uint64_t Rest(std::size_t i) const;
   [[nodiscard]] std::uint64_t Low(std::size_t i) const;
   [[nodiscard]] IdForm Form(std::size_t i) const;
+  /// All keys and forms, with the upper parts of the keys from the prefix page: `rows` stay as they are.
+  void ReadAll(std::span<const std::uint64_t> prefixes, std::span<IdentityEntry> entries) const;
 
  private:
   Bytes forms_, rests_, lows_;  // views into the page
@@ -129,13 +131,14 @@ class IdentityIndexWriter {
  public:
   IdentityIndexWriter(std::uint64_t rows, IdentitySink sink)
       : shape_(rows), sink_(std::move(sink)) {}
-  Status Add(const IdentityEntry& entry);
+  /// Entries that follow those added before.
+  Status Add(std::span<const IdentityEntry> entries);
   /// kInternal if not exactly `rows` entries came, or they were out of order.
   Result<IdentityFooter> Finish();
   [[nodiscard]] const IdentityTotal& total() const { return total_; }
 
  private:
-  Status WritePages();
+  Status WritePages(std::span<const IdentityEntry> entries);
   IdentityShape shape_;
   IdentitySink sink_;
   IdentityFooter footer_;
@@ -145,7 +148,7 @@ class IdentityIndexWriter {
   IdentityTotal total_;
 };
 
-/// Sorts entries into index order.
-void SortIdentities(std::vector<IdentityEntry>* entries);
+/// Sorts entries into index order; `scratch` has as many.
+void SortIdentities(std::span<IdentityEntry> entries, std::span<IdentityEntry> scratch);
 
 }  // namespace quipu

@@ -28,7 +28,11 @@ Built Build(const std::vector<IdentityEntry>& entries) {
         built.pages[kind].push_back(payload);
         return PageRef{0, static_cast<std::uint32_t>(payload.size())};
       });
-  for (const IdentityEntry& e : entries) EXPECT_TRUE(writer.Add(e).ok());
+  for (std::span<const IdentityEntry> left(entries); !left.empty();) {  // in portions of any size
+    const std::size_t n = std::min<std::size_t>(left.size(), 1 + left.size() % 9000);
+    EXPECT_TRUE(writer.Add(left.first(n)).ok());
+    left = left.subspan(n);
+  }
   auto footer = writer.Finish();
   EXPECT_TRUE(footer) << footer.error().ToString();
   built.footer = *std::move(footer);
@@ -204,9 +208,13 @@ TEST(IdentityIndex, TheWriterRefusesWhatIsOutOfOrder) {
     return PageRef{};
   };
   IdentityIndexWriter writer(3, sink);
-  ASSERT_TRUE(writer.Add({{5, 0}, 1, IdForm::kHex16}).ok());
-  EXPECT_FALSE(writer.Add({{4, 0}, 0, IdForm::kHex16}).ok());
-  EXPECT_FALSE(writer.Add({{6, 0}, 3, IdForm::kHex16}).ok());
+  const auto add = [&](std::uint64_t high, std::uint32_t row) {
+    const IdentityEntry entry{{high, 0}, row, IdForm::kHex16};
+    return writer.Add({&entry, 1}).ok();
+  };
+  ASSERT_TRUE(add(5, 1));
+  EXPECT_FALSE(add(4, 0));
+  EXPECT_FALSE(add(6, 3));
   EXPECT_FALSE(writer.Finish());
 }
 
@@ -218,7 +226,8 @@ TEST(IdentityIndex, SortsAnything) {
       if (n > 0) entries = SomeEntries(random, n, kind, false);
       std::vector<IdentityEntry> shuffled = entries;
       for (std::size_t i = n; i > 1; --i) std::swap(shuffled[i - 1], shuffled[random.Below(i)]);
-      SortIdentities(&shuffled);
+      std::vector<IdentityEntry> scratch(n);
+      SortIdentities(shuffled, scratch);
       ASSERT_TRUE(std::equal(entries.begin(), entries.end(), shuffled.begin(), shuffled.end(),
                              [](const auto& a, const auto& b) { return a.key == b.key; }));
     }

@@ -229,7 +229,7 @@ class SegmentReader {
   /// Keys and forms of ascending rows. The index is sorted by key, so this reads the row numbers of all of it: ask for many at once.
   Status ReadIdentities(std::span<const std::uint32_t> rows, std::vector<Hash128>* keys,
                         std::vector<IdForm>* forms) const;
-  /// Entries of one prefix page of the index; see IdentityCursor.
+  /// Entries of one rows page of the index (8,192); see IdentityCursor.
   Status ReadIndexPage(std::size_t page, std::vector<IdentityEntry>* entries) const;
 
   /// By (kind, column); together the whole file. From the footer, without reading a page.

@@ -56,6 +56,7 @@ class KeyReader {
     at_ = static_cast<std::size_t>(position % kIdentityKeysEntries);
     return Status();
   }
+  [[nodiscard]] const IdentityKeysPage& page() const { return keys_; }
   [[nodiscard]] std::uint64_t rest() const { return keys_.Rest(at_); }
   [[nodiscard]] std::uint64_t low() const { return keys_.Low(at_); }
   [[nodiscard]] IdForm form() const { return keys_.Form(at_); }
@@ -155,21 +156,21 @@ Status SegmentReader::FindIdentities(std::span<const IdentityProbe> probes,
 }
 
 Status SegmentReader::ReadIndexPage(std::size_t page, std::vector<IdentityEntry>* entries) const {
-  const IdentityShape shape(rows());
-  const IdentityPageSpan span = IdentitySpan(rows(), page, kIdentityPrefixEntries);
-  std::vector<std::uint64_t> values;
-  QUIPU_TRY(state_->ReadIdentityPrefixes(page, &values));
+  const IdentityPageSpan span = IdentitySpan(rows(), page, kIdentityRowsEntries);
   entries->resize(span.count);
+  std::vector<std::uint64_t> values;
+  QUIPU_TRY(state_->ReadIdentityRows(page, &values));
+  for (std::size_t i = 0; i < span.count; ++i)
+    (*entries)[i].row = static_cast<std::uint32_t>(values[i]);
   KeyReader keys(state_.get());
-  for (std::size_t i = 0; i < span.count; ++i) {
+  for (std::size_t i = 0; i < span.count; i += kIdentityKeysEntries) {
+    const std::size_t in_prefix_page = (span.first + i) % kIdentityPrefixEntries;
+    if (in_prefix_page == 0)
+      QUIPU_TRY(state_->ReadIdentityPrefixes((span.first + i) / kIdentityPrefixEntries, &values));
     QUIPU_TRY(keys.Load(span.first + i));
-    (*entries)[i].key = {values[i] << shape.rest_bits() | keys.rest(), keys.low()};
-    (*entries)[i].form = keys.form();
-  }
-  QUIPU_TRY(state_->ReadIdentityRows(static_cast<std::size_t>(span.first / kIdentityRowsEntries),
-                                     &values));
-  for (std::size_t i = 0; i < span.count; ++i) {
-    (*entries)[i].row = static_cast<std::uint32_t>(values[(span.first + i) % kIdentityRowsEntries]);
+    const auto some =
+        std::span(*entries).subspan(i, std::min(kIdentityKeysEntries, span.count - i));
+    keys.page().ReadAll(std::span(values).subspan(in_prefix_page, some.size()), some);
   }
   return Status();
 }
@@ -182,7 +183,7 @@ Status SegmentReader::ReadIdentities(std::span<const std::uint32_t> wanted,
   const RowPicker picker(wanted);
   if (wanted.size() * kSparseRows >= rows()) {
     std::vector<IdentityEntry> entries;
-    for (std::size_t p = 0; p < IdentityPageCount(rows(), kIdentityPrefixEntries); ++p) {
+    for (std::size_t p = 0; p < IdentityPageCount(rows(), kIdentityRowsEntries); ++p) {
       QUIPU_TRY(ReadIndexPage(p, &entries));
       for (const IdentityEntry& e : entries) {
         const std::size_t slot = picker.SlotOf(e.row);

@@ -237,10 +237,14 @@ class Verifier {
     std::size_t texts = 0;
     Hash128 last;
     std::vector<IdentityEntry> entries;
-    for (std::size_t p = 0; p < footer_.identities.prefixes.size(); ++p) {
+    for (std::size_t p = 0; p < footer_.identities.rows.size(); ++p) {
       QUIPU_TRY(reader_.ReadIndexPage(p, &entries));
-      if (footer_.identities.first_highs[p] != entries.front().key.high)
-        QUIPU_TRY(Wrong("identity page " + std::to_string(p) + " begins with another key"));
+      for (std::size_t i = 0; i < entries.size(); i += kIdentityPrefixEntries) {
+        const std::size_t prefix_page = (p * kIdentityRowsEntries + i) / kIdentityPrefixEntries;
+        if (footer_.identities.first_highs[prefix_page] != entries[i].key.high)
+          QUIPU_TRY(
+              Wrong("identity page " + std::to_string(prefix_page) + " begins with another key"));
+      }
       for (const IdentityEntry& e : entries) {
         if (e.key < last || seen[e.row])
           return Wrong("the identity index is out of order, or has row " + std::to_string(e.row) +

@@ -312,8 +312,9 @@ Status SegmentWriter::State::WriteIdentities() {
   if (feed != nullptr) {
     QUIPU_TRY(feed(&writer));
   } else {
-    SortIdentities(&identities);
-    for (const IdentityEntry& entry : identities) QUIPU_TRY(writer.Add(entry));
+    std::vector<IdentityEntry> scratch(identities.size());
+    SortIdentities(identities, scratch);
+    QUIPU_TRY(writer.Add(identities));
   }
   QUIPU_TRY_ASSIGN(footer.identities, writer.Finish());
   footer.totals.identities = writer.total();
