@@ -14,6 +14,7 @@
 
 #include "base/calendar.h"
 #include "base/vfs.h"
+#include "batch/ordered_rows.h"
 #include "batch/row_batch.h"
 #include "micro/usage_events.h"
 #include "segment/segment.h"
@@ -142,10 +143,10 @@ void BM_SegmentOrder(benchmark::State& state) {
 
 void BM_Gather(benchmark::State& state) {
   const Month& month = MonthOfRows(state.range(0));
-  const std::vector<std::uint32_t> order = SegmentOrder(month.keys);
   for (auto _ : state) {
-    for (std::size_t at = 0; at < order.size(); at += kRowGroupRows)
-      benchmark::DoNotOptimize(GatherChunk(month, order, at));
+    OrderedRows rows(month.HotPointers(), month.refs);
+    while (rows.left() > 0)
+      benchmark::DoNotOptimize(rows.Take(std::min<std::size_t>(rows.left(), kRowGroupRows)));
   }
   CountRows(state);
 }

@@ -7,6 +7,7 @@
 
 #include "base/calendar.h"
 #include "base/check.h"
+#include "batch/ordered_rows.h"
 #include "segment/segment.h"
 
 namespace quipu {
@@ -40,22 +41,9 @@ Result<SegmentMeta> WriteMonth(Store* store, const SegmentSpec& spec,
                                std::span<const RowRef> refs) {
   QUIPU_TRY_ASSIGN(auto writer, SegmentWriter::Create(store->vfs(), store->segments_folder(), spec,
                                                       &store->catalogue()));
-  // Only the sort key is gathered at once: the month as one batch would have a place for each row in each column.
-  RowBatch keys;
-  for (const RowRef& ref : refs) {
-    const RowBatch& rows = *batches[ref.batch];
-    keys.customers.push_back(rows.customers[ref.row]);
-    keys.services.push_back(rows.services[ref.row]);
-    keys.times.push_back(rows.times[ref.row]);
-  }
-  const std::vector<std::uint32_t> order = SegmentOrder(keys);
-  std::vector<RowRef> chunk;
-  for (std::size_t at = 0; at < order.size(); at += kRowGroupRows) {
-    const std::size_t end = std::min<std::size_t>(order.size(), at + kRowGroupRows);
-    chunk.clear();
-    for (std::size_t i = at; i < end; ++i) chunk.push_back(refs[order[i]]);
-    QUIPU_TRY(writer->Append(Gather(batches, chunk)));
-  }
+  OrderedRows rows(batches, refs);
+  while (rows.left() > 0)
+    QUIPU_TRY(writer->Append(rows.Take(std::min<std::size_t>(rows.left(), kRowGroupRows))));
   return writer->Finish();
 }
 
