@@ -464,7 +464,10 @@ std::size_t Oracle::Erase(const std::string& customer) {
   has_erased_ = true;
   for (const auto& [key, fact] : facts_)
     if (fact.customer == customer) ghosts_.push_back(fact);
-  return std::erase_if(facts_, [&](const auto& fact) { return fact.second.customer == customer; });
+  const std::size_t erased =
+      std::erase_if(facts_, [&](const auto& fact) { return fact.second.customer == customer; });
+  NoteAway();
+  return erased;
 }
 
 void Oracle::ForgetAfter(std::uint64_t seq) {

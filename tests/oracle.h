@@ -151,6 +151,9 @@ class Oracle {
   std::map<Key, Fact> facts_;
   /// Rows of erased customers may lie in a folder that is detached: the store cannot tell whose its rows are.
   bool has_erased_ = false, is_detached_ = false;
+  void NoteAway();
+  std::set<int> away_,
+      perhaps_away_;          // months with detached events; with detached events that were erased
   std::vector<Fact> ghosts_;  // erased; the life cycle may still do to them what it does to others
   /// Months and services of which ids were dropped; those of erased events perhaps.
   std::set<std::pair<int, std::string>> forgotten_, perhaps_forgotten_;

@@ -66,16 +66,22 @@ std::pair<int, std::string> Oracle::PlaceOf(const Fact& fact) {
 }
 
 Oracle::Lateness Oracle::LatenessOf(const Fact& fact) const {
-  const auto is_away = [&](const Fact& other) {
-    return other.is_detached && MonthOf(other.time) == MonthOf(fact.time);
-  };
-  if (forgotten_.contains(PlaceOf(fact)) ||
-      std::any_of(facts_.begin(), facts_.end(), [&](const auto& e) { return is_away(e.second); }))
-    return Lateness::kTooLate;
-  return perhaps_forgotten_.contains(PlaceOf(fact)) ||
-                 std::any_of(ghosts_.begin(), ghosts_.end(), is_away)
+  const MonthIndex month = MonthOf(fact.time);
+  if (forgotten_.contains(PlaceOf(fact)) || away_.contains(month)) return Lateness::kTooLate;
+  return perhaps_forgotten_.contains(PlaceOf(fact)) || perhaps_away_.contains(month)
              ? Lateness::kPerhaps
              : Lateness::kInTime;
+}
+
+void Oracle::NoteAway() {
+  away_.clear();
+  perhaps_away_.clear();
+  for (const auto& [key, fact] : facts_) {
+    if (fact.is_detached) away_.insert(MonthOf(fact.time));
+  }
+  for (const Fact& ghost : ghosts_) {
+    if (ghost.is_detached) perhaps_away_.insert(MonthOf(ghost.time));
+  }
 }
 
 bool Oracle::Stays(const RetentionPolicy& policy, TimeUs now, std::int64_t identity_window_us,
@@ -113,12 +119,14 @@ void Oracle::Detach() {
   is_detached_ = true;
   for (auto& [key, fact] : facts_) fact.is_detached = fact.is_archived;
   for (Fact& ghost : ghosts_) ghost.is_detached = ghost.is_archived;
+  NoteAway();
 }
 
 void Oracle::Attach() {
   is_detached_ = false;
   for (auto& [key, fact] : facts_) fact.is_detached = false;
   for (Fact& ghost : ghosts_) ghost.is_detached = false;
+  NoteAway();
 }
 
 bool Oracle::MayDetach(TimeUs now, std::int64_t identity_window_us) const {
