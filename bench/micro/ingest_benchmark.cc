@@ -48,7 +48,8 @@ class PreparedEvents {
       ++round_;
     }
     std::string& id = ids_[at_];
-    for (std::size_t i = 0; i < 8; ++i) id[i] = "0123456789abcdef"[round_ >> (4 * i) & 15];
+    const std::size_t first = id.size() - 8;  // not the milliseconds of a time-ordered id
+    for (std::size_t i = 0; i < 8; ++i) id[first + i] = "0123456789abcdef"[round_ >> (4 * i) & 15];
     return events_[at_++];
   }
   void Fill(EventBatch* batch, std::size_t n) {

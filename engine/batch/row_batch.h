@@ -111,6 +111,9 @@ struct RowBatch {
 /// The given rows of the given batches, in the given order, as one batch: dictionaries united, scales aligned.
 RowBatch Gather(std::span<const RowBatch* const> batches, std::span<const RowRef> rows);
 
+/// Takes rows (ascending, not all of them) out of a batch. Strings that only they used stay in the dictionaries.
+void RemoveRows(std::span<const std::uint32_t> removed, RowBatch* rows);
+
 /// True if the two rows hold the same event content: time, service, quantity, cost, dimensions, measures (values compared exactly,
 /// 1.50 = 1.5). Identity and customer are the caller's business.
 bool SameContent(const RowBatch& a, std::size_t row_a, const RowBatch& b, std::size_t row_b);

@@ -297,6 +297,34 @@ TEST(SameContent, ComparesValuesAcrossScalesAndDictionaries) {
   }
 }
 
+TEST(RemoveRows, LeavesTheOthersAsTheyWere) {
+  const std::uint64_t seed = Seed();
+  SCOPED_TRACE("QUIPU_SEED=" + std::to_string(seed));
+  Random random(seed);
+  for (const Shape& shape : kShapes) {
+    for (int round = 0; round < 30; ++round) {
+      std::vector<PlainRow> rows(2 + random.Below(60));
+      for (PlainRow& r : rows) r = RandomRow(random, shape);
+      RowBatch batch = Build(rows);
+      const std::uint64_t stays = random.Below(rows.size());
+      const std::uint64_t one_of = 1 + random.Below(8);
+      std::vector<std::uint32_t> removed;
+      std::vector<PlainRow> left;
+      for (std::uint32_t i = 0; i < rows.size(); ++i) {
+        if (i != stays && random.Below(one_of) == 0) {
+          removed.push_back(i);
+        } else {
+          left.push_back(rows[i]);
+        }
+      }
+      RemoveRows(removed, &batch);
+      CheckInvariants(batch);
+      ASSERT_EQ(batch.size(), left.size());
+      for (std::size_t i = 0; i < left.size(); ++i) ASSERT_EQ(RowOf(batch, i), left[i]);
+    }
+  }
+}
+
 TEST(SameIdentity, IsEqualityOfCustomerSourceAndId) {
   const std::uint64_t seed = Seed();
   SCOPED_TRACE("QUIPU_SEED=" + std::to_string(seed));

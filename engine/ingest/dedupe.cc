@@ -1,6 +1,7 @@
 #include "ingest/dedupe.h"
 
 #include <algorithm>
+#include <unordered_map>
 
 #include "base/check.h"
 
@@ -29,94 +30,179 @@ bool SameOwner(const RowBatch& a, std::size_t i, const RowBatch& b, std::size_t 
 
 /// The rows under examination and what is known of them so far.
 struct Dedupe::Incoming {
+  /// A row with the identity of an earlier one.
+  struct Repeat {
+    std::uint32_t first = 0, again = 0;
+  };
+
   RowBatch* rows;
   const std::vector<std::uint8_t>* facts;  // RowFact
+  const Stored* stored;
   std::vector<Outcome> outcomes;
+  std::vector<std::uint32_t> numbered;  // the row of stored->next_row, of the number after it, ...
+  std::vector<Repeat> repeats;          // of numbered rows
+  std::size_t settled = 0;
 
   [[nodiscard]] bool IsOpen(std::size_t i) const { return outcomes[i] == Outcome::kAccepted; }
-  /// Row i has the identity of `stored`'s row s: settles whether it is a repeat or a contradiction.
-  void Settle(std::size_t i, const RowBatch& stored, std::size_t s) {
-    if (((*facts)[i] & kTimeGiven) == 0) rows->times[i] = stored.times[s];
-    outcomes[i] = SameContent(stored, s, *rows, i) ? Outcome::kDuplicate : Outcome::kConflict;
+  /// Row i has the identity of `of`'s row s: settles whether it is a repeat or a contradiction.
+  void Settle(std::size_t i, const RowBatch& of, std::size_t s) {
+    if (((*facts)[i] & kTimeGiven) == 0) rows->times[i] = of.times[s];
+    outcomes[i] = SameContent(of, s, *rows, i) ? Outcome::kDuplicate : Outcome::kConflict;
+    ++settled;
   }
 };
 
+std::uint64_t Dedupe::Stored::FirstRow() const {
+  if (!view->hot.empty()) return view->hot.front()->first_row;
+  return under_way.empty() ? next_row : under_way.front()->first_row;
+}
+
+std::pair<const RowBatch*, std::size_t> Dedupe::Stored::Find(std::uint64_t number) const {
+  for (const HotBatchPtr& batch : under_way) {
+    if (number >= batch->first_row && number - batch->first_row < batch->rows.size())
+      return {&batch->rows, static_cast<std::size_t>(number - batch->first_row)};
+  }
+  const RowRef ref = view->FindHotRow(number);
+  return {&view->hot[ref.batch]->rows, ref.row};
+}
+
 Dedupe::Dedupe(const View& view) {
-  for (const HotBatchPtr& batch : view.hot) Remember(batch->rows.identities, batch->first_row);
-}
-
-void Dedupe::Remember(const std::vector<Hash128>& identities, std::uint64_t first_row) {
-  hot_.Reserve(identities.size());
-  for (std::size_t i = 0; i < identities.size(); ++i) {
-    if (i + kAhead < identities.size()) hot_.Prefetch(identities[i + kAhead].high);
-    hot_.Insert(identities[i].high, first_row + i);
+  for (const HotBatchPtr& batch : view.hot) {
+    const std::vector<Hash128>& identities = batch->rows.identities;
+    hot_.Reserve(identities.size());
+    for (std::size_t i = 0; i < identities.size(); ++i)
+      hot_.Insert(identities[i].high, batch->first_row + i);
   }
 }
 
-void Dedupe::Forget(const View& view) {
-  if (!view.hot.empty()) hot_.Forget(view.hot.front()->first_row);
-}
-
-Result<std::vector<Outcome>> Dedupe::Check(const View& view, const std::vector<std::uint8_t>& facts,
-                                           TimeUs late_before, RowBatch* rows) const {
-  Incoming incoming{rows, &facts, std::vector<Outcome>(rows->size(), Outcome::kAccepted)};
-  CheckHot(view, &incoming);
-  for (const SegmentPtr& segment : view.segments) {
-    QUIPU_TRY(CheckSegment(*segment, &incoming));
+Result<std::vector<Outcome>> Dedupe::Check(const Stored& stored,
+                                           const std::vector<std::uint8_t>& facts,
+                                           TimeUs late_before, RowBatch* rows) {
+  Incoming incoming;
+  incoming.rows = rows;
+  incoming.facts = &facts;
+  incoming.stored = &stored;
+  incoming.outcomes.assign(rows->size(), Outcome::kAccepted);
+  CheckHot(&incoming);
+  if (Status status = CheckSegments(&incoming); !status.ok()) {
+    incoming.outcomes.assign(rows->size(), Outcome::kInvalid);  // none of them is to be remembered
+    NumberAnew(incoming);
+    return status;
   }
-  MarkTooLate(*view.forgotten, late_before, *rows, facts, &incoming.outcomes);
+  MarkTooLate(*stored.view->forgotten, late_before, *rows, facts, &incoming.outcomes);
   // Last, so that an event is compared with the stored one and not with another copy in its own batch.
-  CheckWithinBatch(&incoming);
+  SettleRepeats(&incoming);
+  NumberAnew(incoming);
   return std::move(incoming.outcomes);
 }
 
-void Dedupe::CheckWithinBatch(Incoming* incoming) {
-  const RowBatch& rows = *incoming->rows;
-  IdentitySet seen;
-  seen.Reserve(rows.size());
-  for (std::size_t i = 0; i < rows.size(); ++i) {
-    if (!incoming->IsOpen(i)) continue;
-    const std::uint64_t hash = rows.identities[i].high;
-    const bool found = seen.Find(hash, [&](std::uint64_t earlier) {
-      if (!SameIdentity(rows, earlier, rows, i)) return false;
-      incoming->Settle(i, rows, earlier);
-      return true;
-    });
-    if (!found) seen.Insert(hash, i);
-  }
+void Dedupe::Undo(const std::vector<Hash128>& identities, std::uint64_t first_row) {
+  for (std::size_t i = 0; i < identities.size(); ++i)
+    hot_.Remove(identities[i].high, first_row + i);
 }
 
-void Dedupe::CheckHot(const View& view, Incoming* incoming) const {
-  if (view.hot.empty()) return;
+/// Looks for every row among the hot ones and those before it; what is neither gets a number and is remembered.
+void Dedupe::CheckHot(Incoming* incoming) {
   const RowBatch& rows = *incoming->rows;
-  const std::uint64_t first_live = view.hot.front()->first_row;
-  for (std::size_t i = 0; i < rows.size(); ++i) {
+  const Stored& stored = *incoming->stored;
+  const std::uint64_t next_row = stored.next_row;
+  hot_.Forget(stored.FirstRow());
+  hot_.Reserve(rows.size());
+  incoming->numbered.reserve(rows.size());
+  for (std::uint32_t i = 0; i < rows.size(); ++i) {
     if (i + kAhead < rows.size()) hot_.Prefetch(rows.identities[i + kAhead].high);
-    hot_.Find(rows.identities[i].high, [&](std::uint64_t number) {
-      if (number < first_live) return false;  // sealed since; the segments are asked next
-      const RowRef ref = view.FindHotRow(number);
-      const RowBatch& stored = view.hot[ref.batch]->rows;
-      if (!SameIdentity(stored, ref.row, rows, i)) return false;
-      incoming->Settle(i, stored, ref.row);
+    const auto is_it = [&](std::uint64_t number) {
+      if (number >= next_row) {
+        const std::uint32_t first = incoming->numbered[number - next_row];
+        if (!SameIdentity(rows, first, rows, i)) return false;
+        incoming->repeats.push_back({first, i});
+        return true;
+      }
+      const auto [batch, row] = stored.Find(number);
+      if (!SameIdentity(*batch, row, rows, i)) return false;
+      incoming->Settle(i, *batch, row);
       return true;
-    });
+    };
+    const std::uint64_t number = next_row + incoming->numbered.size();
+    if (!hot_.FindOrInsert(rows.identities[i].high, number, is_it)) incoming->numbered.push_back(i);
   }
 }
 
-Status Dedupe::CheckSegment(const SegmentReader& segment, Incoming* incoming) {
-  const RowBatch& rows = *incoming->rows;
+/// Compares each repeat with the first copy that is accepted, which is usually the first.
+void Dedupe::SettleRepeats(Incoming* incoming) {
+  std::unordered_map<std::uint32_t, std::uint32_t> accepted;  // the copy, by the first one
+  for (const Incoming::Repeat& repeat : incoming->repeats) {
+    if (!incoming->IsOpen(repeat.again)) continue;
+    std::uint32_t& copy = accepted.try_emplace(repeat.first, repeat.first).first->second;
+    if (incoming->IsOpen(copy)) {
+      incoming->Settle(repeat.again, *incoming->rows, copy);
+    } else {
+      copy = repeat.again;
+    }
+  }
+}
+
+/// Numbers were given in passing. Now that all outcomes are known, the accepted rows take them one after another and the others none.
+void Dedupe::NumberAnew(const Incoming& incoming) {
+  const std::vector<Hash128>& identities = incoming.rows->identities;
+  const std::vector<std::uint32_t>& numbered = incoming.numbered;
+  const std::uint64_t next_row = incoming.stored->next_row;
+  std::uint64_t number = next_row;
+  std::size_t k = 0;
+  for (std::uint32_t i = 0; i < incoming.outcomes.size(); ++i) {
+    const bool had_one = k < numbered.size() && numbered[k] == i;
+    const std::uint64_t before = next_row + k;
+    k += had_one ? 1 : 0;
+    if (!incoming.IsOpen(i)) {
+      if (had_one) hot_.Remove(identities[i].high, before);
+      continue;
+    }
+    if (!had_one) {
+      hot_.Insert(identities[i].high, number);
+    } else if (before != number) {
+      hot_.Renumber(identities[i].high, before, number);
+    }
+    ++number;
+  }
+}
+
+Status Dedupe::CheckSegments(Incoming* incoming) {
   std::vector<IdentityProbe> probes;
   std::vector<std::uint32_t> asked;  // the row of each probe
-  for (std::uint32_t i = 0; i < rows.size(); ++i) {
-    if (!incoming->IsOpen(i)) continue;
-    probes.push_back({rows.identities[i], rows.id_forms[i]});
-    asked.push_back(i);
+  std::size_t settled = incoming->settled + 1;
+  for (const SegmentPtr& segment : incoming->stored->view->segments) {
+    if (settled != incoming->settled) {
+      settled = incoming->settled;
+      CollectProbes(*incoming, &probes, &asked);
+    }
+    QUIPU_TRY(CheckSegment(*segment, probes, asked, incoming));
   }
+  return {};
+}
+
+/// The rows that are still open.
+void Dedupe::CollectProbes(const Incoming& incoming, std::vector<IdentityProbe>* probes,
+                           std::vector<std::uint32_t>* asked) {
+  const RowBatch& rows = *incoming.rows;
+  probes->clear();
+  asked->clear();
+  probes->reserve(rows.size());
+  asked->reserve(rows.size());
+  for (std::uint32_t i = 0; i < rows.size(); ++i) {
+    if (!incoming.IsOpen(i)) continue;
+    probes->push_back({rows.identities[i], rows.id_forms[i]});
+    asked->push_back(i);
+  }
+}
+
+Status Dedupe::CheckSegment(const SegmentReader& segment, std::span<const IdentityProbe> probes,
+                            std::span<const std::uint32_t> asked, Incoming* incoming) {
+  const RowBatch& rows = *incoming->rows;
   std::vector<IdentitySuspect> found;
   QUIPU_TRY(segment.FindIdentities(probes, &found));
+  if (found.empty()) return {};
   std::vector<Suspect> suspects;
   for (const IdentitySuspect& s : found) suspects.push_back({s.row, asked[s.probe]});
-  if (suspects.empty()) return {};
   // Read the suspected rows once each and in file order: a replayed file touches every vector once.
   std::sort(suspects.begin(), suspects.end(),
             [](const Suspect& a, const Suspect& b) { return a.stored_row < b.stored_row; });

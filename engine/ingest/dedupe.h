@@ -1,8 +1,7 @@
 // Dedupe: has this event been counted? Asked of everything the store holds, for each event, before it is committed.
 //
-//   (1) other events of the same group commit,
-//   (2) the hot tier, through IdentitySet,
-//   (3) the segments, through their identity indexes, a batch at a time.
+//   (1) the hot tier, commits that are under way and other events of the same group, through one IdentitySet,
+//   (2) the segments, through their identity indexes, a batch at a time.
 //
 // An equal key is only a suspicion. The stored customer, source and, of an id that is text, the text are compared; then the content decides between `duplicate` (the
 // same) and `conflict`. The window is the whole store: an id is checked against events of any age, as long as the store has theirs. What is
@@ -13,6 +12,8 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
+#include <utility>
 #include <vector>
 
 #include "batch/row_batch.h"
@@ -26,26 +27,40 @@ namespace quipu {
 /// Used by the committer thread only.
 class Dedupe {
  public:
+  /// Everything that a new event is looked for in.
+  struct Stored {
+    ViewPtr view;
+    /// Rows on their way into the store that the view does not show yet, in commit order.
+    std::vector<HotBatchPtr> under_way;
+    std::uint64_t next_row = 0;  ///< Number of the hot row after these.
+
+    [[nodiscard]] std::uint64_t FirstRow() const;
+    [[nodiscard]] std::pair<const RowBatch*, std::size_t> Find(std::uint64_t number) const;
+  };
+
   /// Fills the hot set from the view.
   explicit Dedupe(const View& view);
 
   /// One outcome per row: kAccepted, kDuplicate, kConflict or kTooLate. `facts` are RowFacts, a byte a row; `late_before` as in MarkTooLate.
-  /// A row whose time was not given but taken from our clock is compared without its time, so that a retry of it is a duplicate; the time of such a row is
-  /// overwritten. An error (a damaged segment, a failed read) means that nothing may be committed: without the check an event
-  /// could be counted twice.
-  Result<std::vector<Outcome>> Check(const View& view, const std::vector<std::uint8_t>& facts,
-                                     TimeUs late_before, RowBatch* rows) const;
-  /// The rows with these identities are now hot rows first_row, first_row + 1, ... of a view.
-  void Remember(const std::vector<Hash128>& identities, std::uint64_t first_row);
-  /// Drops what `view` no longer holds in its hot tier.
-  void Forget(const View& view);
+  /// A row whose time was not given but taken from our clock is compared without its time, so that a retry of it is a duplicate; the time of
+  /// such a row is overwritten. The accepted rows are remembered as the hot rows next_row, next_row + 1, ... An error (a damaged segment, a
+  /// failed read) means that nothing may be committed: without the check an event could be counted twice; nothing is remembered then.
+  Result<std::vector<Outcome>> Check(const Stored& stored, const std::vector<std::uint8_t>& facts,
+                                     TimeUs late_before, RowBatch* rows);
+  /// The rows that the last Check accepted will not be stored.
+  void Undo(const std::vector<Hash128>& identities, std::uint64_t first_row);
   [[nodiscard]] std::size_t bytes() const { return hot_.bytes(); }
 
  private:
   struct Incoming;
-  static void CheckWithinBatch(Incoming* incoming);
-  void CheckHot(const View& view, Incoming* incoming) const;
-  static Status CheckSegment(const SegmentReader& segment, Incoming* incoming);
+  void CheckHot(Incoming* incoming);
+  static Status CheckSegments(Incoming* incoming);
+  static void CollectProbes(const Incoming& incoming, std::vector<IdentityProbe>* probes,
+                            std::vector<std::uint32_t>* asked);
+  static Status CheckSegment(const SegmentReader& segment, std::span<const IdentityProbe> probes,
+                             std::span<const std::uint32_t> asked, Incoming* incoming);
+  static void SettleRepeats(Incoming* incoming);
+  void NumberAnew(const Incoming& incoming);
 
   IdentitySet hot_;
 };

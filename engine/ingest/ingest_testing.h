@@ -4,8 +4,10 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <condition_variable>
 #include <future>
 #include <memory>
+#include <mutex>
 #include <set>
 #include <string>
 #include <vector>
@@ -17,12 +19,34 @@
 
 namespace quipu {
 
-/// Passes everything on and counts.
+/// Stops who passes while it is closed.
+class Gate {
+ public:
+  void Pass() {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [&] { return is_open_; });
+  }
+  void Close() { Set(false); }
+  void Open() { Set(true); }
+
+ private:
+  void Set(bool is_open) {
+    const std::lock_guard lock(mutex_);
+    is_open_ = is_open;
+    changed_.notify_all();
+  }
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  bool is_open_ = true;
+};
+
+/// Passes everything on and counts; writes pass a gate.
 class CountingKv final : public KvStore {
  public:
-  CountingKv(std::unique_ptr<KvStore> below, std::atomic<int>* synced)
-      : below_(std::move(below)), synced_(synced) {}
+  CountingKv(std::unique_ptr<KvStore> below, std::atomic<int>* synced, Gate* gate)
+      : below_(std::move(below)), synced_(synced), gate_(gate) {}
   Status Write(const KvBatch& batch, bool sync) override {
+    gate_->Pass();
     Status status = below_->Write(batch, sync);
     if (sync && status.ok()) ++*synced_;
     return status;
@@ -39,6 +63,7 @@ class CountingKv final : public KvStore {
  private:
   std::unique_ptr<KvStore> below_;
   std::atomic<int>* synced_;
+  Gate* gate_;
 };
 
 class IngestTest : public testing::Test {
@@ -56,7 +81,8 @@ class IngestTest : public testing::Test {
     environment.open_kv = [this](const std::string&) -> Result<std::unique_ptr<KvStore>> {
       auto below = disk_.Open();
       if (!below) return below.error();
-      return std::unique_ptr<KvStore>(std::make_unique<CountingKv>(*std::move(below), &synced_));
+      return std::unique_ptr<KvStore>(
+          std::make_unique<CountingKv>(*std::move(below), &synced_, &gate_));
     };
     auto store = Store::Open("/s", options_, environment);
     if (!store) return store.error();
@@ -175,6 +201,7 @@ class IngestTest : public testing::Test {
   FaultVfs fault_{&memory_};
   MemoryKvDisk disk_;
   std::atomic<int> synced_{0};
+  Gate gate_;
   int plugs_ = 0;
   std::unique_ptr<OrderCheckingVfs> order_;
   std::unique_ptr<Store> store_;

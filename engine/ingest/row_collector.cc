@@ -127,8 +127,16 @@ void RowCollector::AddIds(const EventRows& rows, const Taken& taken) {
     if (role == EventRows::kCustomer || role == EventRows::kSource)
       name_hashes_[e] = Hash64(rows.EntryText(e));
   }
+  const std::size_t first = batch_.identities.size();
+  const std::size_t n = taken.positions.size();
+  batch_.identities.resize(first + n);
+  batch_.id_forms.resize(first + n);
+  millis_.resize(n);
+  std::int64_t any_millis = 0;
+  bool any_text = false;
   std::size_t generated = 0;
-  for (const std::uint32_t position : taken.positions) {
+  for (std::size_t k = 0; k < n; ++k) {
+    const std::uint32_t position = taken.positions[k];
     const Row& row = rows.rows()[position];
     const std::uint32_t* const codes = rows.codes().data() + row.first_code;
     const std::uint32_t customer = codes[EventRows::kCustomerCode];
@@ -136,8 +144,31 @@ void RowCollector::AddIds(const EventRows& rows, const Taken& taken) {
     const std::string_view id =
         row.id_length != 0 ? rows.Id(position) : taken.generated_ids[generated++];
     const IdentityScope scope(name_hashes_[customer], name_hashes_[source]);
-    batch_.AddIdentity(MakeIdentity(scope, rows.EntryText(customer), rows.EntryText(source), id),
-                       id);
+    const Identity identity =
+        MakeIdentity(scope, rows.EntryText(customer), rows.EntryText(source), id);
+    batch_.identities[first + k] = identity.key;
+    batch_.id_forms[first + k] = identity.form;
+    millis_[k] = identity.millis;
+    any_millis |= identity.millis;
+    any_text |= identity.form == IdForm::kText;
+  }
+  if (any_millis != 0 || !batch_.id_millis.empty()) {
+    batch_.id_millis.resize(first, 0);
+    batch_.id_millis.insert(batch_.id_millis.end(), millis_.begin(), millis_.end());
+  }
+  if (any_text || batch_.id_texts.size() != 0) AddIdTexts(rows, taken, first);
+}
+
+/// Of the rows from `first` on, whose forms are known.
+void RowCollector::AddIdTexts(const EventRows& rows, const Taken& taken, std::size_t first) {
+  while (batch_.id_texts.size() < first) batch_.id_texts.Add({});
+  std::size_t generated = 0;
+  for (std::size_t k = 0; k < taken.positions.size(); ++k) {
+    const std::uint32_t position = taken.positions[k];
+    const std::string_view id =
+        rows.rows()[position].id_length != 0 ? rows.Id(position) : taken.generated_ids[generated++];
+    const bool is_text = batch_.id_forms[first + k] == IdForm::kText;
+    batch_.id_texts.Add(is_text ? id : std::string_view());
   }
 }
 

@@ -57,6 +57,7 @@ class RowCollector {
   Result<std::uint32_t> TranslateEntry(const EventRows& rows, std::size_t entry);
   void AddFixedColumns(const EventRows& rows, const Taken& taken);
   void AddIds(const EventRows& rows, const Taken& taken);
+  void AddIdTexts(const EventRows& rows, const Taken& taken, std::size_t first);
   void AddValues(const EventRows& rows, const Taken& taken, std::size_t first_row);
   void AddNumbers(const EventRows& rows, const Taken& taken, std::size_t first_row);
   std::uint32_t ValuesOf(ColumnId id);
@@ -75,6 +76,7 @@ class RowCollector {
   std::vector<std::uint32_t> translated_;   // by entry
   std::vector<std::uint8_t> used_;          // by entry; empty = all
   std::vector<std::uint64_t> name_hashes_;  // by entry: Hash64 of a customer's or source's name
+  std::vector<std::int64_t> millis_;        // by row taken: of its identity
   std::vector<std::uint32_t*> targets_;     // by entry of a dimension's name: where its codes go
 };
 

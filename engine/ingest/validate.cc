@@ -106,9 +106,15 @@ std::optional<EventProblem> CheckMeasures(const BatchView& batch, std::size_t i)
 }
 
 bool IsAscii(std::string_view s) {
-  std::uint8_t bits = 0;
-  for (const char c : s) bits |= static_cast<std::uint8_t>(c);
-  return bits < 0x80;
+  std::uint64_t bits = 0;
+  std::size_t i = 0;
+  for (; i + 32 <= s.size(); i += 32) {
+    const char* const p = s.data() + i;
+    bits |= LoadLe<std::uint64_t>(p) | LoadLe<std::uint64_t>(p + 8) |
+            LoadLe<std::uint64_t>(p + 16) | LoadLe<std::uint64_t>(p + 24);
+  }
+  for (; i < s.size(); ++i) bits |= static_cast<std::uint8_t>(s[i]);
+  return (bits & 0x8080808080808080u) == 0;
 }
 
 /// Every rule about one distinct string.

@@ -43,7 +43,7 @@ class Encoder {
   }
 
  private:
-  /// Numbers without outliers (codes, ordinals, times): the log is short-lived, so the one encoding that suits them is taken unasked.
+  /// The log is short-lived: one encoding is taken unasked. To choose the smallest for mantissas took longer than the bytes it saves.
   template <class T>
   void Packed(const std::vector<T>& values) {
     std::array<std::int64_t, kVectorValuesMax> block;
@@ -104,7 +104,7 @@ class Encoder {
     if (column.is_wide()) {
       w_.Raw(column.wide.data(), column.wide.size() * sizeof(Int128));
     } else {
-      EncodeIntList(column.narrow, out_);
+      Packed(column.narrow);
     }
   }
 

@@ -12,6 +12,9 @@ namespace {
 
 std::size_t RowsOf(const HotBatchPtr& batch) { return batch->rows.size(); }
 
+/// Nothing of its size fits beside it in one batch: it stays as it is.
+bool IsFull(const HotBatchPtr& batch) { return RowsOf(batch) > kHotBatchRowsMax / 2; }
+
 /// 0 for 1..4 rows, then one more per factor of 8.
 int LevelOf(std::size_t rows) { return static_cast<int>(std::bit_width(rows - 1)) / 3; }
 
@@ -102,14 +105,14 @@ HotBatchPtr MergeHotBatches(std::span<const HotBatchPtr> batches) {
 void AppendHot(HotBatchPtr batch, std::vector<HotBatchPtr>* hot) {
   QUIPU_CHECK(hot->empty() || hot->back()->seq_last < batch->seq_first);
   hot->push_back(std::move(batch));
-  for (;;) {
+  while (!IsFull(hot->back())) {
     const int level = LevelOf(RowsOf(hot->back()));
     const auto large = std::find_if(hot->rbegin(), hot->rend(), [&](const HotBatchPtr& b) {
-      return LevelOf(RowsOf(b)) > level;
+      return IsFull(b) || LevelOf(RowsOf(b)) > level;
     });
     auto first = large.base();
     if (static_cast<std::size_t>(hot->end() - first) < kHotFanIn) return;
-    // All of them, or as many as one batch holds; past those that are full.
+    // All of them, or as many as one batch holds; past those that are full by their columns.
     while (hot->end() - first >= 2 && !FitTogether({first, first + 2})) ++first;
     auto last = first;
     while (last != hot->end() && FitTogether({first, last + 1})) ++last;

@@ -94,7 +94,7 @@ TEST(HotTier, TheListStaysShortAndNoMergeIsTooLarge) {
       ASSERT_LE(b->rows.size(), kHotBatchRowsMax);
       if (b->rows.size() <= kHotBatchRowsMax / 2) ++small;
     }
-    ASSERT_LE(small, 14u) << "after " << i + 1 << " commits";
+    ASSERT_LE(small, 7u) << "after " << i + 1 << " commits";
   }
   Twin example(7);
   for (int i = 0; i < 20; ++i) example.Commit(1000);

@@ -89,10 +89,12 @@ void Store::StopWaiting() {
 }
 
 void Store::Publish(std::shared_ptr<View> next) {
+  const std::uint64_t hot_bytes = next->hot_bytes();
   ViewPtr old;  // dies outside the lock: its segments may be unlinked then
   {
     const std::lock_guard lock(mutex_);
     old = std::exchange(view_, std::move(next));
+    hot_bytes_.store(hot_bytes);
   }
   changed_.notify_all();
 }
@@ -118,59 +120,68 @@ Status Store::WriteOrStop(const KvBatch& batch, bool sync) {
                          written.ToString());
 }
 
-/// With an empty hot tier, all blobs are those of commits without rows: nothing will ever seal them, so they go at once.
-bool Store::MayTrimEmptyCommits(const View& view, const CommitRequest& request) const {
-  return request.rows.empty() && view.hot.empty();
+Result<PreparedCommit> Store::PrepareCommit(std::uint64_t seq, std::uint64_t first_row,
+                                            CommitRequest* request) const {
+  PreparedCommit commit;
+  QUIPU_TRY_ASSIGN(commit.blob, EncodeCommit(seq, request->rows));
+  commit.seq = seq;
+  commit.first_row = first_row;
+  commit.sync = request->sync;
+  commit.rows_beside = std::move(request->extra);
+  for (const auto& [id, state] : request->producers)
+    commit.rows_beside.Put(KvSpace::kProducers, id, EncodeProducer(id, state));
+  if (!request->rows.empty()) {
+    Totals totals = TotalsOf(request->rows);
+    commit.hot = MakeHotBatch(seq, first_row, environment_.clock->MonotonicUs(),
+                              std::move(request->rows), std::move(totals));
+  }
+  return commit;
+}
+
+Status Store::Commit(PreparedCommit commit) {
+  const std::lock_guard lock(write_mutex_);
+  QUIPU_TRY(write_error());  // of the commit before this one, perhaps
+  const ViewPtr current = view();
+  QUIPU_CHECK(commit.seq == current->as_of + 1 && commit.first_row == current->next_row);
+  auto next = std::make_shared<View>(*current);
+  next->as_of = commit.seq;
+  if (commit.hot) next->totals.Add(commit.hot->totals);
+  KvBatch batch = std::move(commit.rows_beside);
+  next->written.logged_bytes += BytesOf(batch) + commit.blob.size();
+  batch.Put(KvSpace::kMeta, std::string(kLastCommitKey),
+            EncodeLastCommit({commit.seq, next->totals, next->written}));
+  if (!commit.hot && current->hot.empty()) {
+    // All blobs are those of commits without rows: nothing will ever seal them, so they go at once.
+    for (std::uint64_t s = current->sealed_seq + 1; s < commit.seq; ++s) {
+      batch.Delete(KvSpace::kBlobs, MakeBlobKey(s));
+    }
+    batch.Put(KvSpace::kMeta, std::string(kSealedKey), EncodeCounter(kSealedKey, commit.seq));
+    next->sealed_seq = commit.seq;
+  } else {
+    batch.Put(KvSpace::kBlobs, MakeBlobKey(commit.seq), std::move(commit.blob));
+  }
+  QUIPU_TRY(WriteOrStop(batch, commit.sync));
+  if (commit.sync) AdvanceWatermark(commit.seq);
+  if (commit.hot) {
+    next->next_row += commit.hot->rows.size();
+    AppendHot(std::move(commit.hot), &next->hot);
+  }
+  Publish(std::move(next));
+  return {};
 }
 
 Result<CommitResult> Store::Commit(CommitRequest request) {
-  QUIPU_TRY(write_error());
-  // Only commits change as_of, so this may be prepared before other writers are kept out; the totals may not: rows expire.
   const ViewPtr before = view();
-  const std::uint64_t seq = before->as_of + 1;
-  Totals added = TotalsOf(request.rows);
-  QUIPU_TRY_ASSIGN(std::string blob, EncodeCommit(seq, request.rows));
-  KvBatch batch = std::move(request.extra);
-  for (const auto& [id, state] : request.producers) {
-    batch.Put(KvSpace::kProducers, id, EncodeProducer(id, state));
-  }
-
-  const std::lock_guard lock(write_mutex_);
-  const ViewPtr current = view();
-  QUIPU_CHECK(current->as_of == before->as_of);
-  auto next = std::make_shared<View>(*current);
-  next->as_of = seq;
-  next->totals.Add(added);
-  next->written.logged_bytes += BytesOf(batch) + blob.size();
-  batch.Put(KvSpace::kMeta, std::string(kLastCommitKey),
-            EncodeLastCommit({seq, next->totals, next->written}));
-  if (MayTrimEmptyCommits(*current, request)) {
-    for (std::uint64_t s = current->sealed_seq + 1; s < seq; ++s) {
-      batch.Delete(KvSpace::kBlobs, MakeBlobKey(s));
-    }
-    batch.Put(KvSpace::kMeta, std::string(kSealedKey), EncodeCounter(kSealedKey, seq));
-    next->sealed_seq = seq;
-  } else {
-    batch.Put(KvSpace::kBlobs, MakeBlobKey(seq), std::move(blob));
-  }
-  QUIPU_TRY(WriteOrStop(batch, request.sync));
-  if (request.sync) AdvanceWatermark(seq);
-
-  const CommitResult result{seq, next_hot_row_};
-  if (!request.rows.empty()) {
-    next_hot_row_ += request.rows.size();
-    AppendHot(MakeHotBatch(seq, result.first_row, environment_.clock->MonotonicUs(),
-                           std::move(request.rows), std::move(added)),
-              &next->hot);
-  }
-  Publish(std::move(next));
+  const CommitResult result{before->as_of + 1, before->next_row};
+  QUIPU_TRY_ASSIGN(PreparedCommit commit, PrepareCommit(result.seq, result.first_row, &request));
+  QUIPU_TRY(Commit(std::move(commit)));
   return result;
 }
 
-Status Store::CheckDiskFor(std::uint64_t bytes) { return disk_.Admit(bytes, view()->hot_bytes()); }
+Status Store::CheckDiskFor(std::uint64_t bytes) { return disk_.Admit(bytes, hot_bytes()); }
 
 Status Store::CheckRoomFor(std::uint64_t bytes, const char* what) {
-  return disk_.CheckRoomFor(bytes, view()->hot_bytes(), what);
+  return disk_.CheckRoomFor(bytes, hot_bytes(), what);
 }
 
 Status Store::CheckRoomIn(const std::string& folder, std::uint64_t bytes, const char* what) const {

@@ -86,6 +86,16 @@ struct CommitRequest {
   bool sync = true;
 };
 
+/// A commit whose bytes are made: what is left is to write and to show it.
+struct PreparedCommit {
+  std::uint64_t seq = 0;
+  std::uint64_t first_row = 0;  ///< Number of its first hot row.
+  HotBatchPtr hot;              ///< Null if it has no rows.
+  std::string blob;
+  KvBatch rows_beside;  ///< Names and producers.
+  bool sync = true;
+};
+
 struct CommitResult {
   std::uint64_t seq = 0;
   std::uint64_t first_row =
@@ -113,6 +123,8 @@ class Store {
   ~Store();
 
   [[nodiscard]] ViewPtr view() const;
+  /// Of the view's hot rows, without a lock.
+  [[nodiscard]] std::uint64_t hot_bytes() const { return hot_bytes_.load(); }
   [[nodiscard]] Catalogue& catalogue() { return catalogue_; }
   [[nodiscard]] const Catalogue& catalogue() const { return catalogue_; }
   [[nodiscard]] const Options& options() const { return options_; }
@@ -126,7 +138,13 @@ class Store {
   [[nodiscard]] std::vector<std::string> quarantine_folders() const;
   void Log(LogLevel level, const std::string& line) const;
 
-  /// Makes one commit durable (if `sync`) and visible; One caller at a time: the committer.
+  /// Makes what commit `seq` will write. Its hot rows are numbered from `first_row` on. Changes nothing but the request, from which it takes the
+  /// contents unless it fails (kExhausted, for a commit beyond the bounds). Needs no view: it may run while an earlier commit is written.
+  Result<PreparedCommit> PrepareCommit(std::uint64_t seq, std::uint64_t first_row,
+                                       CommitRequest* request) const;
+  /// Makes one commit durable (if `sync`) and visible. In order of their numbers, one caller at a time: the committer.
+  Status Commit(PreparedCommit commit);
+  /// The next commit in one step; for callers that have one at a time.
   Result<CommitResult> Commit(CommitRequest request);
   /// Makes all earlier unsynced commits durable.
   Status SyncNow();
@@ -235,7 +253,6 @@ class Store {
   // store.cc
   Result<std::uint64_t> ReserveIds(std::uint64_t count, bool is_merged);
   Result<SegmentPtr> OpenSegment(const SegmentMeta& meta, const View& view, bool must_be_right);
-  [[nodiscard]] bool MayTrimEmptyCommits(const View& view, const CommitRequest& request) const;
   Status CheckEdit(const SegmentEdit& edit, const View& view) const;
   void PlaceAdded(const View& view, SegmentEdit* edit) const;
   Status CheckConservation(const SegmentEdit& edit, const View& view) const;
@@ -261,7 +278,6 @@ class Store {
   // Held across "read the view, write to the KvStore, publish the next view", so that these steps never interleave. Taken before mutex_.
   std::mutex write_mutex_;
   std::uint64_t next_segment_id_ = 1;  // by write_mutex_
-  std::uint64_t next_hot_row_ = 0;     // by write_mutex_
   std::map<std::uint64_t, std::weak_ptr<LiveSegment>>
       live_segments_;  // of the current view; by write_mutex_
   /// Of dropped segments, until their files are gone. By write_mutex_.
@@ -272,7 +288,8 @@ class Store {
   ViewPtr view_;
   std::vector<ErasureRecord> erasures_;  // by id; written under write_mutex_, too
   Status write_error_;
-  std::atomic<bool> failed_{false};  // write_error_ is set
+  std::atomic<bool> failed_{false};          // write_error_ is set
+  std::atomic<std::uint64_t> hot_bytes_{0};  // of view_
   RetentionPolicy retention_;
   std::unordered_map<CustomerOrdinal, std::string> customer_classes_;
   bool waiting_ended_ = false;

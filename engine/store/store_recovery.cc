@@ -244,8 +244,8 @@ Status Store::ReplayBlobs(View* view) {
                         if (decoded->rows.empty()) return {};
                         Totals totals = TotalsOf(decoded->rows);
                         view->totals.Add(totals);
-                        const std::uint64_t first_row = next_hot_row_;
-                        next_hot_row_ += decoded->rows.size();
+                        const std::uint64_t first_row = view->next_row;
+                        view->next_row += decoded->rows.size();
                         collector.Add(MakeHotBatch(seq, first_row, now, std::move(decoded->rows),
                                                    std::move(totals)));
                         return {};

@@ -45,6 +45,7 @@ struct View {
   std::uint64_t sealed_seq = 0;  ///< Commits up to here are in segments, later ones in hot batches.
   std::vector<SegmentPtr> segments;  ///< By segment id.
   std::vector<HotBatchPtr> hot;      ///< Ascending, rows without gaps; see hot_tier.h.
+  std::uint64_t next_row = 0;        ///< Number of the hot row that the next commit begins with.
   Totals totals;                     ///< Of everything that is stored, erased rows included.
   /// Customers whose erasure is under way, ascending: their rows are stored still, and no reader may see them (erasure.h).
   std::vector<CustomerOrdinal> erased;
