@@ -7,6 +7,8 @@
 namespace quipu {
 namespace {
 
+constexpr std::uint64_t kNearRange = kDictionaryEntriesMax;
+
 struct Entry {
   std::int64_t value;
   std::uint16_t index;  // in order of appearance
@@ -87,6 +89,51 @@ std::size_t EntriesAtMost(std::size_t n, std::size_t limit) {
   return count;
 }
 
+// Values within 256 of each other: a flag for each that can be, instead of a hash.
+std::size_t PlanNearValues(const IntVector& v, std::size_t limit, DictionaryPlan* plan) {
+  const std::size_t n = v.values.size();
+  const std::int64_t* const values = v.values.data();
+  const auto offset = [&](std::size_t i) { return Difference(values[i], v.min); };
+  std::uint8_t occurs[kNearRange] = {};
+  for (std::size_t i = 0; i < n; ++i) occurs[offset(i)] = 1;
+  std::uint8_t rank[kNearRange];
+  std::size_t count = 0;
+  for (std::size_t r = 0; r < kNearRange; ++r) {
+    rank[r] = static_cast<std::uint8_t>(count);
+    count += occurs[r];
+  }
+  if (BytesAtLeast(n, count) > limit) return 0;
+  for (std::size_t r = 0; r < kNearRange; ++r) {
+    if (occurs[r] == 0) continue;
+    plan->entries[rank[r]] = static_cast<std::int64_t>(static_cast<std::uint64_t>(v.min) + r);
+  }
+  for (std::size_t i = 0; i < n; ++i) plan->codes[i] = rank[offset(i)];
+  return count;
+}
+
+// Any values, with codes in the order of the values. 0 if there are too many different ones.
+std::size_t PlanAnyValues(const IntVector& v, std::size_t limit, DictionaryPlan* plan) {
+  const std::size_t n = v.values.size();
+  if (v.runs > 1) {
+    const std::size_t most = EntriesAtMost(n, limit);
+    if (v.runs > most && DistinctAtLeast(v.values, most + 1) > most) return 0;
+  }
+  DistinctSet set;
+  if (!Collect(v.values, limit, &set, plan->codes.data())) return 0;
+  const std::size_t count = set.size();
+  Entry* entries = set.entries();
+  std::sort(entries, entries + count,
+            [](const Entry& a, const Entry& b) { return a.value < b.value; });
+  std::uint64_t rank[kDictionaryEntriesMax];
+  for (std::size_t i = 0; i < count; ++i) {
+    rank[entries[i].index] = i;
+    plan->entries[i] = entries[i].value;
+  }
+  std::uint64_t* codes = plan->codes.data();
+  for (std::size_t i = 0; i < n; ++i) codes[i] = rank[codes[i]];
+  return count;
+}
+
 }  // namespace
 
 std::size_t MeasureDictionary(IntVector* v, std::size_t limit) {
@@ -95,27 +142,14 @@ std::size_t MeasureDictionary(IntVector* v, std::size_t limit) {
   plan.count = 0;
   // Cheap first: with two different values in the block there are at least two entries.
   if (BytesAtLeast(n, v->min == v->max ? 1 : 2) > limit) return kNoSize;
-  if (v->runs > 1) {
-    const std::size_t most = EntriesAtMost(n, limit);
-    if (v->runs > most && DistinctAtLeast(v->values, most + 1) > most) return kNoSize;
-  }
-  DistinctSet set;
-  if (!Collect(v->values, limit, &set, plan.codes.data())) return kNoSize;
-  const std::size_t count = set.size();
-  Entry* entries = set.entries();
-  std::sort(entries, entries + count,
-            [](const Entry& a, const Entry& b) { return a.value < b.value; });
-  std::uint64_t rank[kDictionaryEntriesMax];
-  std::size_t bytes =
-      1 + VarintBytes(ZigZag(entries[0].value)) + PackedBytes(n, BitsFor(count - 1));
-  for (std::size_t i = 0; i < count; ++i) {
-    rank[entries[i].index] = i;
-    plan.entries[i] = entries[i].value;
-    if (i != 0) bytes += VarintBytes(Difference(entries[i].value, entries[i - 1].value));
-  }
+  const bool is_near = Difference(v->max, v->min) < kNearRange;
+  const std::size_t count =
+      is_near ? PlanNearValues(*v, limit, &plan) : PlanAnyValues(*v, limit, &plan);
+  if (count == 0) return kNoSize;
+  std::size_t bytes = 1 + VarintBytes(ZigZag(plan.entries[0])) + PackedBytes(n, BitsFor(count - 1));
+  for (std::size_t i = 1; i < count; ++i)
+    bytes += VarintBytes(Difference(plan.entries[i], plan.entries[i - 1]));
   if (bytes > limit) return kNoSize;
-  std::uint64_t* codes = plan.codes.data();
-  for (std::size_t i = 0; i < n; ++i) codes[i] = rank[codes[i]];
   plan.count = count;
   return bytes;
 }
