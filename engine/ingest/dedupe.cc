@@ -166,43 +166,62 @@ void Dedupe::NumberAnew(const Incoming& incoming) {
   }
 }
 
-Status Dedupe::CheckSegments(Incoming* incoming) {
+/// What is asked of a segment.
+struct Dedupe::Questions {
   std::vector<IdentityProbe> probes;
-  std::vector<std::uint32_t> asked;  // the row of each probe
+  std::vector<std::uint32_t> rows;  // of the probes
+  CustomerOrdinal customer_first = ~CustomerOrdinal{0}, customer_last = 0;
+
+  void Clear() {
+    probes.clear();
+    rows.clear();
+    customer_first = ~CustomerOrdinal{0};
+    customer_last = 0;
+  }
+  void Add(const RowBatch& from, std::uint32_t row) {
+    probes.push_back({from.identities[row], from.id_forms[row]});
+    rows.push_back(row);
+    customer_first = std::min(customer_first, from.customers[row]);
+    customer_last = std::max(customer_last, from.customers[row]);
+  }
+};
+
+// Files of a closed month share it by customer: most events need to be looked for in one of them.
+Status Dedupe::CheckSegments(Incoming* incoming) {
+  const RowBatch& rows = *incoming->rows;
+  Questions all, some;
   std::size_t settled = incoming->settled + 1;
   for (const SegmentPtr& segment : incoming->stored->view->segments) {
     if (settled != incoming->settled) {
       settled = incoming->settled;
-      CollectProbes(*incoming, &probes, &asked);
+      all.Clear();
+      for (std::uint32_t i = 0; i < rows.size(); ++i) {
+        if (incoming->IsOpen(i)) all.Add(rows, i);
+      }
     }
-    QUIPU_TRY(CheckSegment(*segment, probes, asked, incoming));
+    const SegmentMeta& meta = segment->meta();
+    if (meta.customer_first <= all.customer_first && all.customer_last <= meta.customer_last) {
+      QUIPU_TRY(CheckSegment(*segment, all, incoming));
+      continue;
+    }
+    some.Clear();
+    for (const std::uint32_t row : all.rows) {
+      const CustomerOrdinal customer = rows.customers[row];
+      if (meta.customer_first <= customer && customer <= meta.customer_last) some.Add(rows, row);
+    }
+    QUIPU_TRY(CheckSegment(*segment, some, incoming));
   }
   return {};
 }
 
-/// The rows that are still open.
-void Dedupe::CollectProbes(const Incoming& incoming, std::vector<IdentityProbe>* probes,
-                           std::vector<std::uint32_t>* asked) {
-  const RowBatch& rows = *incoming.rows;
-  probes->clear();
-  asked->clear();
-  probes->reserve(rows.size());
-  asked->reserve(rows.size());
-  for (std::uint32_t i = 0; i < rows.size(); ++i) {
-    if (!incoming.IsOpen(i)) continue;
-    probes->push_back({rows.identities[i], rows.id_forms[i]});
-    asked->push_back(i);
-  }
-}
-
-Status Dedupe::CheckSegment(const SegmentReader& segment, std::span<const IdentityProbe> probes,
-                            std::span<const std::uint32_t> asked, Incoming* incoming) {
+Status Dedupe::CheckSegment(const SegmentReader& segment, const Questions& questions,
+                            Incoming* incoming) {
   const RowBatch& rows = *incoming->rows;
   std::vector<IdentitySuspect> found;
-  QUIPU_TRY(segment.FindIdentities(probes, &found));
+  QUIPU_TRY(segment.FindIdentities(questions.probes, &found));
   if (found.empty()) return {};
   std::vector<Suspect> suspects;
-  for (const IdentitySuspect& s : found) suspects.push_back({s.row, asked[s.probe]});
+  for (const IdentitySuspect& s : found) suspects.push_back({s.row, questions.rows[s.probe]});
   // Read the suspected rows once each and in file order: a replayed file touches every vector once.
   std::sort(suspects.begin(), suspects.end(),
             [](const Suspect& a, const Suspect& b) { return a.stored_row < b.stored_row; });

@@ -53,12 +53,11 @@ class Dedupe {
 
  private:
   struct Incoming;
+  struct Questions;
   void CheckHot(Incoming* incoming);
   static Status CheckSegments(Incoming* incoming);
-  static void CollectProbes(const Incoming& incoming, std::vector<IdentityProbe>* probes,
-                            std::vector<std::uint32_t>* asked);
-  static Status CheckSegment(const SegmentReader& segment, std::span<const IdentityProbe> probes,
-                             std::span<const std::uint32_t> asked, Incoming* incoming);
+  static Status CheckSegment(const SegmentReader& segment, const Questions& questions,
+                             Incoming* incoming);
   static void SettleRepeats(Incoming* incoming);
   void NumberAnew(const Incoming& incoming);
 
