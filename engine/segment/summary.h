@@ -34,6 +34,7 @@ inline constexpr CustomerOrdinal kAllCustomers = 0xFFFFFFFF;
 inline constexpr std::uint64_t kCellRowsMin = 1024;
 inline constexpr std::uint64_t kSketchRowsMin = 4096;
 inline constexpr std::uint64_t kSummaryBuilderBytesMax = 192ull << 20;
+inline constexpr std::uint64_t kSummaryPendingBytesMax = 64ull << 20;
 
 /// Bounds of one segment's summaries. Reader and writer agree on them. A sketch, or a cell of one customer, that would exceed them is
 /// left out, which is always allowed; cells of all customers that exceed them end the writing of the segment (kExhausted).
@@ -50,6 +51,8 @@ struct SummaryBounds {
   std::uint64_t hour_bytes = kSummaryBuilderBytesMax;
   std::uint64_t day_bytes = kSummaryBuilderBytesMax;
   std::uint64_t month_bytes = kSummaryBuilderBytesMax;
+  /// Memory of the values that wait for being sorted into these. Decides about speed only, never about what is in the cells.
+  std::uint64_t pending_bytes = kSummaryPendingBytesMax;
   std::uint64_t cells = kSummaryCellsMax;
   std::uint64_t entries = kSummaryEntriesMax;
   /// Rule (3): a cell of one customer's day or month is never left out; too many of them are kExhausted.

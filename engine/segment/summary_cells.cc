@@ -14,21 +14,25 @@ constexpr std::uint64_t kExactCountsMax = kQuantileExactMax * kValueCounts / 2;
 
 // Mantissas are summed as integers at the column's scale and brought to scale 18 once: 2^32 of them at 64 bits fit 128.
 MeasureStats NarrowStats(const DecimalColumn& column, std::size_t first, std::size_t last) {
-  MeasureStats stats;
-  Int128 sum = 0;
-  std::int64_t min = 0, max = 0;
-  for (std::size_t i = first; i < last; ++i) {
-    if (!column.IsPresent(i)) continue;
-    const std::int64_t v = column.narrow[i];
-    sum += v;
-    min = stats.count == 0 ? v : std::min(min, v);
-    max = stats.count == 0 ? v : std::max(max, v);
-    ++stats.count;
+  ValueStats values;
+  const auto add = [&](std::int64_t v) {
+    values.sum += v;
+    values.low = std::min(values.low, v);
+    values.high = std::max(values.high, v);
+  };
+  if (column.present.empty()) {
+    for (const std::int64_t v : std::span(column.narrow).subspan(first, last - first)) add(v);
+    values.count = last - first;
+  } else {
+    for (std::size_t i = first; i < last; ++i) {
+      if (!column.IsPresent(i)) continue;
+      add(column.narrow[i]);
+      ++values.count;
+    }
   }
-  if (stats.count == 0) return stats;
-  stats.sum.Add(sum, column.scale);
-  stats.min = AtSumScale(min, column.scale);
-  stats.max = AtSumScale(max, column.scale);
+  MeasureStats stats;
+  if (values.count > 0)
+    stats.AddMany(values.count, values.sum, values.low, values.high, column.scale);
   return stats;
 }
 
@@ -63,43 +67,6 @@ void AddToBin(const DecimalColumn& column, std::size_t first, std::size_t last, 
   }
 }
 
-void ValueBin::Add(std::span<const std::int64_t> mantissas, int scale) {
-  if (scale != scale_) Settle();
-  scale_ = scale;
-  // An exact sketch takes twice the memory of waiting values: it ends as soon as it may. Beside a histogram fewer values wait.
-  const bool is_histogram = sketch_ != nullptr && !sketch_->exact();
-  const std::uint64_t in_sketch = sketch_ != nullptr && !is_histogram ? sketch_->count() : 0;
-  const std::uint64_t values_max = is_histogram ? kQuantileExactMax / 2 : kQuantileExactMax;
-  if (in_sketch + waiting_.size() + mantissas.size() > values_max) {
-    Settle();
-    Sketch().AddMany(mantissas, scale);
-  } else {
-    waiting_.insert(waiting_.end(), mantissas.begin(), mantissas.end());
-  }
-}
-
-void ValueBin::Settle() {
-  if (waiting_.empty()) return;
-  Sketch().AddMany(waiting_, scale_);
-  waiting_.clear();
-}
-
-void ValueBin::Absorb(ValueBin* other) {
-  Add(other->waiting_, other->scale_);
-  if (other->sketch_ != nullptr) Sketch().Merge(*other->sketch_);
-  *other = ValueBin();
-}
-
-std::uint64_t ValueBin::bytes() const {
-  const std::uint64_t waiting = waiting_.size() * sizeof(std::int64_t);
-  return sketch_ == nullptr ? waiting : waiting + QuantileSketch(*sketch_).bytes();
-}
-
-const QuantileSketch& ValueBin::Settled() {
-  Settle();
-  return Sketch();
-}
-
 std::uint64_t CountedBytes(const MeasureStats& stats) {
   if (stats.count == 0) return 0;
   if (stats.count <= kQuantileExactMax)
@@ -118,34 +85,18 @@ void OpenCell::Absorb(OpenCell* o) {
   }
 }
 
-void GatheredValues::Gather(const DecimalColumn& column, std::size_t base,
-                            std::span<const std::uint32_t> rows) {
-  if (buffer_.size() < rows.size()) buffer_.resize(rows.size());
-  const std::int64_t* const from = column.narrow.data() + base;
-  std::int64_t* to = buffer_.data();
-  if (column.present.empty()) {
-    for (const std::uint32_t row : rows) *to++ = from[row];
-  } else {
-    const std::uint8_t* const present = column.present.data() + base;
-    for (const std::uint32_t row : rows) {
-      *to = from[row];
-      to += present[row];
-    }
+MeasureStats& DayMeasure::Hour(std::uint32_t hour, bool* is_new) {
+  *is_new = at_[hour] == 0;
+  if (*is_new) {
+    stats_.emplace_back();
+    at_[hour] = static_cast<std::uint8_t>(stats_.size());
   }
-  count_ = static_cast<std::size_t>(to - buffer_.data());
+  return stats_[at_[hour] - 1];
 }
 
-MeasureStats GatheredValues::Stats(int scale) const {
-  Int128 sum = 0;
-  std::int64_t low = INT64_MAX, high = INT64_MIN;
-  for (const std::int64_t mantissa : mantissas()) {
-    sum += mantissa;
-    low = std::min(low, mantissa);
-    high = std::max(high, mantissa);
-  }
-  MeasureStats stats;
-  stats.AddMany(count_, sum, low, high, scale);
-  return stats;
+ValueBin& DayMeasure::Bin(std::uint32_t hour) {
+  if (bins_.size() < stats_.size()) bins_.resize(stats_.size());
+  return bins_[at_[hour] - 1];
 }
 
 std::size_t ServiceCells::PlaceOf(std::size_t slot) {

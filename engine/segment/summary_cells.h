@@ -11,6 +11,7 @@
 // that hang on it do not depend on how the rows were split into batches, nor on when they were noticed.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <span>
@@ -19,35 +20,12 @@
 #include <vector>
 
 #include "batch/row_batch.h"
+#include "segment/pending_values.h"
+#include "segment/value_bin.h"
 #include "sketch/distinct_sketch.h"
 #include "sketch/measure_stats.h"
 
 namespace quipu {
-
-/// Values on their way into a quantile sketch. They wait as they came, 8 bytes each, until they are more than kQuantileExactMax: a
-/// cell that needs no sketch never makes one, and one that does takes them in stretches that stay in the cache.
-class ValueBin {
- public:
-  void Add(std::span<const std::int64_t> mantissas, int scale);
-  void Add(Int128 mantissa, int scale) { Sketch().Add(mantissa, scale); }
-  /// Adds the values of another bin, which is empty afterwards.
-  void Absorb(ValueBin* other);
-  /// The sketch of all values so far.
-  const QuantileSketch& Settled();
-  /// Memory beside the bin itself, without spare capacity.
-  [[nodiscard]] std::uint64_t bytes() const;
-
- private:
-  QuantileSketch& Sketch() {
-    if (sketch_ == nullptr) sketch_ = std::make_unique<QuantileSketch>();
-    return *sketch_;
-  }
-  void Settle();
-
-  int scale_ = 0;
-  std::vector<std::int64_t> waiting_;  // at scale_; at most kQuantileExactMax
-  std::unique_ptr<QuantileSketch> sketch_;
-};
 
 /// One measure of a cell; count 0 = not there.
 struct MeasureCell {
@@ -86,41 +64,53 @@ struct ClosedCell {
 };
 using ClosedCells = std::vector<ClosedCell>;
 
+/// One measure of one service on one day over all customers.
+class DayMeasure {
+ public:
+  /// Statistics of an hour of the day; made if need be, when `is_new` says so. Good until the next call.
+  MeasureStats& Hour(std::uint32_t hour, bool* is_new);
+  /// Null if the measure is absent in that hour.
+  [[nodiscard]] const MeasureStats* Find(std::uint32_t hour) const {
+    return at_[hour] == 0 ? nullptr : &stats_[at_[hour] - 1];
+  }
+  /// The values of an hour that has statistics. Good until another hour gets some.
+  ValueBin& Bin(std::uint32_t hour);
+  /// Whether any hour may hold values of its own.
+  [[nodiscard]] bool has_bins() const { return !bins_.empty(); }
+  void DropBins() { bins_.clear(); }
+
+  PendingValues pending;  ///< Values that are in no bin yet.
+
+ private:
+  std::array<std::uint8_t, kHoursPerDay> at_{};  // 1 + index into stats_ and bins_; 0 = absent
+  std::vector<MeasureStats> stats_;
+  std::vector<ValueBin> bins_;  // empty, or at least one for each that was asked for
+};
+
 /// One service over all customers.
 struct ServiceCells {
   struct Day {
     DistinctSketch customers;
+    std::vector<DayMeasure> measures;  ///< By place.
     OpenCell kept;  ///< Only if values are kept by day: those of the day and their statistics.
+
+    DayMeasure& At(std::size_t place) {
+      if (place >= measures.size()) measures.resize(place + 1);
+      return measures[place];
+    }
   };
   std::size_t PlaceOf(std::size_t slot);
-  OpenCell& Hour(std::uint32_t hour) {
-    if (hours[hour] == nullptr) hours[hour] = std::make_unique<OpenCell>();
-    return *hours[hour];
+  Day& DayOf(std::uint32_t hour_of_month) {
+    std::unique_ptr<Day>& day = days[hour_of_month / kHoursPerDay];
+    if (day == nullptr) day = std::make_unique<Day>();
+    return *day;
   }
 
   std::vector<std::size_t> slots;  ///< By place.
   std::unordered_map<std::size_t, std::size_t> places;
-  std::vector<std::uint64_t> hour_rows;
-  std::vector<std::unique_ptr<OpenCell>>
-      hours;  ///< By hour of the month; their `rows` are set at the end.
+  std::vector<std::uint64_t> hour_rows;  ///< By hour of the month.
   std::vector<std::unique_ptr<Day>> days;
   OpenCell kept;  ///< Only if values are kept by month.
-};
-
-/// The values of scattered rows of a narrow column side by side, and what there is to know of them.
-class GatheredValues {
- public:
-  /// Values present in rows base + `rows`.
-  void Gather(const DecimalColumn& column, std::size_t base, std::span<const std::uint32_t> rows);
-  [[nodiscard]] std::span<const std::int64_t> mantissas() const {
-    return std::span(buffer_).first(count_);
-  }
-  /// Their statistics; there must be some.
-  [[nodiscard]] MeasureStats Stats(int scale) const;
-
- private:
-  std::vector<std::int64_t> buffer_;
-  std::size_t count_ = 0;
 };
 
 /// Statistics of rows [first, last) of a column.

@@ -15,9 +15,30 @@ TEST(SummaryCells, AServiceHasAsManyPlacesAsItUsesMeasures) {
   EXPECT_EQ(service.PlaceOf(7), 1u);
   EXPECT_EQ(service.PlaceOf(990), 0u);
   EXPECT_EQ(service.slots, (std::vector<std::size_t>{990, 7}));
-  service.hours.resize(1);
-  service.Hour(0).At(service.PlaceOf(7)).stats.Add(1, 0);
-  EXPECT_EQ(service.Hour(0).measures.size(), 2u) << "not 991";
+  service.days.resize(1);
+  bool is_new = false;
+  service.DayOf(3).At(service.PlaceOf(7)).Hour(3, &is_new).Add(1, 0);
+  EXPECT_TRUE(is_new);
+  EXPECT_EQ(service.DayOf(3).measures.size(), 2u) << "not 991";
+}
+
+TEST(SummaryCells, AnHourOfADayHasStatisticsAndABinOfItsOwn) {
+  DayMeasure day;
+  bool is_new = false;
+  for (const std::uint32_t hour : {23u, 0u, 7u, 23u}) {
+    day.Hour(hour, &is_new).Add(hour, 0);
+    day.Bin(hour).Add(Int128{hour}, 0);
+  }
+  EXPECT_FALSE(is_new);
+  EXPECT_EQ(day.Find(1), nullptr);
+  for (const std::uint32_t hour : {0u, 7u, 23u}) {
+    ASSERT_EQ(day.Find(hour)->count, hour == 23 ? 2u : 1u);
+    ASSERT_EQ(day.Bin(hour).Settled().count(), day.Find(hour)->count);
+    ASSERT_TRUE(day.Find(hour)->max == AtSumScale(hour, 0));
+  }
+  EXPECT_TRUE(day.has_bins());
+  day.DropBins();
+  EXPECT_FALSE(day.has_bins());
 }
 
 TEST(SummaryCells, WhatACellCountsForOnlyGrowsAndIsAboutWhatItHolds) {

@@ -344,6 +344,57 @@ TEST(Summary, TheMemoryBoundDoesNotDependOnHowRowsArrive) {
   }
 }
 
+// Rows whose columns change their scale, width and presence from batch to batch, with both ends of 64 bits among them.
+std::vector<Row> UnevenRows(std::uint64_t seed) {
+  std::vector<Row> rows = RowMaker(seed).Make();
+  std::mt19937_64 random(seed);
+  constexpr std::int64_t kEnds[] = {INT64_MIN, INT64_MAX, INT64_MAX - 1, -1, 0};
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    const std::size_t stretch = i / 3000 % 4;  // one of them has measure 11 only here and there
+    if (stretch == 3 ? random() % 900 != 0 : random() % 5 == 0) continue;
+    const int scale = static_cast<int>(stretch * 6);
+    rows[i].measures[11] =
+        Decimal(stretch == 1   ? Int128{42}
+                : stretch == 0 ? Int128{static_cast<std::int64_t>(random() >> 34)}
+                               : Int128{kEnds[random() % 5]},
+                scale);
+  }
+  return rows;
+}
+
+// Values wait until they are many; when that was shows nowhere, and nothing waits forever.
+TEST(Summary, WhenPendingValuesAreSortedIntoBinsShowsNowhere) {
+  const std::uint64_t seed = TestSeed();
+  SCOPED_TRACE("QUIPU_SEED=" + std::to_string(seed));
+  const std::vector<Row> rows = UnevenRows(seed);
+  const auto naive = NaiveCells(rows);
+  for (const std::uint64_t hour_bytes : {kSummaryBuilderBytesMax, std::uint64_t{0}}) {
+    std::string expected;
+    for (const std::uint64_t pending_bytes :
+         {kSummaryPendingBytesMax, std::uint64_t{200'000}, std::uint64_t{0}}) {
+      for (const std::size_t step : {rows.size(), std::size_t{3000}, std::size_t{777}}) {
+        SummaryBounds bounds;
+        bounds.hour_bytes = hour_bytes;
+        bounds.pending_bytes = pending_bytes;
+        SummaryBuilder builder(kMonth, &kNames, bounds);
+        for (std::size_t first = 0; first < rows.size(); first += step)
+          ASSERT_TRUE(builder.Add(BatchOf(rows, first, std::min(first + step, rows.size()))).ok());
+        const std::string payload = *builder.Finish();
+        if (expected.empty()) expected = payload;
+        ASSERT_TRUE(payload == expected) << hour_bytes << " " << pending_bytes << " " << step;
+      }
+    }
+    const auto table = SummaryTable::Decode(AsBytes(expected), kMonth);
+    ASSERT_TRUE(table) << table.error().ToString();
+    for (const auto& [key, cell_of_rows] : naive) {
+      const auto cell = FindCell(**table, key);
+      ASSERT_TRUE(cell.has_value());
+      ASSERT_NO_FATAL_FAILURE(ExpectSame(**table, *cell, key, cell_of_rows,
+                                         HasQuantiles(key, cell_of_rows.rows, hour_bytes > 0)));
+    }
+  }
+}
+
 // 40 services, each with 5 measures that no other has, in every hour of a few days.
 std::vector<Row> RowsOfManyMeasures() {
   std::vector<Row> rows;

@@ -56,6 +56,22 @@ double ErtlEstimate(const std::vector<std::uint8_t>& registers) {
   return kAlphaInfinity * kM * kM / z;
 }
 
+// Whether any of kDistinctExactMax + 1 hashes occurs twice, by open addressing: far cheaper than sorting them.
+bool HasRepeats(const std::vector<std::uint64_t>& hashes) {
+  constexpr std::size_t kSlots = 2048;
+  static_assert(kSlots > kDistinctExactMax + 1);
+  QUIPU_DCHECK(hashes.size() <= kDistinctExactMax + 1);
+  std::array<std::uint16_t, kSlots> slots{};  // 1 + index
+  for (std::size_t i = 0; i < hashes.size(); ++i) {
+    std::size_t slot = hashes[i] % kSlots;
+    for (; slots[slot] != 0; slot = (slot + 1) % kSlots) {
+      if (hashes[slots[slot] - 1u] == hashes[i]) return true;
+    }
+    slots[slot] = static_cast<std::uint16_t>(i + 1);
+  }
+  return false;
+}
+
 }  // namespace
 
 void DistinctSketch::Add(std::uint64_t hash) {
@@ -75,8 +91,16 @@ void DistinctSketch::Add(std::uint64_t hash) {
   MaybeBecomeRegisters();
 }
 
+void DistinctSketch::Prefetch(std::uint64_t hash) const {
+  if (!exact()) __builtin_prefetch(&registers_[hash >> (64 - kPrecision)], 1);
+}
+
 void DistinctSketch::MaybeBecomeRegisters() {
   if (exact_always_ || hashes_.size() <= kDistinctExactMax) return;
+  if (settled_ == 0 && !HasRepeats(hashes_)) {
+    BecomeRegisters();
+    return;
+  }
   Settle();
   if (hashes_.size() > kDistinctExactMax) BecomeRegisters();
 }

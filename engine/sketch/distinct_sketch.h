@@ -29,6 +29,8 @@ class DistinctSketch {
   /// With `exact_always` the set never becomes a HyperLogLog; such a sketch cannot absorb one.
   explicit DistinctSketch(bool exact_always = false) : exact_always_(exact_always) {}
   void Add(std::uint64_t hash);
+  /// Fetches what an Add of this hash soon after will touch.
+  void Prefetch(std::uint64_t hash) const;
   void Merge(const DistinctSketch& other);
   [[nodiscard]] bool exact() const { return registers_.empty(); }
   [[nodiscard]] std::uint64_t Estimate() const;

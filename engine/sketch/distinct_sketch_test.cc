@@ -57,6 +57,26 @@ TEST(DistinctSketch, IsExactUpTo512WhateverTheRepeats) {
 }
 
 // Judged over 200 fixed seeds, not on single draws: of 1,000 honest draws about three lie beyond three standard errors.
+// The 513th hash decides between set and registers: by what is different, not by how many came.
+TEST(DistinctSketch, ARepeatAmongTheFirst513KeepsItASet) {
+  for (const std::size_t repeated : {std::size_t{0}, std::size_t{255}, kDistinctExactMax - 1}) {
+    for (const bool one_more : {false, true}) {
+      DistinctSketch sketch;
+      for (std::size_t i = 0; i < kDistinctExactMax; ++i) sketch.Add(i * 2048);  // one slot for all
+      sketch.Prefetch(1);
+      sketch.Add(1);
+      EXPECT_FALSE(sketch.exact());
+      DistinctSketch set;
+      for (std::size_t i = 0; i < kDistinctExactMax; ++i) set.Add(i == 300 ? 5 : i * 2048);
+      set.Add(repeated == 300 ? 0 : repeated * 2048);
+      EXPECT_TRUE(set.exact());
+      EXPECT_EQ(set.Estimate(), kDistinctExactMax);
+      if (one_more) set.Add(6);
+      EXPECT_EQ(set.exact(), !one_more);
+    }
+  }
+}
+
 TEST(DistinctSketch, ErrorIsTheTheoreticalOneAndUnbiased) {
   constexpr int kSeeds = 200;
   constexpr std::size_t kSizes[] = {600, 1'000, 4'000, 12'000, 20'000, 50'000};

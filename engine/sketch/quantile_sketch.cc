@@ -1,6 +1,7 @@
 #include "sketch/quantile_sketch.h"
 
 #include <algorithm>
+#include <bit>
 
 #include "base/check.h"
 #include "sketch/exact_sum.h"
@@ -86,6 +87,29 @@ class NarrowBuckets {
   int zeros_;
 };
 
+// The same for mantissas in 0..2^53 and factors 10^4..10^18: both are doubles without loss, and the exponent and the seven leading bits of
+// their product's mantissa are the bucket, unless rounding crossed the edge of a bucket. Rounding is monotonous, so what
+// crosses an edge lands on it; no product is on an edge itself (5^4 divides it, but no m x 2^s with m < 256), so what is seen on
+// one is rounded and counted in integers.
+class DoubleBuckets {
+ public:
+  static constexpr std::int64_t kMantissaMax = std::int64_t{1} << 53;
+  static constexpr int kPowerMin = 4;
+  explicit DoubleBuckets(std::uint64_t factor)
+      : factor_(static_cast<double>(factor)), exact_(factor) {}
+  std::int32_t operator()(std::int64_t mantissa) const {
+    constexpr int kShift = 52 - kOctaveBits;
+    constexpr std::int32_t kBias = (1023 + kOctaveBits - 1) << kOctaveBits;
+    const auto bits = std::bit_cast<std::uint64_t>(static_cast<double>(mantissa) * factor_);
+    if ((bits & ((std::uint64_t{1} << kShift) - 1)) == 0) return exact_(mantissa);
+    return static_cast<std::int32_t>(bits >> kShift) - kBias;
+  }
+
+ private:
+  double factor_;
+  NarrowBuckets exact_;
+};
+
 }  // namespace
 
 std::int32_t QuantileSketch::BucketOf(Int128 at_scale_18) {
@@ -130,10 +154,11 @@ void QuantileSketch::AddAtSumScale(Int128 v) {
 }
 
 // scale_max_ as if every value had been added by itself.
-void QuantileSketch::RaiseScale(std::span<const std::int64_t> mantissas, int scale) {
+template <class Mantissa>
+void QuantileSketch::RaiseScale(std::span<const Mantissa> mantissas, int scale) {
   if (scale <= scale_max_) return;
   MultipleTest no_raise = MultipleOfPower(scale - scale_max_);
-  for (const std::int64_t mantissa : mantissas) {
+  for (const Mantissa mantissa : mantissas) {
     if (no_raise(MagnitudeOf64(mantissa))) continue;
     std::int64_t rest = mantissa;
     int lowest = scale;
@@ -145,43 +170,100 @@ void QuantileSketch::RaiseScale(std::span<const std::int64_t> mantissas, int sca
 }
 
 void QuantileSketch::AddMany(std::span<const std::int64_t> mantissas, int scale) {
-  QUIPU_DCHECK(scale >= 0 && scale <= kSumScale);
   if (mantissas.empty()) return;
-  RaiseScale(mantissas, scale);
   std::int64_t low = mantissas[0], high = mantissas[0];
   for (const std::int64_t mantissa : mantissas) {
     low = std::min(low, mantissa);
     high = std::max(high, mantissa);
   }
-  const Int128 min = AtSumScale(low, scale), max = AtSumScale(high, scale);
-  min_ = count_ == 0 ? min : std::min(min_, min);
-  max_ = count_ == 0 ? max : std::max(max_, max);
+  AddMany(mantissas, low, high, scale);
+}
+
+void QuantileSketch::AddMany(std::span<const std::int64_t> mantissas, std::int64_t low,
+                             std::int64_t high, int scale) {
+  AddSpan(mantissas, low, high, scale);
+}
+
+void QuantileSketch::AddMany(std::span<const std::uint32_t> mantissas, std::int64_t low,
+                             std::int64_t high, int scale) {
+  AddSpan(mantissas, low, high, scale);
+}
+
+template <class Mantissa>
+void QuantileSketch::AddSpan(std::span<const Mantissa> mantissas, std::int64_t low,
+                             std::int64_t high, int scale) {
+  QUIPU_DCHECK(scale >= 0 && scale <= kSumScale);
+  if (mantissas.empty()) return;
+  RaiseScale(mantissas, scale);
+  Widen(low, high, scale);
   count_ += mantissas.size();
   if (exact() && (count_ <= kQuantileExactMax || exact_always_)) {
     const auto factor = static_cast<Int128>(PowerOf10(kSumScale - scale));
-    for (const std::int64_t mantissa : mantissas) values_.push_back(mantissa * factor);
+    for (const Mantissa mantissa : mantissas) values_.push_back(mantissa * factor);
     return;
   }
-  if (exact()) BecomeHistogram();
-  const std::int32_t first = BucketOf(min), last = BucketOf(max);
-  if (!WindowCovers(first, last)) {
-    const auto slack = std::max(kWindowSlack, static_cast<std::int32_t>(buckets_.size() / 4));
-    GrowWindow(first - slack, last + slack);
-  }
-  CountInHistogram(mantissas, scale);
+  CoverForMany(AtSumScale(low, scale), AtSumScale(high, scale));
+  CountInHistogram(mantissas, low, high, scale);
 }
 
-void QuantileSketch::CountInHistogram(std::span<const std::int64_t> mantissas, int scale) {
+void QuantileSketch::AddRepeated(std::int64_t mantissa, std::uint64_t n, int scale) {
+  QUIPU_DCHECK(scale >= 0 && scale <= kSumScale);
+  if (n == 0) return;
+  RaiseScale(std::span<const std::int64_t>(&mantissa, 1), scale);
+  Widen(mantissa, mantissa, scale);
+  count_ += n;
+  const Int128 v = AtSumScale(mantissa, scale);
+  if (exact() && (count_ <= kQuantileExactMax || exact_always_)) {
+    values_.insert(values_.end(), n, v);
+    return;
+  }
+  CoverForMany(v, v);
+  AddToHistogram(BucketOf(v), n);
+}
+
+void QuantileSketch::Widen(std::int64_t low, std::int64_t high, int scale) {
+  const Int128 min = AtSumScale(low, scale), max = AtSumScale(high, scale);
+  min_ = count_ == 0 ? min : std::min(min_, min);
+  max_ = count_ == 0 ? max : std::max(max_, max);
+}
+
+// A histogram from here on, whose window takes values from min to max.
+void QuantileSketch::CoverForMany(Int128 min, Int128 max) {
+  if (exact()) BecomeHistogram();
+  const std::int32_t first = BucketOf(min), last = BucketOf(max);
+  if (WindowCovers(first, last)) return;
+  const auto slack = std::max(kWindowSlack, static_cast<std::int32_t>(buckets_.size() / 4));
+  GrowWindow(first - slack, last + slack);
+}
+
+template <class Mantissa>
+void QuantileSketch::CountInHistogram(std::span<const Mantissa> mantissas, std::int64_t low,
+                                      std::int64_t high, int scale) {
   const auto factor = static_cast<std::uint64_t>(PowerOf10I64(kSumScale - scale));
   std::uint64_t* const buckets = buckets_.data();
   const std::int32_t first = first_bucket_;
+  if (low >= 0 && high <= DoubleBuckets::kMantissaMax &&
+      kSumScale - scale >= DoubleBuckets::kPowerMin) {
+    // The numbers of some buckets first, then the counting: neither waits for the other.
+    constexpr std::size_t kPart = 256;
+    std::int32_t part[kPart];
+    const DoubleBuckets bucket_of(factor);
+    for (std::size_t at = 0; at < mantissas.size(); at += kPart) {
+      const auto some = mantissas.subspan(at, std::min(kPart, mantissas.size() - at));
+      for (std::size_t i = 0; i < some.size(); ++i)
+        part[i] = bucket_of(static_cast<std::int64_t>(some[i])) - first;
+      for (std::size_t i = 0; i < some.size(); ++i) ++buckets[part[i]];
+    }
+    return;
+  }
   if (factor < NarrowBuckets::kFactorMin) {
-    for (const std::int64_t mantissa : mantissas)
+    for (const Mantissa mantissa : mantissas)
       ++buckets[BucketOf(static_cast<Int128>(mantissa) * static_cast<Int128>(factor)) - first];
     return;
   }
   const NarrowBuckets bucket_of(factor);
-  for (const std::int64_t mantissa : mantissas) ++buckets[bucket_of(mantissa) - first];
+  for (const Mantissa mantissa : mantissas)
+    ++buckets[bucket_of(static_cast<std::int64_t>(mantissa)) - first];
 }
 
 bool QuantileSketch::WindowCovers(std::int32_t low, std::int32_t high) const {

@@ -42,6 +42,13 @@ class QuantileSketch {
   void Add(Int128 mantissa, int scale);
   /// The same for many values of one scale, several times faster.
   void AddMany(std::span<const std::int64_t> mantissas, int scale);
+  /// The same where the smallest and the largest of them are known.
+  void AddMany(std::span<const std::int64_t> mantissas, std::int64_t low, std::int64_t high,
+               int scale);
+  void AddMany(std::span<const std::uint32_t> mantissas, std::int64_t low, std::int64_t high,
+               int scale);
+  /// One value `n` times.
+  void AddRepeated(std::int64_t mantissa, std::uint64_t n, int scale);
   void Merge(const QuantileSketch& other);
   [[nodiscard]] std::uint64_t count() const { return count_; }
   [[nodiscard]] bool exact() const { return buckets_.empty(); }
@@ -65,8 +72,15 @@ class QuantileSketch {
 
  private:
   void AddAtSumScale(Int128 v);
-  void RaiseScale(std::span<const std::int64_t> mantissas, int scale);
-  void CountInHistogram(std::span<const std::int64_t> mantissas, int scale);
+  template <class Mantissa>
+  void AddSpan(std::span<const Mantissa> mantissas, std::int64_t low, std::int64_t high, int scale);
+  template <class Mantissa>
+  void RaiseScale(std::span<const Mantissa> mantissas, int scale);
+  void Widen(std::int64_t low, std::int64_t high, int scale);
+  void CoverForMany(Int128 min, Int128 max);
+  template <class Mantissa>
+  void CountInHistogram(std::span<const Mantissa> mantissas, std::int64_t low, std::int64_t high,
+                        int scale);
   void AddToHistogram(std::int32_t bucket, std::uint64_t n);
   void GrowWindow(std::int32_t low, std::int32_t high);
   [[nodiscard]] bool WindowCovers(std::int32_t low, std::int32_t high) const;

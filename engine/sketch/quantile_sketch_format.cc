@@ -28,6 +28,15 @@ Int128 MantissaMax(int scale) {
   return static_cast<Int128>((PowerOf10(38) - 1) / PowerOf10(kSumScale - scale));
 }
 
+constexpr std::size_t kGapBytesMax = 3;  // buckets are fewer than 2^16
+constexpr std::size_t kCountBytesMax = 10;
+
+char* PutVarint(std::uint64_t v, char* to) {
+  for (; v >= 0x80; v >>= 7) *to++ = static_cast<char>(v | 0x80);
+  *to++ = static_cast<char>(v);
+  return to;
+}
+
 bool IsLegal(Int128 mantissa, Int128 mantissa_max) {
   return mantissa >= -mantissa_max && mantissa <= mantissa_max;
 }
@@ -73,14 +82,20 @@ void QuantileSketch::EncodeHistogram(std::string* out) const {
   writer.Varint128(Distance(min_ / step, max_ / step));
   const auto empty =
       static_cast<std::size_t>(std::count(buckets_.begin(), buckets_.end(), std::uint64_t{0}));
-  writer.Varint(buckets_.size() - empty);
+  const std::size_t used = buckets_.size() - empty;
+  writer.Varint(used);
+  // Written past the end of the string's own bookkeeping: there are many of them.
+  const std::size_t start = out->size();
+  out->resize(start + used * (kGapBytesMax + kCountBytesMax));
+  char* to = out->data() + start;
   auto previous = static_cast<std::size_t>(BucketOf(min_) - first_bucket_);
   for (std::size_t i = previous; i < buckets_.size(); ++i) {
     if (buckets_[i] == 0) continue;
-    writer.Varint(i - previous);
-    writer.Varint(buckets_[i]);
+    to = PutVarint(i - previous, to);
+    to = PutVarint(buckets_[i], to);
     previous = i;
   }
+  out->resize(static_cast<std::size_t>(to - out->data()));
 }
 
 Result<QuantileSketch> QuantileSketch::Decode(ByteReader& in) {

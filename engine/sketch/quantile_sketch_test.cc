@@ -226,6 +226,57 @@ TEST(QuantileSketch, AddManyIsAddOneByOne) {
   }
 }
 
+// The fast ways through doubles and 32 bits, at the edges of every bucket, against one value at a time.
+TEST(QuantileSketch, ManyAtTheEdgesOfBucketsAreWhatTheyAreOneByOne) {
+  for (int scale = 0; scale <= kSumScale; ++scale) {
+    const auto factor = static_cast<Int128>(PowerOf10(kSumScale - scale));
+    std::vector<std::int64_t> narrow, middle;
+    std::vector<std::uint32_t> narrow32;
+    const std::int32_t last = QuantileSketch::BucketOf((Int128{1} << 54) * factor);
+    for (std::int32_t b = 0; b < last; ++b) {
+      const auto at = static_cast<std::int64_t>(QuantileSketch::BucketBounds(b).first / factor);
+      for (std::int64_t v = std::max<std::int64_t>(at - 1, 0); v <= at + 2; ++v) {
+        if (v <= std::int64_t{1} << 53) middle.push_back(v);
+        if (v > UINT32_MAX) continue;
+        narrow.push_back(v);
+        narrow32.push_back(static_cast<std::uint32_t>(v));
+      }
+    }
+    ASSERT_GT(narrow.size(), kQuantileExactMax);
+    const auto one_by_one = [&](const std::vector<std::int64_t>& values) {
+      QuantileSketch sketch;
+      for (const std::int64_t v : values) sketch.Add(v, scale);
+      return Encoded(sketch);
+    };
+    const auto [low, high] = std::minmax_element(narrow.begin(), narrow.end());
+    QuantileSketch wide, many, many32;
+    wide.AddMany(middle, scale);
+    many.AddMany(narrow, *low, *high, scale);
+    many32.AddMany(std::span<const std::uint32_t>(narrow32), *low, *high, scale);
+    ASSERT_EQ(Encoded(wide), one_by_one(middle)) << "scale " << scale;
+    ASSERT_EQ(Encoded(many), one_by_one(narrow)) << "scale " << scale;
+    ASSERT_EQ(Encoded(many32), Encoded(many)) << "scale " << scale;
+  }
+}
+
+TEST(QuantileSketch, RepeatedIsAddedAsOften) {
+  const std::uint64_t seed = Seed();
+  SCOPED_TRACE("QUIPU_SEED=" + std::to_string(seed));
+  Random random(seed);
+  constexpr std::int64_t kValues[] = {0, 1, -1, 1'500'000, INT64_MAX, INT64_MIN + 1, INT64_MIN};
+  for (int round = 0; round < 300; ++round) {
+    QuantileSketch sketch, expected;
+    for (std::uint64_t parts = random.Below(5); parts > 0; --parts) {
+      const std::int64_t v = kValues[random.Below(std::size(kValues))];
+      const int scale = static_cast<int>(random.Below(19));
+      const std::uint64_t n = random.Below(700);
+      sketch.AddRepeated(v, n, scale);
+      for (std::uint64_t i = 0; i < n; ++i) expected.Add(v, scale);
+    }
+    ASSERT_EQ(Encoded(sketch), Encoded(expected)) << "round " << round;
+  }
+}
+
 TEST(QuantileSketch, MergingWithItselfDoublesEveryCount) {
   QuantileSketch sketch;
   for (int i = 0; i < 1000; ++i) sketch.Add(i, 0);
