@@ -2,7 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <condition_variable>
 #include <cstdio>
+#include <mutex>
+#include <optional>
 
 #include "cli/try.h"
 #include "quipu/database.h"
@@ -14,6 +17,49 @@ namespace quipu::usage {
 namespace {
 
 constexpr std::size_t kBatchRows = 1000;
+/// A client that wants throughput does not wait for each batch; it bounds what it may have to send again.
+constexpr std::size_t kBatchesInFlight = 16;
+
+/// The batches that were sent and not yet acknowledged, and what the others were answered.
+class InFlight {
+ public:
+  /// Waits for room for one more.
+  void Begin() {
+    std::unique_lock lock(mutex_);
+    room_.wait(lock, [&] { return count_ < kBatchesInFlight; });
+    ++count_;
+  }
+  void End(const Result<IngestReply>& reply, double milliseconds) {
+    const std::lock_guard lock(mutex_);
+    --count_;
+    acknowledged_ms_.push_back(milliseconds);
+    if (reply) {
+      duplicates_ += reply->Count(Outcome::kDuplicate);
+      accepted_ += reply->Count(Outcome::kAccepted);
+    } else if (status_.ok()) {
+      status_ = reply.error();
+    }
+    room_.notify_one();
+  }
+  /// The first error, when all are answered.
+  Status Wait() {
+    std::unique_lock lock(mutex_);
+    room_.wait(lock, [&] { return count_ == 0; });
+    return status_;
+  }
+  // After Wait.
+  std::vector<double>* acknowledged_ms() { return &acknowledged_ms_; }
+  [[nodiscard]] std::uint64_t duplicates() const { return duplicates_; }
+  [[nodiscard]] std::uint64_t accepted() const { return accepted_; }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable room_;
+  std::size_t count_ = 0;
+  std::vector<double> acknowledged_ms_;
+  std::uint64_t duplicates_ = 0, accepted_ = 0;
+  Status status_;
+};
 
 /// One ingest on its way.
 class IngestRun {
@@ -44,8 +90,8 @@ class IngestRun {
     m["ingest_and_merge_events_per_second"] = Rows() / all_seconds;
     m["ingest_cpu_us_per_event"] = ingest_cpu_seconds_ * 1e6 / Rows();
     m["close_seconds"] = close_seconds;
-    NoteAcknowledgements(&acknowledged_ms_, &report_);
-    m["duplicates_caught"] = static_cast<double>(duplicates_);
+    NoteAcknowledgements(in_flight_.acknowledged_ms(), &report_);
+    m["duplicates_caught"] = static_cast<double>(in_flight_.duplicates());
     const auto disk_bytes = static_cast<double>(DiskBytes(path_));
     m["write_amplification"] = static_cast<double>(written_in_ingest) / disk_bytes;
     m["write_amplification_with_compact"] =
@@ -63,7 +109,7 @@ class IngestRun {
     SERVER_TRY(IngestAll());
     SERVER_TRY(db_->Close());
     db_.reset();
-    if (accepted_ != task_.rows.rows) {
+    if (in_flight_.accepted() != task_.rows.rows) {
       return Status::Internal("Quipu found a repeat although it was told not to look for any");
     }
     report_.metrics["ingest_unchecked_events_per_second"] = Rows() / ingest_seconds_;
@@ -107,48 +153,50 @@ class IngestRun {
   }
 
   Status IngestAll() {
-    EventBatch batch;
     RowReader reader(task_.rows, kBatchRows);
     std::uint64_t rows = 0;
     bool restarted = !task_.restart;
     const double cpu_before = CpuSeconds();
     const Stopwatch all;
     for (auto some = reader.Next(); !some.empty(); some = reader.Next()) {
-      batch.Clear();
+      EventBatch batch;
       for (const WorkloadRow& row : some) maker_.Add(row, &batch);
+      in_flight_.Begin();
       const Stopwatch clock;
-      SERVER_TRY_ASSIGN(const IngestReply reply, db_->Ingest(batch));
-      acknowledged_ms_.push_back(clock.Seconds() * 1e3);
-      duplicates_ += reply.Count(Outcome::kDuplicate);
-      accepted_ += reply.Count(Outcome::kAccepted);
+      const Status sent = db_->IngestAsync(std::move(batch), [this, clock](auto reply) {
+        in_flight_.End(reply, clock.Seconds() * 1e3);
+      });
+      if (!sent.ok()) in_flight_.End(sent, 0);
       rows += some.size();
       if (!restarted && rows >= task_.rows.rows / 2) {
         restarted = true;
+        SERVER_TRY(in_flight_.Wait());
         SERVER_TRY(db_->Close());
         db_.reset();
         SERVER_TRY(Open());
       }
     }
+    SERVER_TRY(in_flight_.Wait());
     ingest_seconds_ = all.Seconds();
     ingest_cpu_seconds_ = CpuSeconds() - cpu_before;
     return {};
   }
 
   Status CheckOutcomes() const {
-    if (duplicates_ == task_.rows.repeats && accepted_ == task_.rows.events()) return {};
+    const std::uint64_t duplicates = in_flight_.duplicates(), accepted = in_flight_.accepted();
+    if (duplicates == task_.rows.repeats && accepted == task_.rows.events()) return {};
     return Status::Internal(fmt::format(
         "Quipu answered {} duplicates and {} accepted; the workload has {} repeats and {} events",
-        duplicates_, accepted_, task_.rows.repeats, task_.rows.events()));
+        duplicates, accepted, task_.rows.repeats, task_.rows.events()));
   }
 
   const EngineTask& task_;
   std::string path_;
   Options options_;
   EventMaker maker_;
+  InFlight in_flight_;  // outlives the store, which calls back
   std::optional<Database> db_;
   EngineReport report_;
-  std::vector<double> acknowledged_ms_;
-  std::uint64_t duplicates_ = 0, accepted_ = 0;
   double ingest_seconds_ = 0, ingest_cpu_seconds_ = 0;
 };
 

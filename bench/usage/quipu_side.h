@@ -1,9 +1,9 @@
 // Quipu as an engine under test, through include/quipu only.
 //
-// Processes: one ingests (batches of 1,000 from one caller, durable at acknowledgement, deduplicated, sealing and merging in
-// the background) and leaves a compacted, closed store; one opens that store cold and asks. Then, each in a folder of its own:
-// one archives a copy of the store without ids, one ingests the same rows again without looking for repeats, one writes single
-// events, and one runs `quipu import` on the rows as text.
+// Processes: one ingests (batches of 1,000, at most 16 of them sent and not yet acknowledged; durable at acknowledgement, deduplicated, sealing
+// and merging in the background) and leaves a compacted, closed store; one opens that store cold and asks. Then, each in a folder of its own:
+// one archives a copy of the store without ids, one ingests the same rows again without looking for repeats, one writes batches of which
+// the caller waits for each, then single events, and one runs `quipu import` on the rows as text.
 #pragma once
 
 #include "quipu/event.h"

@@ -1,4 +1,4 @@
-// One event per call: eight threads that do not wait, and one that does.
+// One caller that waits for each batch of 1,000. Then one event per call: eight threads that do not wait, and one that does.
 #include <atomic>
 #include <mutex>
 #include <optional>
@@ -12,6 +12,8 @@
 namespace quipu::usage {
 namespace {
 
+constexpr std::size_t kLoneBatchRows = 1000;
+constexpr std::size_t kLoneRowsMax = 2'000'000;
 constexpr std::size_t kAsyncRowsMax = 500'000;
 constexpr std::size_t kThreads = 8;
 constexpr double kSyncSeconds = 1.5;
@@ -72,6 +74,22 @@ Result<double> AsyncEventsPerSecond(const EngineTask& task, Database* db,
   return static_cast<double>(rows.size()) / clock.Seconds();
 }
 
+Result<double> LoneCallerEventsPerSecond(const EngineTask& task, Database* db) {
+  EventMaker maker(task.rows);
+  EventBatch batch;
+  RowReader reader(task.rows, kLoneBatchRows);
+  std::size_t rows = 0;
+  const Stopwatch clock;
+  for (auto some = reader.Next(); !some.empty() && rows < kLoneRowsMax; some = reader.Next()) {
+    batch.Clear();
+    for (const WorkloadRow& row : some) maker.Add(row, &batch);
+    SERVER_TRY_ASSIGN(const IngestReply reply, db->Ingest(batch));
+    if (reply.Count(Outcome::kConflict) != 0) return Status::Internal("a batch was refused");
+    rows += some.size();
+  }
+  return static_cast<double>(rows) / clock.Seconds();
+}
+
 Result<double> SyncEventsPerSecond(const EngineTask& task, Database* db,
                                    const std::vector<WorkloadRow>& rows) {
   EventMaker maker(task.rows);
@@ -92,6 +110,12 @@ Result<double> SyncEventsPerSecond(const EngineTask& task, Database* db,
 Result<EngineReport> QuipuSingleEvents(const EngineTask& task) {
   const std::vector<WorkloadRow> rows = FirstRows(task.rows, kAsyncRowsMax);
   EngineReport report;
+  {
+    SERVER_TRY_ASSIGN(Database db, Database::Open(task.dir + "/lone_caller", StoreOptions()));
+    SERVER_TRY_ASSIGN(report.metrics["ingest_lone_caller_events_per_second"],
+                      LoneCallerEventsPerSecond(task, &db));
+    SERVER_TRY(db.Close());
+  }
   {
     SERVER_TRY_ASSIGN(Database db, Database::Open(task.dir + "/single_async", StoreOptions()));
     SERVER_TRY_ASSIGN(report.metrics["ingest_single_async_events_per_second"],
