@@ -1,8 +1,9 @@
 #include "quipu/event.h"
 
 #include <algorithm>
+#include <utility>
 
-#include "base/event_rows.h"
+#include "base/event_rows_pool.h"
 
 namespace quipu {
 
@@ -16,11 +17,17 @@ EventBatch& EventBatch::operator=(const EventBatch& other) {
   EventBatch copy(other);
   return *this = std::move(copy);
 }
-EventBatch& EventBatch::operator=(EventBatch&&) noexcept = default;
-EventBatch::~EventBatch() = default;
+EventBatch& EventBatch::operator=(EventBatch&& other) noexcept {
+  if (this == &other) return *this;
+  producer = std::move(other.producer);
+  partial = other.partial;
+  EventRowsPool::GiveBack(std::exchange(rows_, std::move(other.rows_)));
+  return *this;
+}
+EventBatch::~EventBatch() { EventRowsPool::GiveBack(std::move(rows_)); }
 
 void EventBatch::Add(const Event& event) {
-  if (!rows_) rows_ = std::make_unique<EventRows>();
+  if (!rows_) rows_ = EventRowsPool::Take();
   rows_->Add(event);
 }
 

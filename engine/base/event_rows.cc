@@ -51,6 +51,14 @@ std::size_t EventRows::bytes() const {
          names_.size() * sizeof(std::uint32_t);
 }
 
+std::size_t EventRows::held_bytes() const {
+  return text_.capacity() + rows_.capacity() * sizeof(Row) +
+         codes_.capacity() * sizeof(std::uint32_t) + numbers_.capacity() * sizeof(std::int64_t) +
+         scales_.capacity() + wide_.capacity() * sizeof(Decimal) +
+         entries_.capacity() * sizeof(Entry) + slots_.capacity() * sizeof(Slot) +
+         shapes_.capacity() * sizeof(Shape) + names_.capacity() * sizeof(std::uint32_t);
+}
+
 void EventRows::Clear() {
   if (bytes() > kBytesReusable) {
     *this = EventRows();

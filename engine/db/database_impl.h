@@ -4,7 +4,7 @@
 //     Query   -> query/RunQuery   on store->view()
 //     upkeep  <- one background thread: seals when the hot tier is large or old, merges when segments have gathered
 //
-// Threads: callers, the committer thread (inside Committer), the upkeep thread (here). `seal_mutex_` keeps a request and the background from
+// Threads: callers, the two threads that commit (inside Committer), the upkeep thread (here). `seal_mutex_` keeps a request and the background from
 // sealing the same rows, `merge_mutex_` from merging the same segments. Sealing never waits for a merge, which may take minutes while writers
 // wait for room: a request's merge leaves the upkeep thread free to seal, and the upkeep thread seals between the steps of its own merge.
 #pragma once

@@ -20,6 +20,7 @@ struct IngestRequest {
   const EventBatch* batch = nullptr;
   IngestDone done;
   std::size_t bytes = 0;
+  std::size_t event_count = 0;
   [[nodiscard]] const EventBatch& events() const { return batch != nullptr ? *batch : owned; }
 };
 
@@ -27,15 +28,19 @@ struct IngestRequest {
 struct GroupMember {
   Status status;  ///< Of a refused batch.
   IngestReply reply;
-  std::vector<std::uint32_t> positions;  ///< Index in the batch of each of its rows in the group.
-  std::size_t first_row = 0;             ///< Of its rows in the group.
-  bool settled = false;                  ///< Refused or replayed: has no rows.
+  std::size_t first_row = 0;  ///< Of its rows in the group.
+  std::size_t rows = 0;
+  /// Index in the batch of each of its rows; empty if all events are rows.
+  std::vector<std::uint32_t> positions;
+  bool settled = false;  ///< Refused or replayed: has no rows.
   /// An earlier request of this group with the same stamp: same reply.
   std::optional<std::size_t> repeats;
   void Refuse(Status why) {
     status = std::move(why);
     settled = true;
-    positions.clear();
+  }
+  [[nodiscard]] std::size_t PositionOf(std::size_t row) const {
+    return positions.empty() ? row : positions[row];
   }
 };
 

@@ -6,7 +6,7 @@
 #include <optional>
 #include <utility>
 
-#include "base/check.h"
+#include "ingest/batch_view.h"
 
 namespace quipu {
 namespace {
@@ -65,6 +65,7 @@ Status Committer::Enqueue(IngestRequest request) {
                                    " bytes); at most 65536 events and 64 MiB");
   }
   request.bytes = events.bytes();
+  request.event_count = events.size();
   QUIPU_TRY(store_->CheckDiskFor(request.bytes));
   std::unique_lock lock(mutex_);
   if (!HasRoom(request.bytes)) QUIPU_TRY(WaitForRoom(lock, request.bytes));
@@ -217,10 +218,10 @@ std::unique_ptr<CommitGroup> Committer::TakeGroup() {
   for (; end < backlog_.size(); ++end) {
     const IngestRequest& next = backlog_[end];
     const bool fits = group->bytes + next.bytes <= store_->options().commit_bytes_max &&
-                      events + next.events().size() <= kBatchEventsMax;
+                      events + next.event_count <= kBatchEventsMax;
     if (end > next_ && !fits) break;
     group->bytes += next.bytes;
-    events += next.events().size();
+    events += next.event_count;
   }
   if (next_ == 0 && end == backlog_.size()) {
     group->requests.swap(backlog_);
@@ -294,7 +295,10 @@ void Committer::WriteGroup(CommitGroup* group) {
   }
   // Before the replies: who has one must find the hot tier as full as it is.
   hot_full_.store(store_->hot_bytes() > store_->options().hot_bytes_max, std::memory_order_relaxed);
+  constexpr std::size_t kAhead = 4;  // to free a small batch is mostly to wait for its memory
   for (std::size_t r = 0; r < group->requests.size(); ++r) {
+    if (r + kAhead < group->requests.size())
+      BatchView(group->requests[r + kAhead].events()).rows().PrefetchSelf();
     GroupMember& member = group->members[r];
     const Status& failure = member.status.ok() ? status : member.status;
     if (failure.ok() || (member.reply.replayed && member.status.ok() && !store_->has_failed())) {

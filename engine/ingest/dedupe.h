@@ -24,7 +24,7 @@
 
 namespace quipu {
 
-/// Used by the committer thread only.
+/// Used by one thread, that which prepares commits.
 class Dedupe {
  public:
   /// Everything that a new event is looked for in.

@@ -67,6 +67,16 @@ Status CheckNamesFit(const EventRows& rows, const Catalogue& catalogue) {
   return {};
 }
 
+/// What a batch of few events costs is mostly waiting for the memory of another thread.
+void PrefetchAhead(const CommitGroup& group, std::size_t request) {
+  constexpr std::size_t kContentsAhead = 2, kSelfAhead = 4;
+  const std::size_t end = group.requests.size();
+  if (request + kSelfAhead < end)
+    BatchView(group.requests[request + kSelfAhead].events()).rows().PrefetchSelf();
+  if (request + kContentsAhead < end)
+    BatchView(group.requests[request + kContentsAhead].events()).rows().PrefetchContents();
+}
+
 /// An earlier batch of the group with the same stamp, to be committed with it: a retry that overtook the reply.
 std::optional<std::size_t> FindSameStamp(const CommitGroup& group, std::size_t request) {
   const ProducerStamp& stamp = *group.requests[request].events().producer;
@@ -83,7 +93,8 @@ std::optional<std::size_t> FindSameStamp(const CommitGroup& group, std::size_t r
 /// What is known of a group while its commit is made.
 struct GroupPreparer::Draft {
   CommitGroup* group;
-  Producers producers;                   // as they will be after the group
+  TimeUs now;
+  Producers producers;              // as they will be after the group
   RowBatch rows;                    // candidates, then those that are accepted
   std::vector<std::uint8_t> facts;  // RowFact, per candidate
 
@@ -103,7 +114,7 @@ GroupPreparer::GroupPreparer(Store* store, std::uint64_t random_seed)
 
 void GroupPreparer::Prepare(CommitGroup* group) {
   group->members.resize(group->requests.size());
-  Draft draft{group, {}, {}, {}};
+  Draft draft{group, store_->clock()->NowUs(), {}, {}, {}};
   group->status = store_->write_error();
   if (group->status.ok() && pending_names_.ops().size() > kPendingNamesMax) {
     // Commits have been failing (a damaged segment): more new names must not pile up in memory.
@@ -145,6 +156,7 @@ void GroupPreparer::UpdateStored() {
 Status GroupPreparer::PrepareBatches(Draft* draft) {
   Status status;
   for (std::size_t r = 0; status.ok() && r < draft->group->requests.size(); ++r) {
+    PrefetchAhead(*draft->group, r);
     GroupMember& member = draft->group->members[r];
     bool replayed = false;
     member.status = CheckProducer(draft, r, &replayed);
@@ -226,10 +238,8 @@ std::size_t GroupPreparer::ValidateBatch(const BatchView& batch, TimeUs now,
   const TimeUs time_bound = TimeBound(now, store_->options().future_bound_us);
   IngestReply& reply = member->reply;
   reply.outcomes.assign(batch.size(), Outcome::kAccepted);
-  member->positions.resize(batch.size());
-  std::iota(member->positions.begin(), member->positions.end(), 0u);
+  member->rows = batch.size();
   if (IsAllValid(batch.rows(), time_bound)) return 0;
-  member->positions.clear();
   std::size_t invalid = 0;
   for (std::size_t i = 0; i < batch.size(); ++i) {
     auto problem = Validate(batch, i, time_bound);
@@ -241,7 +251,20 @@ std::size_t GroupPreparer::ValidateBatch(const BatchView& batch, TimeUs now,
     reply.outcomes[i] = Outcome::kInvalid;
     if (reply.problems.size() < kProblemsReportedMax) reply.problems.push_back(std::move(*problem));
   }
+  member->rows = member->positions.size();
   return invalid;
+}
+
+/// Which events of the member's batch are rows.
+std::span<const std::uint32_t> GroupPreparer::PositionsOf(const GroupMember& member) {
+  if (!member.positions.empty() || member.rows == 0) return member.positions;
+  const std::size_t before = all_positions_.size();
+  if (member.rows > before) {
+    all_positions_.resize(member.rows);
+    std::iota(all_positions_.begin() + static_cast<std::ptrdiff_t>(before), all_positions_.end(),
+              static_cast<std::uint32_t>(before));
+  }
+  return std::span(all_positions_).first(member.rows);
 }
 
 /// Validates one batch and adds its valid events to the candidates. A refused batch adds nothing.
@@ -249,7 +272,7 @@ Status GroupPreparer::PrepareBatch(Draft* draft, std::size_t request) {
   GroupMember& member = draft->group->members[request];
   const EventBatch& events = draft->group->requests[request].events();
   const BatchView batch(events);
-  const TimeUs now = store_->clock()->NowUs();
+  const TimeUs now = draft->now;
   const std::size_t invalid = ValidateBatch(batch, now, &member);
   if (invalid > 0 && !events.partial) {
     member.Refuse(Status::InvalidArgument(DescribeProblems(member.reply.problems, invalid)));
@@ -261,7 +284,8 @@ Status GroupPreparer::PrepareBatch(Draft* draft, std::size_t request) {
   }
   member.first_row = collector_.size();
   std::vector<std::string> generated_ids;
-  for (const std::uint32_t i : member.positions) {
+  const std::span<const std::uint32_t> positions = PositionsOf(member);
+  for (const std::uint32_t i : positions) {
     const EventRows::Row& row = batch.rows().rows()[i];
     draft->facts.push_back(static_cast<std::uint8_t>((row.has_time ? kTimeGiven : 0) |
                                                      (row.id_length == 0 ? kIdGenerated : 0) |
@@ -270,7 +294,7 @@ Status GroupPreparer::PrepareBatch(Draft* draft, std::size_t request) {
     generated_ids.push_back(MakeUuidV7(now, random_));
     member.reply.generated_ids.push_back({i, generated_ids.back()});
   }
-  QUIPU_TRY(collector_.Add(batch.rows(), {member.positions, generated_ids, now}));
+  QUIPU_TRY(collector_.Add(batch.rows(), {positions, generated_ids, now}));
   if (events.producer) {  // later batches of the same producer in this group build on it
     ProducerState& state = draft->producers[events.producer->id];
     if (events.producer->epoch > state.epoch) state = FreshProducer(events.producer->epoch);
@@ -282,7 +306,7 @@ Status GroupPreparer::PrepareBatch(Draft* draft, std::size_t request) {
 /// Settles the outcome of every event; what is not accepted leaves the rows.
 Status GroupPreparer::CheckRows(Draft* draft) {
   if (!store_->options().check_identities) return {};
-  const TimeUs late_before = LateBefore(store_->clock()->NowUs(), store_->options().late_bound_us);
+  const TimeUs late_before = LateBefore(draft->now, store_->options().late_bound_us);
   QUIPU_TRY_ASSIGN(const std::vector<Outcome> outcomes,
                    dedupe_.Check(stored_, draft->facts, late_before, &draft->rows));
   std::vector<std::uint32_t> refused;
@@ -291,8 +315,9 @@ Status GroupPreparer::CheckRows(Draft* draft) {
   }
   if (refused.empty()) return {};
   for (GroupMember& member : draft->group->members) {
-    for (std::size_t k = 0; k < member.positions.size(); ++k)
-      member.reply.outcomes[member.positions[k]] = outcomes[member.first_row + k];
+    if (member.settled) continue;
+    for (std::size_t k = 0; k < member.rows; ++k)
+      member.reply.outcomes[member.PositionOf(k)] = outcomes[member.first_row + k];
   }
   if (refused.size() < outcomes.size()) {
     RemoveRows(refused, &draft->rows);

@@ -17,6 +17,7 @@
 #include <deque>
 #include <map>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -55,6 +56,7 @@ class GroupPreparer {
   Status CheckProducer(Draft* draft, std::size_t request, bool* replayed);
   Result<ProducerState> FindProducer(const std::string& id) const;
   std::size_t ValidateBatch(const class BatchView& batch, TimeUs now, GroupMember* member) const;
+  std::span<const std::uint32_t> PositionsOf(const GroupMember& member);
   Status CheckRows(Draft* draft);
   Status MakeCommit(Draft* draft);
   static Producers RecordReplies(Draft* draft, std::uint64_t seq);
@@ -68,6 +70,7 @@ class GroupPreparer {
   std::deque<UnderWay> under_way_;
   KvBatch pending_names_;
   RowCollector collector_;
+  std::vector<std::uint32_t> all_positions_;  // 0, 1, 2, ...
 };
 
 }  // namespace quipu

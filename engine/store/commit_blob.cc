@@ -51,8 +51,10 @@ class Encoder {
       const std::size_t n = std::min(block.size(), values.size() - at);
       for (std::size_t i = 0; i < n; ++i) block[i] = static_cast<std::int64_t>(values[at + i]);
       const std::span<const std::int64_t> span(block.data(), n);
-      if (!EncodeIntsAs(IntEncoding::kConstant, span, out_))
-        QUIPU_CHECK(EncodeIntsAs(IntEncoding::kFrameOfReference, span, out_));
+      std::int64_t differs = 0;
+      for (std::size_t i = 1; i < n; ++i) differs |= block[i] ^ block[0];
+      const auto encoding = differs == 0 ? IntEncoding::kConstant : IntEncoding::kFrameOfReference;
+      QUIPU_CHECK(EncodeIntsAs(encoding, span, out_));
     }
   }
 

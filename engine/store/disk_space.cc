@@ -20,23 +20,25 @@ std::uint64_t DiskSpace::FreeBytesIn(const std::string& folder) const {
 std::uint64_t DiskSpace::Sample() {
   free_bytes_ = FreeBytesIn(folder_);
   sampled_us_ = clock_->MonotonicUs();
-  sampled_ = true;
   admitted_bytes_ = 0;
+  sampled_ = true;
   return free_bytes_;
+}
+
+bool DiskSpace::IsStale() const {
+  return !sampled_ || admitted_bytes_ >= kDiskSampleBytes ||
+         clock_->MonotonicUs() - sampled_us_ >= kDiskSampleUs;
 }
 
 Status DiskSpace::Admit(std::uint64_t bytes, std::uint64_t unsealed_bytes) {
   if (reserve_bytes_ == 0) return {};
-  const std::lock_guard lock(mutex_);
-  if (!sampled_ || admitted_bytes_ >= kDiskSampleBytes ||
-      clock_->MonotonicUs() - sampled_us_ >= kDiskSampleUs) {
-    Sample();
+  if (IsStale()) {
+    const std::lock_guard lock(mutex_);
+    if (IsStale()) Sample();
   }
-  const std::uint64_t incoming = 2 * (admitted_bytes_ + bytes);
-  if (Less(Less(free_bytes_, incoming), unsealed_bytes) >= reserve_bytes_) {
-    admitted_bytes_ += bytes;
-    return {};
-  }
+  const std::uint64_t incoming = 2 * (admitted_bytes_.fetch_add(bytes) + bytes);
+  if (Less(Less(free_bytes_, incoming), unsealed_bytes) >= reserve_bytes_) return {};
+  admitted_bytes_ -= bytes;
   return Status::Exhausted(
       "the disk is almost full: " + Mebibytes(free_bytes_) + " free at " + folder_ + ", of which " +
       Mebibytes(unsealed_bytes) + " are needed to seal what is stored and " +

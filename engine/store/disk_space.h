@@ -12,6 +12,7 @@
 // The system is asked at most every 100 ms, and after each 16 MiB that were let in: not for each batch.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <mutex>
 #include <string>
@@ -43,16 +44,18 @@ class DiskSpace {
   /// Unknown counts as endless: a file system that cannot tell must not stop anybody.
   [[nodiscard]] std::uint64_t FreeBytesIn(const std::string& folder) const;
   std::uint64_t Sample();
+  [[nodiscard]] bool IsStale() const;
 
   Vfs* vfs_;
   Clock* clock_;
   const std::string folder_;
   const std::uint64_t reserve_bytes_;
-  std::mutex mutex_;  // guards what follows
-  bool sampled_ = false;
-  std::int64_t sampled_us_ = 0;
-  std::uint64_t free_bytes_ = 0;
-  std::uint64_t admitted_bytes_ = 0;  // since the sample
+  std::mutex mutex_;  // of who samples
+  // Of the last sample. A caller that sees parts of two of them is off by one batch or by a moment.
+  std::atomic<bool> sampled_{false};
+  std::atomic<std::int64_t> sampled_us_{0};
+  std::atomic<std::uint64_t> free_bytes_{0};
+  std::atomic<std::uint64_t> admitted_bytes_{0};  // since the sample
 };
 
 }  // namespace quipu
