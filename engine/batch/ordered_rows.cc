@@ -7,44 +7,41 @@
 namespace quipu {
 namespace {
 
-/// The columns that decide about the order.
+/// The columns that decide about the order, of rows that mostly follow each other in their batches.
 RowBatch KeysOf(std::span<const RowBatch* const> batches, std::span<const RowRef> refs) {
   RowBatch keys;
   keys.customers.resize(refs.size());
   keys.services.resize(refs.size());
   keys.times.resize(refs.size());
-  for (std::size_t i = 0; i < refs.size(); ++i) {
-    const RowBatch& from = *batches[refs[i].batch];
-    keys.customers[i] = from.customers[refs[i].row];
-    keys.services[i] = from.services[refs[i].row];
-    keys.times[i] = from.times[refs[i].row];
+  for (std::size_t first = 0, last = 0; first < refs.size(); first = last) {
+    const RowRef& begin = refs[first];
+    for (last = first + 1; last < refs.size() && refs[last].batch == begin.batch &&
+                           refs[last].row == begin.row + (last - first);)
+      ++last;
+    const RowBatch& from = *batches[begin.batch];
+    std::copy_n(from.customers.data() + begin.row, last - first, keys.customers.data() + first);
+    std::copy_n(from.services.data() + begin.row, last - first, keys.services.data() + first);
+    std::copy_n(from.times.data() + begin.row, last - first, keys.times.data() + first);
   }
   return keys;
-}
-
-std::vector<RowRef> InOrder(std::span<const RowBatch* const> batches,
-                            std::span<const RowRef> refs) {
-  const std::vector<std::uint32_t> order = SegmentOrder(KeysOf(batches, refs));
-  std::vector<RowRef> ordered(refs.size());
-  for (std::size_t i = 0; i < refs.size(); ++i) ordered[i] = refs[order[i]];
-  return ordered;
 }
 
 }  // namespace
 
 OrderedRows::OrderedRows(std::span<const RowBatch* const> batches, std::span<const RowRef> refs) {
-  std::vector<RowRef> in_pieces;
-  in_pieces.reserve(refs.size());
+  std::vector<RowRef> ordered;
+  RowBatch keys;  // of all pieces
   for (std::size_t first = 0; first < refs.size(); first += kPieceRows) {
-    const auto piece = refs.subspan(first, std::min(kPieceRows, refs.size() - first));
-    const auto number = static_cast<std::uint32_t>(pieces_.size());
-    pieces_.push_back(Gather(batches, InOrder(batches, piece)));
-    for (std::uint32_t row = 0; row < piece.size(); ++row) in_pieces.push_back({number, row});
+    const auto piece = refs.subspan(first, std::min<std::size_t>(kPieceRows, refs.size() - first));
+    ordered.clear();
+    for (const std::uint32_t i : SegmentOrder(KeysOf(batches, piece))) ordered.push_back(piece[i]);
+    const RowBatch& rows = pieces_.emplace_back(Gather(batches, ordered));
+    keys.customers.insert(keys.customers.end(), rows.customers.begin(), rows.customers.end());
+    keys.services.insert(keys.services.end(), rows.services.begin(), rows.services.end());
+    keys.times.insert(keys.times.end(), rows.times.begin(), rows.times.end());
   }
-  std::vector<const RowBatch*> pieces;
-  for (const RowBatch& piece : pieces_) pieces.push_back(&piece);
   // Rows that are equal in all three stay in the order of the pieces, which is that of their arrival.
-  order_ = pieces_.size() == 1 ? std::move(in_pieces) : InOrder(pieces, in_pieces);
+  order_ = SegmentOrder(keys);
 }
 
 RowBatch OrderedRows::Take(std::size_t count) {
@@ -53,7 +50,11 @@ RowBatch OrderedRows::Take(std::size_t count) {
   if (pieces_.size() == 1 && count == order_.size()) return std::move(pieces_[0]);
   std::vector<const RowBatch*> pieces;
   for (const RowBatch& piece : pieces_) pieces.push_back(&piece);
-  return Gather(pieces, std::span(order_).subspan(next_ - count, count));
+  std::vector<RowRef> refs;
+  refs.reserve(count);
+  for (const std::uint32_t row : std::span(order_).subspan(next_ - count, count))
+    refs.push_back({static_cast<std::uint32_t>(row / kPieceRows), row % kPieceRows});
+  return Gather(pieces, refs);
 }
 
 }  // namespace quipu

@@ -29,9 +29,9 @@ class OrderedRows {
   RowBatch Take(std::size_t count);
 
  private:
-  static constexpr std::size_t kPieceRows = 65'536;
-  std::vector<RowBatch> pieces_;  // each in segment order
-  std::vector<RowRef> order_;     // of the rows of all pieces
+  static constexpr std::uint32_t kPieceRows = 65'536;
+  std::vector<RowBatch> pieces_;      // each in segment order; all but the last one are full
+  std::vector<std::uint32_t> order_;  // of the rows of all pieces, numbered through
   std::size_t next_ = 0;
 };
 
