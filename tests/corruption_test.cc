@@ -168,6 +168,7 @@ void IngestAgain(Database* db, const Truth& truth, Asker* asker) {
   EventBatch batch;
   for (const std::size_t i : truth.repeated) AddTo(&batch, MakeFact(i));
   AddTo(&batch, MakeFact(truth.sent));
+  batch.producer = ProducerStamp{"again", 1, 1};  // some month may have lost its ids
   const auto reply = db->Ingest(batch);
   if (!reply) return asker->Error("ingest", reply.error());
   for (std::size_t i = 0; i < reply->outcomes.size(); ++i) {
@@ -217,10 +218,14 @@ Verdict Examine(const std::string& path, const Truth& before, const Truth& after
 
 /// Ingests the facts [first, end) in `commits` commits.
 bool IngestRange(Database* db, std::size_t first, std::size_t end, std::size_t commits) {
+  static std::uint64_t sequence = 0;  // of this process, which builds one store
   const std::size_t step = (end - first + commits - 1) / commits;
   for (; first < end; first += step) {
     const std::size_t stop = std::min(first + step, end);
-    const auto reply = db->Ingest(MakeBatch(first, stop));
+    EventBatch batch = MakeBatch(first, stop);
+    // Events of months whose ids were dropped are taken of producers only.
+    batch.producer = ProducerStamp{"builder", 1, ++sequence};
+    const auto reply = db->Ingest(batch);
     if (!reply || reply->Count(Outcome::kAccepted) != stop - first) return false;
   }
   return true;

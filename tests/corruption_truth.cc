@@ -48,7 +48,7 @@ void LearnFacts(const Recipe& recipe, std::size_t events, Truth* truth) {
     truth->oracle.Retain(SettledPolicy(), SettledNow(), 0, true);
     truth->oracle.Erase(kErased);
   }
-  truth->oracle.Ingest({end_of_settled, facts.end()}, 2);
+  truth->oracle.Ingest({end_of_settled, facts.end()}, 2, /*stamped=*/true);
   for (std::size_t i = 0; i < events; ++i) {
     const bool is_forgotten =
         i < settled && (facts[i].service == kExpiring || facts[i].customer == kErased);
