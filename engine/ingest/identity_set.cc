@@ -14,6 +14,7 @@ namespace {
 
 constexpr std::size_t kSlotsFirst = 1024;
 constexpr std::size_t kSlotsMax = std::size_t{1} << 31;
+constexpr std::size_t kShrinkFactor = 32;
 constexpr std::size_t kHugePageBytes = 2u << 20;
 
 }  // namespace
@@ -52,13 +53,14 @@ void IdentitySet::Place(std::uint64_t slot) {
   slots_[i] = slot;
 }
 
-/// At least a quarter of the slots can be taken after it, so a sweep costs an insertion the reading of at most four slots.
+/// At least a quarter of the slots can be taken after it, so a sweep costs an insertion the reading of four slots.
 void IdentitySet::MakeRoom(std::size_t more) {
   std::size_t live = 0;
   for (std::size_t i = 0; i < slot_count_; ++i) live += slots_[i] != 0 && IsLive(slots_[i]) ? 1 : 0;
   const std::size_t wanted = std::max(kSlotsFirst, std::bit_ceil((live + more) * 8 / 3 + 1));
   QUIPU_CHECK(wanted <= kSlotsMax);
-  if (wanted > slot_count_ || wanted * 4 < slot_count_) {
+  // Sealing empties most of the hot tier again and again: a table is made smaller only once nearly nothing of it is needed.
+  if (wanted > slot_count_ || wanted * kShrinkFactor < slot_count_) {
     Grow(wanted);
   } else {
     Sweep();
