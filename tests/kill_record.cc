@@ -50,6 +50,7 @@ RetentionPolicy KillPolicy() {
   policy.rules = {{.name = "traces", .service = "trace", .keep_raw_days = 60},
                   {.name = "debugging", .service = "debug", .delete_after_days = 60},
                   {.name = "rest", .archive_after_days = 45}};
+  policy.archive_keeps_ids = true;  // so that every event can be told from the others
   return policy;
 }
 

@@ -15,6 +15,7 @@
 #include "base/calendar.h"
 #include "base/check.h"
 #include "base/test_seed.h"
+#include "tests/expected_events.h"
 #include "tests/oracle.h"
 #include "tests/surroundings.h"
 #include "tests/workload.h"
@@ -120,7 +121,7 @@ class World {
       } else if (kind < 16) {
         facts.push_back(work_.Spoil(work_.NewFact()));
         partial = true;
-      } else if (kind < 20 && !forgotten_.empty()) {
+      } else if (kind < 20 && !forgotten_.empty() && facts.size() < 40) {
         facts.push_back(forgotten_[work_.Below(forgotten_.size())]);
       } else {
         facts.push_back(work_.NewFact());
@@ -141,7 +142,14 @@ class World {
   }
 
   void Send(std::vector<Fact> facts, bool partial) {
-    const EventBatch batch = BatchOf(facts, partial);
+    EventBatch batch = BatchOf(facts, partial);
+    // Without a stamp little would come in once time has gone by. Events that were forgotten must not come in again.
+    const bool sends_forgotten = std::any_of(facts.begin(), facts.end(), [&](const Fact& f) {
+      const Fact* const fact = oracle_.Find(f.customer, f.source, f.id);
+      return fact != nullptr && !fact->HasId();
+    });
+    if (!sends_forgotten && work_.Chance(40))
+      batch.producer = ProducerStamp{"backfill", epoch_, ++backfill_sequence_};
     SendBatch(batch, std::move(facts));
   }
 
@@ -166,9 +174,10 @@ class World {
     for (std::size_t i = 0; i < facts.size(); ++i) {
       ASSERT_EQ(static_cast<int>(reply->outcomes.at(i)), static_cast<int>(expected[i]))
           << "event " << i << " " << facts[i].id;
-      if (expected[i] == Outcome::kAccepted && sent_.size() < 2000) sent_.push_back(facts[i]);
-      if (expected[i] == Outcome::kAccepted && sent_.size() >= 2000)
-        sent_[work_.Below(2000)] = facts[i];
+      if (expected[i] != Outcome::kAccepted) continue;
+      facts[i].id_given = true;  // once it is known
+      if (sent_.size() < 2000) sent_.push_back(facts[i]);
+      if (sent_.size() >= 2000) sent_[work_.Below(2000)] = facts[i];
     }
     EXPECT_EQ(reply->seq != 0, reply->Count(Outcome::kAccepted) > 0);
     EXPECT_EQ(reply->problems.size(), std::min<std::size_t>(100, reply->Count(Outcome::kInvalid)));
@@ -284,6 +293,7 @@ class World {
       rule.keep_summaries_days = work_.Chance(30) ? days() : 0;
       rule.delete_after_days = work_.Chance(30) ? days() : 0;
     }
+    policy.archive_keeps_ids = work_.Chance(50);
     const Status set = db_->SetRetention(policy);
     if (set.code() == StatusCode::kInvalidArgument) return;  // its steps contradict each other
     ASSERT_TRUE(set.ok()) << set.ToString();
@@ -308,7 +318,7 @@ class World {
     std::erase_if(sent_, [&](const Fact& f) {
       const Fact* const fact = oracle_.Find(f.customer, f.source, f.id);
       if (fact != nullptr && fact->HasId()) return false;
-      if (f.time_given && f.id_given && forgotten_.size() < 2000) forgotten_.push_back(f);
+      if (f.time_given && forgotten_.size() < 2000) forgotten_.push_back(f);
       return true;
     });
   }
@@ -318,14 +328,16 @@ class World {
     static constexpr std::array<const char*, 4> kTimes = {"2026-01-01", "2026-03-01", "2026-03-20",
                                                           "2026-11-01"};
     request.before = ParseTime(kTimes[work_.Below(kTimes.size())])->time_us;
+    request.drop_ids = work_.Chance(30);
     const auto report = db_->Archive(request);
     if (is_detached_) {
       ASSERT_EQ(report.error().code(), StatusCode::kConflict) << report.error().ToString();
       return;
     }
     ASSERT_TRUE(report.has_value()) << report.error().ToString();
-    oracle_.Archive(request.before);
+    oracle_.Archive(request, surroundings_.clock().NowUs(), options_.identity_window_us);
     durable_seq_ = AsOf();
+    ForgetExpired();
     CheckCount();
   }
 
@@ -392,7 +404,7 @@ class World {
       sent_.clear();
       recent_.clear();
       ++epoch_;
-      sequence_ = 0;
+      sequence_ = backfill_sequence_ = 0;
     }
     durable_seq_ = now;
     CheckCount();
@@ -430,6 +442,7 @@ class World {
     const bool is_raw = IsReached(oracle_.ReachOf(spec), raw.error());
     if (!is_answered || ::testing::Test::HasFailure()) return;
     ASSERT_EQ(answer->as_of, as_of);
+    if (expected->is_ambiguous) return;
     if (is_raw) {
       ASSERT_EQ(AnswerText(*answer), AnswerText(*raw));
     }
@@ -455,12 +468,12 @@ class World {
   /// once.
   void Page() {
     EventQuery query = work_.EventQuestion();
-    std::set<Hash128> expected;
-    std::vector<const Fact*> order = oracle_.Events(query);
+    ExpectedEvents expected(oracle_, query);
     // Paging through everything by sevens would only be slow.
-    if (query.limit < 100 && order.size() > 2000) query.limit = 1000;
-    for (const Fact* f : order) expected.insert(f->identity);
-    std::tuple<TimeUs, Hash128> last{kTimeMin, {}};
+    if (query.limit < 100 && expected.size() > 2000) query.limit = 1000;
+    // Without ids it is the place that decides between events of one instant, and an erasure that is under way may change it.
+    if (expected.nameless() > 0 && has_erased_) query.limit = 10'000;
+    EventPlace last{kTimeMin, {}};
     for (bool first = true; first || !query.cursor.empty(); first = false) {
       const auto page = db_->Events(query);
       if (first && !IsReached(oracle_.ReachOf(query), page.error())) return;
@@ -468,20 +481,18 @@ class World {
       ASSERT_LE(page->events.size(), query.limit);
       ASSERT_TRUE(!page->events.empty() || page->next_cursor.empty());
       for (const StoredEvent& e : page->events) {
-        const Fact* fact = oracle_.Find(e.customer, e.source, e.id);
-        ASSERT_NE(fact, nullptr) << e.id;
-        ASSERT_EQ(Difference(e, *fact), "");
-        const std::tuple<TimeUs, Hash128> here{e.time, fact->identity};
-        ASSERT_TRUE(first || last < here) << e.id << " is out of order";
+        ASSERT_EQ(expected.Take(e), "");
+        const EventPlace here = expected.PlaceOf(e);
+        const bool in_order = e.id.empty() ? std::get<TimeUs>(last) <= e.time : last < here;
+        ASSERT_TRUE(first || in_order) << e.id << " is out of order";
         last = here;
         first = false;
-        expected.erase(fact->identity);
       }
       query.cursor = page->next_cursor;
       if (query.cursor.empty() || !work_.Chance(30)) continue;
       ASSERT_NO_FATAL_FAILURE(Disturb());
     }
-    ASSERT_TRUE(expected.empty()) << expected.size() << " events never came";
+    ASSERT_EQ(expected.size(), 0u) << "events never came";
   }
 
   void Disturb() {
@@ -520,19 +531,14 @@ class World {
     EventQuery all;
     all.limit = 10'000;
     if (!IsReached(oracle_.ReachOf(all), db_->Events(all).error())) return;
-    std::size_t n = 0;
+    ExpectedEvents expected(oracle_, all);
     do {
       const auto page = db_->Events(all);
       ASSERT_TRUE(page.has_value()) << page.error().ToString();
-      for (const StoredEvent& e : page->events) {
-        const Fact* fact = oracle_.Find(e.customer, e.source, e.id);
-        ASSERT_NE(fact, nullptr) << e.id;
-        ASSERT_EQ(Difference(e, *fact), "");
-        ++n;
-      }
+      for (const StoredEvent& e : page->events) ASSERT_EQ(expected.Take(e), "");
       all.cursor = page->next_cursor;
     } while (!all.cursor.empty());
-    ASSERT_EQ(n, oracle_.size());
+    ASSERT_EQ(expected.size(), 0u) << "events never came";
   }
 
   struct Stamped {
@@ -548,7 +554,7 @@ class World {
   std::vector<Fact> sent_;       // some of what is stored
   std::vector<Fact> forgotten_;  // some of what was, and cannot be compared
   std::deque<Stamped> recent_;
-  std::uint64_t epoch_ = 0, sequence_ = 0;
+  std::uint64_t epoch_ = 0, sequence_ = 0, backfill_sequence_ = 0;
   std::uint64_t durable_seq_ = 0;
   RetentionPolicy policy_;
   bool has_erased_ = false;

@@ -104,6 +104,16 @@ OracleCell DecimalCell(const Decimal& d) {
   return cell;
 }
 
+/// Are there several of the fact's instant, and the ids that decide which is first are not all there?
+bool IsTied(const Fact& fact, const std::vector<const Fact*>& facts) {
+  std::size_t same = 0, lost = 0;
+  for (const Fact* f : facts) {
+    same += f->time == fact.time;
+    lost += f->time == fact.time && f->has_lost_id;
+  }
+  return same > 1 && lost > 0;
+}
+
 bool IsInteger(Function f) { return f == Function::kCount || f == Function::kDistinct; }
 
 OracleCell DistinctCell(const Aggregate& a, const std::vector<const Fact*>& facts, bool exact) {
@@ -163,11 +173,14 @@ Result<OracleCell> Evaluate(const Aggregate& a, const std::vector<const Fact*>& 
     case Function::kMax:
       return DecimalCell(*(*std::max_element(facts.begin(), facts.end(), less))->Number(a.column));
     case Function::kFirst:
-      return DecimalCell(
-          *(*std::min_element(facts.begin(), facts.end(), earlier))->Number(a.column));
-    case Function::kLatest:
-      return DecimalCell(
-          *(*std::max_element(facts.begin(), facts.end(), earlier))->Number(a.column));
+    case Function::kLatest: {
+      const auto place = a.function == Function::kFirst
+                             ? std::min_element(facts.begin(), facts.end(), earlier)
+                             : std::max_element(facts.begin(), facts.end(), earlier);
+      OracleCell cell = DecimalCell(*(*place)->Number(a.column));
+      if (IsTied(**place, facts)) cell.slack = OracleCell::Slack::kAny;
+      return cell;
+    }
     default:
       return QuantileCell(a, facts, exact);
   }
@@ -276,6 +289,9 @@ class Evaluation {
   }
 
  private:
+  void NoteAmbiguity(const OracleCell& cell) {
+    if (cell.slack == OracleCell::Slack::kAny) answer_.is_ambiguous = true;
+  }
   [[nodiscard]] bool Windowed() const { return spec_.window.unit != WindowUnit::kNone; }
 
   Status AddRow(const GroupKey& key, const std::map<TimeUs, std::vector<const Fact*>>& by_window,
@@ -288,6 +304,7 @@ class Evaluation {
     for (const auto& value : key) row.push_back(TextCell(value));
     for (const Aggregate& a : spec_.select) {
       QUIPU_TRY_ASSIGN(OracleCell now, Evaluate(a, facts, spec_.exact));
+      NoteAmbiguity(now);
       if (a.change != Change::kNone) {
         std::optional<OracleCell> before;
         if (start > first) {
@@ -295,6 +312,7 @@ class Evaluation {
           QUIPU_TRY_ASSIGN(
               before, Evaluate(a, it == by_window.end() ? std::vector<const Fact*>() : it->second,
                                spec_.exact));
+          NoteAmbiguity(*before);
           before = ForComparison(a, *before);
         }
         QUIPU_TRY_ASSIGN(now, ChangeOf(a, ForComparison(a, now), before ? &*before : nullptr));
@@ -464,10 +482,7 @@ std::size_t Oracle::Erase(const std::string& customer) {
   has_erased_ = true;
   for (const auto& [key, fact] : facts_)
     if (fact.customer == customer) ghosts_.push_back(fact);
-  const std::size_t erased =
-      std::erase_if(facts_, [&](const auto& fact) { return fact.second.customer == customer; });
-  NoteAway();
-  return erased;
+  return std::erase_if(facts_, [&](const auto& fact) { return fact.second.customer == customer; });
 }
 
 void Oracle::ForgetAfter(std::uint64_t seq) {

@@ -41,11 +41,12 @@ struct Fact {
   bool is_archived = false;    ///< It lies in the archive folder,
   bool is_detached = false;    ///< ... which is not there.
   bool is_summarised = false;  ///< Only summaries know it.
+  bool has_lost_id = false;    ///< It lies in the archive without its id.
 
   Hash128 identity;  ///< Of (customer, source, id); set by Oracle::Ingest.
 
   /// Whether a repeated delivery can be compared with it.
-  [[nodiscard]] bool HasId() const { return !is_detached && !is_summarised; }
+  [[nodiscard]] bool HasId() const { return !is_detached && !is_summarised && !has_lost_id; }
   /// The number in a column of that name, or null: `quantity`, `cost` or a measure.
   [[nodiscard]] const Decimal* Number(const std::string& column) const;
   /// The text in a column of that name, or null: `customer`, `service` or a dimension.
@@ -95,6 +96,8 @@ struct OracleAnswer {
   std::vector<std::string> names;
   std::vector<std::vector<OracleCell>> rows;
   bool limited = false;  ///< QuerySpec::limit cut rows off.
+  /// first or latest is one of several events of one instant whose ids, which decide, are gone.
+  bool is_ambiguous = false;
 };
 
 class Oracle {
@@ -112,7 +115,7 @@ class Oracle {
   void Retain(const RetentionPolicy& policy, TimeUs now, std::int64_t identity_window_us,
               bool can_archive);
   /// What Database::Archive does.
-  void Archive(TimeUs before);
+  void Archive(const ArchiveRequest& request, TimeUs now, std::int64_t identity_window_us);
   void Detach();
   void Attach();
   /// False: an archived event's month needs its ids at `now`.
@@ -151,12 +154,10 @@ class Oracle {
   std::map<Key, Fact> facts_;
   /// Rows of erased customers may lie in a folder that is detached: the store cannot tell whose its rows are.
   bool has_erased_ = false, is_detached_ = false;
-  void NoteAway();
-  std::set<int> away_,
-      perhaps_away_;          // months with detached events; with detached events that were erased
   std::vector<Fact> ghosts_;  // erased; the life cycle may still do to them what it does to others
   /// Months and services of which ids were dropped; those of erased events perhaps.
   std::set<std::pair<int, std::string>> forgotten_, perhaps_forgotten_;
+  std::set<int> detached_, perhaps_detached_;  // months, until the folder is attached again
   std::map<std::string, std::string> classes_;
   std::set<std::string> measures_;  // that any event ever had
 };

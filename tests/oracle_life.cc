@@ -51,12 +51,14 @@ void Oracle::Retain(const RetentionPolicy& policy, TimeUs now, std::int64_t iden
                     bool can_archive) {
   for (auto it = facts_.begin(); it != facts_.end();) {
     const bool stays = Stays(policy, now, identity_window_us, can_archive, &it->second);
-    if (!stays || it->second.is_summarised) forgotten_.insert(PlaceOf(it->second));
+    if (!stays || it->second.is_summarised || it->second.has_lost_id)
+      forgotten_.insert(PlaceOf(it->second));
     it = stays ? std::next(it) : facts_.erase(it);
   }
   std::erase_if(ghosts_, [&](Fact& ghost) {
     const bool stays = Stays(policy, now, identity_window_us, can_archive, &ghost);
-    if (!stays || ghost.is_summarised) perhaps_forgotten_.insert(PlaceOf(ghost));
+    if (!stays || ghost.is_summarised || ghost.has_lost_id)
+      perhaps_forgotten_.insert(PlaceOf(ghost));
     return !stays;
   });
 }
@@ -67,21 +69,10 @@ std::pair<int, std::string> Oracle::PlaceOf(const Fact& fact) {
 
 Oracle::Lateness Oracle::LatenessOf(const Fact& fact) const {
   const MonthIndex month = MonthOf(fact.time);
-  if (forgotten_.contains(PlaceOf(fact)) || away_.contains(month)) return Lateness::kTooLate;
-  return perhaps_forgotten_.contains(PlaceOf(fact)) || perhaps_away_.contains(month)
+  if (forgotten_.contains(PlaceOf(fact)) || detached_.contains(month)) return Lateness::kTooLate;
+  return perhaps_forgotten_.contains(PlaceOf(fact)) || perhaps_detached_.contains(month)
              ? Lateness::kPerhaps
              : Lateness::kInTime;
-}
-
-void Oracle::NoteAway() {
-  away_.clear();
-  perhaps_away_.clear();
-  for (const auto& [key, fact] : facts_) {
-    if (fact.is_detached) away_.insert(MonthOf(fact.time));
-  }
-  for (const Fact& ghost : ghosts_) {
-    if (ghost.is_detached) perhaps_away_.insert(MonthOf(ghost.time));
-  }
 }
 
 bool Oracle::Stays(const RetentionPolicy& policy, TimeUs now, std::int64_t identity_window_us,
@@ -100,33 +91,46 @@ bool Oracle::Stays(const RetentionPolicy& policy, TimeUs now, std::int64_t ident
     }
   }
   // While the folder is detached, what is due for it waits.
-  if (can_archive && HavePassed(*fact, rule->archive_after_days, now)) fact->is_archived = true;
+  if (!can_archive || !HavePassed(*fact, rule->archive_after_days, now)) return true;
+  fact->is_archived = true;
+  if (!policy.archive_keeps_ids && WindowHasPassed(*fact, now, identity_window_us))
+    fact->has_lost_id = true;
   return true;
 }
 
-void Oracle::Archive(TimeUs before) {
-  for (auto& [key, fact] : facts_) {
-    if (!fact.is_summarised && MonthStart(MonthOf(fact.time) + 1) <= before)
-      fact.is_archived = true;
-  }
-  for (Fact& ghost : ghosts_) {
-    if (!ghost.is_summarised && MonthStart(MonthOf(ghost.time) + 1) <= before)
-      ghost.is_archived = true;
-  }
+void Oracle::Archive(const ArchiveRequest& request, TimeUs now, std::int64_t identity_window_us) {
+  const auto archive = [&](Fact* fact) {
+    if (fact->is_summarised || fact->is_archived ||
+        MonthStart(MonthOf(fact->time) + 1) > request.before)
+      return false;
+    fact->is_archived = true;
+    fact->has_lost_id = request.drop_ids && WindowHasPassed(*fact, now, identity_window_us);
+    return fact->has_lost_id;
+  };
+  for (auto& [key, fact] : facts_)
+    if (archive(&fact)) forgotten_.insert(PlaceOf(fact));
+  for (Fact& ghost : ghosts_)
+    if (archive(&ghost)) perhaps_forgotten_.insert(PlaceOf(ghost));
 }
 
 void Oracle::Detach() {
   is_detached_ = true;
-  for (auto& [key, fact] : facts_) fact.is_detached = fact.is_archived;
-  for (Fact& ghost : ghosts_) ghost.is_detached = ghost.is_archived;
-  NoteAway();
+  for (auto& [key, fact] : facts_) {
+    fact.is_detached = fact.is_archived;
+    if (fact.is_detached) detached_.insert(MonthOf(fact.time));
+  }
+  for (Fact& ghost : ghosts_) {
+    ghost.is_detached = ghost.is_archived;
+    if (ghost.is_detached) perhaps_detached_.insert(MonthOf(ghost.time));
+  }
 }
 
 void Oracle::Attach() {
   is_detached_ = false;
+  detached_.clear();
+  perhaps_detached_.clear();
   for (auto& [key, fact] : facts_) fact.is_detached = false;
   for (Fact& ghost : ghosts_) ghost.is_detached = false;
-  NoteAway();
 }
 
 bool Oracle::MayDetach(TimeUs now, std::int64_t identity_window_us) const {

@@ -489,6 +489,60 @@ TEST_F(LifecycleTest, WhatCannotBeComparedIsTooLate) {
   }
 }
 
+/// First archived with their ids, which go when the window has passed.
+TEST_F(LifecycleTest, ArchivedIdsGoWhenTheirWindowHasPassed) {
+  Open();
+  Fill("a", 900);
+  ASSERT_TRUE(db_->SetRetention(Policy({.archive_after_days = 10})).ok());
+  const std::string daily = Daily();
+  const auto by_region = [&] {
+    return Text(db_->Query(Query().Select("count").GroupBy("region")));
+  };
+  const std::string regions = by_region();
+  auto report = db_->Retain();
+  ASSERT_TRUE(report) << report.error().ToString();
+  EXPECT_GT(report->ids_dropped, 200u) << "those of January go at once";
+  EXPECT_EQ(Fill("a", 900).Count(Outcome::kTooLate), report->ids_dropped);
+  const std::uint64_t february = report->archived_events - report->ids_dropped;
+  EXPECT_GT(february, 200u);
+  const std::uint64_t bytes = db_->Info()->segment_bytes;
+  clock_.Advance(10 * kDayUs);  // February ended 41 days ago, March 10
+  report = db_->Retain();
+  ASSERT_TRUE(report) << report.error().ToString();
+  EXPECT_EQ(report->ids_dropped, february);
+  EXPECT_EQ(report->archived_events, 900 - Fill("a", 900).Count(Outcome::kTooLate)) << "March";
+  EXPECT_EQ(db_->Retain()->months, 0u) << "nothing is left to do";
+  EXPECT_LT(db_->Info()->segment_bytes, bytes * 9 / 10);
+  EXPECT_EQ(Daily(), daily);
+  EXPECT_EQ(by_region(), regions);
+  ExpectSound();
+  Open();
+  EXPECT_EQ(by_region(), regions);
+}
+
+/// Where the policy keeps them, late events are compared for ever.
+TEST_F(LifecycleTest, AnArchiveMayKeepItsIds) {
+  Open();
+  Fill("a", 900);
+  clock_.Advance(60 * kDayUs);
+  RetentionPolicy policy = Policy({.archive_after_days = 10});
+  policy.archive_keeps_ids = true;
+  ASSERT_TRUE(db_->SetRetention(policy).ok());
+  const auto report = db_->Retain();
+  ASSERT_TRUE(report) << report.error().ToString();
+  EXPECT_EQ(report->archived_events, 900u);
+  EXPECT_EQ(report->ids_dropped, 0u);
+  Open();
+  EXPECT_EQ(*db_->Retention(), policy);
+  EXPECT_EQ(Fill("a", 900).Count(Outcome::kDuplicate), 900u);
+  EXPECT_EQ(Fill("b", 900).Count(Outcome::kAccepted), 900u);
+  policy.archive_keeps_ids = false;
+  ASSERT_TRUE(db_->SetRetention(policy).ok());
+  EXPECT_EQ(db_->Retain()->ids_dropped, 1800u) << "those that were archived before, too";
+  EXPECT_EQ(Fill("a", 900).Count(Outcome::kTooLate), 900u);
+  ExpectSound();
+}
+
 /// A policy for one service says nothing about the others.
 TEST_F(LifecycleTest, OtherServicesOfTheMonthAreNotTooLate) {
   Open();

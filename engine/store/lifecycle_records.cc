@@ -156,6 +156,7 @@ std::string EncodePolicy(const RetentionPolicy& policy) {
   std::string payload;
   ByteWriter w(&payload);
   w.U8(kRecordVersion);
+  w.U8(policy.archive_keeps_ids ? 1 : 0);
   w.U8(static_cast<std::uint8_t>(policy.rules.size()));
   for (const RetentionRule& rule : policy.rules) {
     w.Text(rule.name);
@@ -174,8 +175,9 @@ Result<RetentionPolicy> DecodePolicy(std::string_view value) {
   QUIPU_TRY_ASSIGN(const std::string_view payload, UnsealValue(kRetentionKey, value, kWhat));
   ByteReader in(AsBytes(payload));
   QUIPU_TRY(CheckVersion(in.U8(), kWhat));
-  const std::uint8_t rules = in.U8();
   RetentionPolicy policy;
+  policy.archive_keeps_ids = in.U8() != 0;
+  const std::uint8_t rules = in.U8();
   for (std::uint8_t i = 0; i < rules && in.ok(); ++i) {
     RetentionRule& rule = policy.rules.emplace_back();
     rule.name = in.Text();

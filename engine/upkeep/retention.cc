@@ -46,7 +46,8 @@ class Retainer {
       if (!done.ok() && failed.ok()) failed = done.WithContext("retention of " + MonthText(month));
       const bool changed = report_.archived_events != before.archived_events ||
                            report_.summarised_events != before.summarised_events ||
-                           report_.deleted_events != before.deleted_events;
+                           report_.deleted_events != before.deleted_events ||
+                           report_.ids_dropped != before.ids_dropped;
       if (!changed) continue;
       ++report_.months;
       if (rhythm_ != nullptr) rhythm_->touched[month] = now_;
@@ -64,7 +65,8 @@ class Retainer {
     const FateOf summaries = [&](CustomerOrdinal c, ServiceOrdinal s) {
       return clock_.SummaryFate(month, c, s);
     };
-    std::map<std::uint32_t, std::vector<SegmentPtr>> due;  // by the folder that they lie in
+    // By the folder that they lie in and whether they have ids: one without would take those of the others away.
+    std::map<std::pair<std::uint32_t, bool>, std::vector<SegmentPtr>> due;
     std::vector<SegmentPtr> lone_due, lone_small;
     std::uint64_t waiting = 0, done_before = 0;
     const ViewPtr view = store_->view();
@@ -72,35 +74,45 @@ class Retainer {
       const SegmentMeta& meta = segment->meta();
       if (meta.spec.month != month) continue;
       if (meta.spec.summaries_only) {
-        QUIPU_TRY_ASSIGN(const bool leaves, HasFate(*segment, summaries, /*archived=*/false));
+        QUIPU_TRY_ASSIGN(const bool leaves, HasFate(*segment, summaries, /*is_archived=*/false));
         if (leaves) lone_due.push_back(segment);
         if (!leaves && meta.file_bytes <= kSmallSummaryBytes) lone_small.push_back(segment);
         done_before += meta.totals.rows;
         continue;
       }
-      QUIPU_TRY_ASSIGN(const bool is_due, HasFate(*segment, rows, meta.archive != 0));
+      const bool stays_archived = meta.archive != 0 && !LosesIds(*segment);
+      QUIPU_TRY_ASSIGN(const bool is_due, HasFate(*segment, rows, stays_archived));
       if (is_due) {
-        due[meta.archive].push_back(segment);
+        due[{meta.archive, segment->has_ids()}].push_back(segment);
         waiting += meta.totals.rows;
       } else if (meta.archive != 0) {
         done_before += meta.totals.rows;
       }
     }
-    if (!lone_due.empty()) QUIPU_TRY(Note(RewriteSummaries(store_, lone_due, summaries)));
+    if (!lone_due.empty()) {
+      QUIPU_TRY(Note(RewriteSummaries(store_, lone_due, summaries), 0, /*drops_ids=*/false));
+    }
     if (!due.empty() && !MustWait(month, waiting, done_before)) {
-      for (const auto& [folder, segments] : due) QUIPU_TRY(RewriteAll(folder, segments, rows));
+      for (const auto& [place, segments] : due) QUIPU_TRY(RewriteAll(place.first, segments, rows));
     }
     if (lone_small.size() >= kFoldCount) QUIPU_TRY(Fold(lone_small));
     return {};
   }
 
+  /// Is it in the archive with ids that are not needed there any more?
+  [[nodiscard]] bool LosesIds(const SegmentReader& segment) const {
+    const SegmentMeta& meta = segment.meta();
+    return meta.archive != 0 && segment.has_ids() && clock_.DropsArchivedIds(meta.spec.month);
+  }
+
   /// Does any run leave its place? What is archived stays where it is.
-  static Result<bool> HasFate(const SegmentReader& segment, const FateOf& fate_of, bool archived) {
+  static Result<bool> HasFate(const SegmentReader& segment, const FateOf& fate_of,
+                              bool is_archived) {
     QUIPU_TRY_ASSIGN(const Directory* const directory, segment.directory());
     for (const Run& run : directory->runs()) {
       const Fate fate = fate_of(run.customer, run.service);
       if (fate == Fate::kSummarise || fate == Fate::kDelete) return true;
-      if (fate == Fate::kArchive && !archived) return true;
+      if (fate == Fate::kArchive && !is_archived) return true;
     }
     return false;
   }
@@ -121,7 +133,11 @@ class Retainer {
                         segments.begin() + static_cast<std::ptrdiff_t>(end));
       job.keep_in = folder;
       job.limiter = limiter_;
-      if (folder != 0) {
+      job.drop_archived_ids = clock_.DropsArchivedIds(segments[0]->meta().spec.month);
+      if (folder != 0 && LosesIds(*segments[0])) {
+        job.archive_to = folder;
+        job.fate_of = fate_of;
+      } else if (folder != 0) {
         // Rows of the archive that stay are as if kept: they were archived before.
         job.fate_of = [&](CustomerOrdinal c, ServiceOrdinal s) {
           const Fate fate = fate_of(c, s);
@@ -134,7 +150,7 @@ class Retainer {
           QUIPU_TRY_ASSIGN(job.archive_to, ChooseArchive(store_, ""));
         }
       }
-      QUIPU_TRY(Note(RewriteMonth(store_, job, Step())));
+      QUIPU_TRY(Note(RewriteMonth(store_, job, Step()), folder, job.drop_archived_ids));
     }
     return {};
   }
@@ -168,9 +184,11 @@ class Retainer {
     return [this](std::uint64_t rows) { return !progress_ || progress_(rows_before_ + rows); };
   }
 
-  Status Note(const Result<RewriteResult>& result) {
+  /// `folder`: where the rows lay before.
+  Status Note(const Result<RewriteResult>& result, std::uint32_t folder, bool drops_ids) {
     QUIPU_TRY(result.error());
-    report_.archived_events += result->archived.rows;
+    if (folder == 0) report_.archived_events += result->archived.rows;
+    if (drops_ids) report_.ids_dropped += result->archived.rows;
     report_.archived_bytes += result->archived_bytes;
     report_.summarised_events += result->summarised.rows;
     report_.deleted_events += result->deleted.rows;
@@ -213,6 +231,10 @@ bool RetentionClock::Passed(MonthIndex month, std::uint32_t days) const {
 bool RetentionClock::IdentityWindowPassed(MonthIndex month) const {
   return identity_window_us_ >= 0 && now_ >= kTimeMin + identity_window_us_ &&
          MonthStart(month + 1) <= now_ - identity_window_us_;
+}
+
+bool RetentionClock::DropsArchivedIds(MonthIndex month) const {
+  return !policy_.archive_keeps_ids && IdentityWindowPassed(month);
 }
 
 bool RetentionClock::MayBeDue(MonthIndex month) const {
@@ -272,11 +294,15 @@ Result<RetentionReport> ArchiveBefore(Store* store, TimeUs before, std::uint32_t
     const SegmentMeta& meta = segment->meta();
     if (meta.spec.summaries_only || MonthStart(meta.spec.month + 1) > before) continue;
     if (meta.archive == 0) months[meta.spec.month].push_back(segment);
-    if (meta.archive == archive && meta.file_bytes <= kSmallArchiveBytes)
+    const bool drops_ids = drop_ids && clock.IdentityWindowPassed(meta.spec.month);
+    if (meta.archive == archive && meta.file_bytes <= kSmallArchiveBytes &&
+        segment->has_ids() != drops_ids)
       small[meta.spec.month].push_back(segment);
   }
   RetentionReport report;
   for (auto& [month, segments] : months) {
+    const std::uint64_t archived_until_now = report.archived_events;
+    const bool drops_ids = drop_ids && clock.IdentityWindowPassed(month);
     // Late events made small files; now and then they are merged with what arrives.
     std::uint64_t archived_before = 0;
     if (small[month].size() >= kFoldCount) {
@@ -293,7 +319,7 @@ Result<RetentionReport> ArchiveBefore(Store* store, TimeUs before, std::uint32_t
       job.fate_of = [](CustomerOrdinal, ServiceOrdinal) { return Fate::kArchive; };
       job.archive_to = archive;
       job.limiter = limiter;
-      job.drop_archived_ids = drop_ids && clock.IdentityWindowPassed(month);
+      job.drop_archived_ids = drops_ids;
       const std::uint64_t rows_before = report.archived_events;
       QUIPU_TRY_ASSIGN(const RewriteResult result,
                        RewriteMonth(store, job, [&](std::uint64_t rows) {
@@ -303,6 +329,7 @@ Result<RetentionReport> ArchiveBefore(Store* store, TimeUs before, std::uint32_t
       report.archived_bytes += result.archived_bytes;
     }
     report.archived_events -= std::min(report.archived_events, archived_before);
+    if (drops_ids) report.ids_dropped += report.archived_events - archived_until_now;
     ++report.months;
   }
   return report;

@@ -6,6 +6,7 @@
 // passed since (RetentionRhythm), so a trickle into 36 old months rewrites what trickled in, once a week, and nothing else.
 //
 //   segments with rows    -- due --> RewriteMonth (rewrite.h): keep, archive, summarise or delete by (customer, service)
+//   archived with ids     -- identity window has passed --> the same without ids, unless the policy keeps them
 //   summaries only        -- due --> folded without what leaves; or dropped
 //                         -- 8 small ones --> folded into one
 //
@@ -36,6 +37,8 @@ class RetentionClock {
                                  ServiceOrdinal service) const;
   /// No repeated delivery of that month's events has to be recognised any more.
   [[nodiscard]] bool IdentityWindowPassed(MonthIndex month) const;
+  /// Events of that month that a rule archives have no ids in the archive.
+  [[nodiscard]] bool DropsArchivedIds(MonthIndex month) const;
 
  private:
   [[nodiscard]] const RetentionRule* RuleFor(CustomerOrdinal customer,

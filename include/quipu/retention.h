@@ -39,6 +39,9 @@ struct RetentionRule {
 /// The first rule that matches an event decides; events that none matches are kept for ever.
 struct RetentionPolicy {
   std::vector<RetentionRule> rules{};  ///< At most 100.
+  /// False: events that a rule has moved to the archive lose their ids and sources once Options::identity_window_us has passed for their month, which makes
+  /// the archive much smaller; events of such a month and service that come later are `too_late`. True: they keep them.
+  bool archive_keeps_ids = false;
   friend bool operator==(const RetentionPolicy&, const RetentionPolicy&) = default;
 };
 
@@ -49,6 +52,7 @@ struct RetentionReport {
   std::uint64_t archived_bytes = 0;     ///< Of the files in it that were written.
   std::uint64_t summarised_events = 0;  ///< Dropped as rows, kept in summaries.
   std::uint64_t deleted_events = 0;     ///< Gone, with their summaries.
+  std::uint64_t ids_dropped = 0;        ///< Of events in the archive.
 };
 
 /// A request to archive by hand.

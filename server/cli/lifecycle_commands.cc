@@ -19,6 +19,7 @@ struct PolicyFlags {
   std::vector<std::string> rules;
   std::vector<std::string> classes;
   bool clear = false;
+  bool keep_ids = false;
 };
 
 struct ArchiveFlags {
@@ -99,7 +100,9 @@ std::string DaysText(std::uint32_t days) {
 std::string PolicyText(const RetentionPolicy& policy) {
   if (policy.rules.empty()) return "no rules: everything is kept for ever\n";
   std::string out;
+  bool archives = false;
   for (const RetentionRule& rule : policy.rules) {
+    archives = archives || rule.archive_after_days > 0;
     out += fmt::format(
         "{}: service {}, class {}; events {}, archive after {}, summaries {}, delete after {}\n",
         output::Visible(rule.name), rule.service.empty() ? "any" : output::Visible(rule.service),
@@ -107,12 +110,14 @@ std::string PolicyText(const RetentionPolicy& policy) {
         DaysText(rule.keep_raw_days), DaysText(rule.archive_after_days),
         DaysText(rule.keep_summaries_days), DaysText(rule.delete_after_days));
   }
+  if (archives && policy.archive_keeps_ids) out += "archived events keep their ids\n";
   return out;
 }
 
 Status ChangePolicy(const PolicyFlags& flags, Database* db) {
   if (flags.clear || !flags.rules.empty()) {
     RetentionPolicy policy;
+    policy.archive_keeps_ids = flags.keep_ids;
     for (const std::string& text : flags.rules) {
       auto rule = ParseRule(text, policy.rules.size() + 1);
       if (!rule) return rule.error().WithContext("--rule " + text);
@@ -143,9 +148,12 @@ int RunPolicy(const PolicyFlags& flags) {
 
 std::string ReportText(const RetentionReport& report) {
   return fmt::format(
-      "{} month{}: {} events archived ({} bytes), {} kept as summaries only, {} deleted\n",
+      "{} month{}: {} events archived ({} bytes), {} kept as summaries only, {} deleted{}\n",
       report.months, report.months == 1 ? "" : "s", report.archived_events, report.archived_bytes,
-      report.summarised_events, report.deleted_events);
+      report.summarised_events, report.deleted_events,
+      report.ids_dropped > 0
+          ? fmt::format("; ids of {} archived events dropped", report.ids_dropped)
+          : "");
 }
 
 /// Shows a long job; what was done before a Ctrl-C stays done.
@@ -235,6 +243,9 @@ void AddPolicyCommand(CLI::App& app, int* exit) {
                       "name=N,service=S,class=C,raw=DAYS,archive=DAYS,summaries=DAYS,delete=DAYS");
   command->add_option("--class", flags->classes, "Put a customer into a class: CUSTOMER=CLASS");
   command->add_flag("--clear", flags->clear, "A policy without rules");
+  command->add_flag("--keep-ids", flags->keep_ids,
+                    "With --rule: archived events keep their ids (else these go 40 days after the "
+                    "month's end, and later events of the month are too late)");
   command->footer(
       "Days count from the end of an event's UTC month; what is left out is for ever.\n"
       "raw: then events go and daily summaries stay; summaries: then these go; archive: then "
@@ -252,9 +263,10 @@ void AddArchiveCommand(CLI::App& app, int* exit) {
   command->add_option("DIR", flags->dir, "Folder of the store")->required();
   command->add_option("--before", flags->before, "Archive the months before this one: 2026-03");
   command->add_option("--to", flags->to, "Folder of the archive (DIR/archive if left out)");
-  command->add_flag("--drop-ids", flags->drop_ids,
-                    "Leave the ids of months out that ended more than 40 days ago: smaller, but a "
-                    "repeated delivery from then is not recognised");
+  command->add_flag(
+      "--drop-ids", flags->drop_ids,
+      "Leave the ids of months out that ended more than 40 days ago: smaller, but what "
+      "comes of them later is too late, see import");
   flags->detach_option =
       command->add_option("--detach", flags->detach, "Stop needing the archive folder")
           ->expected(0, 1);

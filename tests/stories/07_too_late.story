@@ -33,4 +33,14 @@ window_start,service,count,sum(quantity),sum(cost)
 2024-01-01T00:00:00Z,api,2,2,4.25
 2024-01-01T00:00:00Z,llm,1,1,0.5
 2024-02-01T00:00:00Z,api,1,1,1
+# What a policy archives loses its ids, too, once 40 days have passed since the month's end, unless they are to be kept.
+$ quipu policy S --rule name=cold,archive=60 --keep-ids
+cold: service any, class any; events -, archive after 60 days, summaries -, delete after -
+archived events keep their ids
+$ quipu retain S | sed 's/([0-9]* bytes)/(<N> bytes)/'
+1 month: 2 events archived (<N> bytes), 0 kept as summaries only, 0 deleted
+$ quipu policy S --rule name=cold,archive=60
+cold: service any, class any; events -, archive after 60 days, summaries -, delete after -
+$ quipu retain S | sed 's/([0-9]* bytes)/(<N> bytes)/'
+1 month: 0 events archived (<N> bytes), 0 kept as summaries only, 0 deleted; ids of 2 archived events dropped
 $ quipu verify S > verified || cat verified
