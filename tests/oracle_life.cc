@@ -55,12 +55,17 @@ void Oracle::Retain(const RetentionPolicy& policy, TimeUs now, std::int64_t iden
       forgotten_.insert(PlaceOf(it->second));
     it = stays ? std::next(it) : facts_.erase(it);
   }
-  std::erase_if(ghosts_, [&](Fact& ghost) {
-    const bool stays = Stays(policy, now, identity_window_us, can_archive, &ghost);
-    if (!stays || ghost.is_summarised || ghost.has_lost_id)
-      perhaps_forgotten_.insert(PlaceOf(ghost));
-    return !stays;
-  });
+  // Which class an erased customer is still in nobody says: what any rule for the service may do, may have been done.
+  for (Fact& ghost : ghosts_) {
+    for (RetentionRule rule : policy.rules) {
+      rule.customer_class.clear();
+      RetentionPolicy alone{{rule}, policy.archive_keeps_ids};
+      Fact after = ghost;
+      if (!Stays(alone, now, identity_window_us, can_archive, &after) || !after.HasId())
+        perhaps_forgotten_.insert(PlaceOf(ghost));
+      ghost.is_archived = ghost.is_archived || after.is_archived;
+    }
+  }
 }
 
 std::pair<int, std::string> Oracle::PlaceOf(const Fact& fact) {
