@@ -31,6 +31,19 @@ std::string ExpectedEvents::Take(const StoredEvent& event) {
   return "an event without id at " + FormatTime(event.time) + " of " + event.customer;
 }
 
+std::string WrongFind(const Database& db, const Oracle& oracle, const Fact& asked) {
+  if (asked.invalid) return "";
+  const auto found = db.FindEvent(asked.customer, asked.source, asked.id);
+  const Fact* const known = oracle.Find(asked.customer, asked.source, asked.id);
+  if (known != nullptr && known->HasId())
+    return found ? Difference(found->event, *known) : found.error().ToString();
+  if (found) return "an event is found that is not there: " + asked.id;
+  const StatusCode code = found.error().code();
+  const bool is_right =
+      code == StatusCode::kOutOfRange || (known == nullptr && code == StatusCode::kNotFound);
+  return is_right ? "" : found.error().ToString();
+}
+
 EventPlace ExpectedEvents::PlaceOf(const StoredEvent& event) const {
   const Fact* const fact =
       event.id.empty() ? nullptr : oracle_.Find(event.customer, event.source, event.id);

@@ -31,4 +31,7 @@ class ExpectedEvents {
   std::multimap<std::pair<TimeUs, std::string>, const Fact*> nameless_;  // by time and customer
 };
 
+/// Asks the store for the event by its identity; "" or what is wrong with the answer.
+[[nodiscard]] std::string WrongFind(const Database& db, const Oracle& oracle, const Fact& asked);
+
 }  // namespace quipu

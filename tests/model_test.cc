@@ -180,6 +180,7 @@ class World {
       if (sent_.size() >= 2000) sent_[work_.Below(2000)] = facts[i];
     }
     EXPECT_EQ(reply->seq != 0, reply->Count(Outcome::kAccepted) > 0);
+    ASSERT_EQ(WrongFind(*db_, oracle_, facts[work_.Below(facts.size())]), "");
     EXPECT_EQ(reply->problems.size(), std::min<std::size_t>(100, reply->Count(Outcome::kInvalid)));
   }
 

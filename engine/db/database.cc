@@ -8,6 +8,7 @@
 #include "db/database_impl.h"
 #include "ingest/sealer.h"
 #include "query/executor.h"
+#include "query/find_event.h"
 #include "upkeep/merge.h"
 #include "upkeep/verify.h"
 
@@ -259,6 +260,12 @@ Result<ResultSet> Database::Query(const QuerySpec& spec) const {
 Result<EventPage> Database::Events(const EventQuery& query) const {
   QUIPU_TRY(impl_->CheckOpen());
   return RunEventQuery(*impl_->store().view(), impl_->store().catalogue(), query);
+}
+
+Result<FoundEvent> Database::FindEvent(std::string_view customer, std::string_view source,
+                                       std::string_view id) const {
+  QUIPU_TRY(impl_->CheckOpen());
+  return RunFindEvent(*impl_->store().view(), impl_->store().catalogue(), customer, source, id);
 }
 
 Status Database::Seal() {

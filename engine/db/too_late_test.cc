@@ -1,5 +1,6 @@
 // What comes late end to end: events are compared for as long as their ids are there, and are too late after that.
 #include <functional>
+#include <set>
 
 #include "db/lifecycle_testing.h"
 
@@ -111,6 +112,66 @@ TEST_F(TooLateTest, AnArchiveMayKeepItsIds) {
   EXPECT_EQ(db_->Retain()->ids_dropped, 1800u) << "those that were archived before, too";
   EXPECT_EQ(Fill("a", 900).Count(Outcome::kTooLate), 900u);
   ExpectSound();
+}
+
+/// An event is found wherever it lies, with all that was sent, until its id is gone.
+TEST_F(TooLateTest, OneEventIsFoundInEveryTier) {
+  Open();
+  EventBatch batch;
+  MakeEvents("a", 300, seed_, &batch);
+  const IngestReply sent = *db_->Ingest(batch);
+  const auto check = [&](const std::set<std::string>& tiers) {
+    std::set<std::string> seen;
+    for (std::size_t i = 0; i < batch.size(); ++i) {
+      const Event e = batch.At(i);
+      const auto found = db_->FindEvent(e.customer, e.source, e.id);
+      ASSERT_TRUE(found) << found.error().ToString();
+      EXPECT_EQ(found->event.id, e.id);
+      EXPECT_EQ(found->event.customer, e.customer);
+      EXPECT_EQ(found->event.service, e.service);
+      EXPECT_EQ(found->event.time, *e.time);
+      EXPECT_EQ(found->event.quantity, e.quantity);
+      EXPECT_EQ(found->event.cost, e.cost);
+      ASSERT_EQ(found->event.dimensions.size(), 1u);
+      EXPECT_EQ(found->event.dimensions[0].second, e.dimensions[0].value);
+      EXPECT_LE(found->commit_first, sent.seq);
+      EXPECT_GE(found->commit_last, sent.seq);
+      EXPECT_EQ(found->file.empty(), found->tier == "hot");
+      seen.insert(found->tier);
+    }
+    EXPECT_EQ(seen, tiers);
+    const auto code = [&](const std::string& customer, const char* source, const char* id) {
+      return db_->FindEvent(customer, source, id).error().code();
+    };
+    const std::string owner(batch.At(0).customer);
+    EXPECT_EQ(code(owner, "", "nothing"), StatusCode::kNotFound);
+    EXPECT_EQ(code(owner, "elsewhere", "a0"), StatusCode::kNotFound);
+    EXPECT_EQ(code(owner == "c1" ? "c2" : "c1", "", "a0"), StatusCode::kNotFound);
+    EXPECT_EQ(code("nobody", "", "a0"), StatusCode::kNotFound);
+    EXPECT_EQ(code("", "", "a0"), StatusCode::kInvalidArgument);
+    EXPECT_EQ(code(owner, "", ""), StatusCode::kInvalidArgument);
+  };
+  check({"hot"});
+  Open();
+  check({"hot"});
+  ASSERT_TRUE(db_->Seal().ok());
+  check({"L0"});
+  clock_.Advance(60 * kDayUs);
+  const TimeUs march = ParseTime("2026-03-01")->time_us;
+  ASSERT_TRUE(db_->Archive({.before = march}));
+  check({"L0", "archive"});
+  ASSERT_TRUE(db_->Erase("c3"));
+  for (std::size_t i = 0; i < batch.size(); ++i) {
+    const Event e = batch.At(i);
+    EXPECT_EQ(db_->FindEvent(e.customer, e.source, e.id).error().code(),
+              e.customer == "c3" ? StatusCode::kNotFound : StatusCode::kOk);
+  }
+  ASSERT_TRUE(db_->DetachArchive().ok());
+  for (std::size_t i = 0; i < batch.size(); ++i) {
+    const Event e = batch.At(i);
+    EXPECT_EQ(db_->FindEvent(e.customer, e.source, e.id).error().code(),
+              e.customer == "c3" || *e.time < march ? StatusCode::kOutOfRange : StatusCode::kOk);
+  }
 }
 
 /// A policy for one service says nothing about the others.

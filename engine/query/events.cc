@@ -8,6 +8,7 @@
 #include "base/check.h"
 #include "query/bind.h"
 #include "query/scan.h"
+#include "query/stored_event.h"
 
 namespace quipu {
 namespace {
@@ -146,32 +147,6 @@ Status ReadIdentities(const View& view, std::vector<Candidate>* found) {
   return {};
 }
 
-StoredEvent ToEvent(const RowBatch& rows, std::size_t i, const Catalogue& catalogue) {
-  StoredEvent e;
-  e.customer = catalogue.Customer(rows.customers[i]);
-  e.id = rows.IdText(i, e.customer);
-  e.source = rows.sources.Text(i);
-  e.time = rows.times[i];
-  e.service = catalogue.Service(rows.services[i]);
-  for (const DecimalColumn& m : rows.measures) {
-    if (!m.IsPresent(i)) continue;
-    if (m.id == kQuantityColumn) {
-      e.quantity = m.Value(i);
-    } else if (m.id == kCostColumn) {
-      e.cost = m.Value(i);
-    } else {
-      e.measures.emplace_back(catalogue.Measure(m.id), m.Value(i));
-    }
-  }
-  for (const CodedColumn& d : rows.dimensions) {
-    if (d.IsPresent(i)) e.dimensions.emplace_back(catalogue.Dimension(d.id), d.Text(i));
-  }
-  std::sort(e.dimensions.begin(), e.dimensions.end());
-  std::sort(e.measures.begin(), e.measures.end(),
-            [](const auto& a, const auto& b) { return a.first < b.first; });
-  return e;
-}
-
 /// Reads whole rows of one segment and puts each at its place in the page. `wanted` are places in `found`, by row.
 Status ReadFromSegment(const SegmentReader& segment, const std::vector<std::size_t>& wanted,
                        const std::vector<Candidate>& found, const Catalogue& catalogue,
@@ -184,7 +159,7 @@ Status ReadFromSegment(const SegmentReader& segment, const std::vector<std::size
     rows.id_forms.push_back(found[place].form);
   }
   for (std::size_t k = 0; k < wanted.size(); ++k)
-    (*events)[wanted[k]] = ToEvent(rows, k, catalogue);
+    (*events)[wanted[k]] = MakeStoredEvent(rows, k, catalogue);
   return {};
 }
 
@@ -197,7 +172,8 @@ Status ReadEvents(const View& view, const std::vector<Candidate>& found, const C
     if (c.source < view.segments.size()) {
       by_segment[c.source].push_back(place);
     } else {
-      (*events)[place] = ToEvent(view.hot[c.source - view.segments.size()]->rows, c.row, catalogue);
+      (*events)[place] =
+          MakeStoredEvent(view.hot[c.source - view.segments.size()]->rows, c.row, catalogue);
     }
   }
   for (std::size_t s = 0; s < by_segment.size(); ++s) {

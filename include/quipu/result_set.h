@@ -63,6 +63,16 @@ class ResultSet {
 };
 
 /// One page of raw events.
+/// One event, and where it is stored.
+struct FoundEvent {
+  StoredEvent event;
+  std::string
+      tier;  ///< "hot" (not sealed yet), "L0", "L1", "L2" (as in PartitionInfo) or "archive".
+  std::string file;  ///< Of the segment; empty while it is hot.
+  /// It came with one of these commits; with the only one while it is hot.
+  std::uint64_t commit_first = 0, commit_last = 0;
+};
+
 struct EventPage {
   std::vector<StoredEvent> events;
   std::string next_cursor;  ///< Empty after the last page.

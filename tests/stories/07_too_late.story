@@ -10,6 +10,8 @@ $ quipu import S events.ndjson --json | sed 's/,"seconds":.*/}/'
 {"files":1,"lines":3,"accepted":3,"duplicate":0,"conflict":0,"invalid":0,"too_late":0}
 $ quipu import S events.ndjson --json | sed 's/,"seconds":.*/}/'
 {"files":1,"lines":3,"accepted":0,"duplicate":3,"conflict":0,"invalid":0,"too_late":0}
+$ quipu event S --customer acme --id r1 | sed 's/^file = .*/file = .../'
+$ quipu event S --customer acme --id r9
 # Single events of the api go after two months; those of other services stay.
 $ quipu policy S --rule name=short,service=api,raw=60 > policy && quipu retain S
 2 months: 0 events archived (0 bytes), 2 kept as summaries only, 0 deleted
@@ -19,6 +21,8 @@ events.ndjson:3: the store has dropped ids of this month and service (retention,
 [exit 1]
 $ sed 's/ in .*//' account
 accepted 0, duplicate 1, conflict 0, invalid 0, too late 2
+$ quipu event S --customer bolt --id r2 --json | sed 's/"file":"[^"]*"/"file":"..."/'
+$ quipu event S --customer acme --id r1
 # What was never counted is told by a producer's stamp, not by its id. It is on whoever sends it not to send it twice.
 $ cat > missed.ndjson <<END
 > {"id":"r4","time":"2024-01-07T10:00:00Z","customer":"acme","service":"api","cost":"4"}
