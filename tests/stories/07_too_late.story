@@ -11,7 +11,16 @@ $ quipu import S events.ndjson --json | sed 's/,"seconds":.*/}/'
 $ quipu import S events.ndjson --json | sed 's/,"seconds":.*/}/'
 {"files":1,"lines":3,"accepted":0,"duplicate":3,"conflict":0,"invalid":0,"too_late":0}
 $ quipu event S --customer acme --id r1 | sed 's/^file = .*/file = .../'
+id = r1
+time = 2024-01-05T10:00:00Z
+customer = acme
+service = api
+quantity = 1
+cost = 0.25
+tier = hot
 $ quipu event S --customer acme --id r9
+quipu: no event with the id 'r9' of this customer and source is stored
+[exit 1]
 # Single events of the api go after two months; those of other services stay.
 $ quipu policy S --rule name=short,service=api,raw=60 > policy && quipu retain S
 2 months: 0 events archived (0 bytes), 2 kept as summaries only, 0 deleted
@@ -22,7 +31,10 @@ events.ndjson:3: the store has dropped ids of this month and service (retention,
 $ sed 's/ in .*//' account
 accepted 0, duplicate 1, conflict 0, invalid 0, too late 2
 $ quipu event S --customer bolt --id r2 --json | sed 's/"file":"[^"]*"/"file":"..."/'
+{"event":{"id":"r2","source":"","time":"2024-01-20T11:30:00Z","customer":"bolt","service":"llm","quantity":1,"cost":0.5,"dimensions":{},"measures":{}},"tier":"L0","file":"...","commits":[1,1]}
 $ quipu event S --customer acme --id r1
+quipu: no event with the id 'r1' of this customer and source is among those whose ids are stored; ids of some events before 2024-03-01T00:00:00Z were dropped or are in a detached archive, so it may have been one of them
+[exit 1]
 # What was never counted is told by a producer's stamp, not by its id. It is on whoever sends it not to send it twice.
 $ cat > missed.ndjson <<END
 > {"id":"r4","time":"2024-01-07T10:00:00Z","customer":"acme","service":"api","cost":"4"}
