@@ -145,8 +145,8 @@ class Database {
   [[nodiscard]] Result<ResultSet> Query(const class Query& query) const;
   [[nodiscard]] Result<ResultSet> Query(const QuerySpec& spec) const;
   [[nodiscard]] Result<EventPage> Events(const EventQuery& query) const;
-  /// The event of that identity: was it counted, as what, and where is it? Some 10 microseconds a segment that may have it, nothing but a look into
-  /// memory for others. kNotFound: it is not stored. kOutOfRange: it is not among the events whose ids are stored, and ids of others were
+  /// The event of that identity: was it counted, as what, and where is it? Reads three pages of the segment that has it; others cost
+  /// a look into memory. kNotFound: it is not stored. kOutOfRange: it is not among the events whose ids are stored, and ids of others were
   /// dropped (retention, archives without ids) or are detached, so nobody can tell.
   [[nodiscard]] Result<FoundEvent> FindEvent(std::string_view customer, std::string_view source,
                                              std::string_view id) const;
