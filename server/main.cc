@@ -1,9 +1,14 @@
+#include <malloc.h>
+
 #include <cstdio>
 #include <exception>
 
 #include "cli/app.h"
 
 int main(int argc, char** argv) {
+#ifdef __GLIBC__
+  (void)mallopt(M_ARENA_MAX, 2);  // docs/OPERATIONS.md, Memory
+#endif
   try {
     return quipu::cli::Run(argc, argv);
   } catch (const std::exception& e) {

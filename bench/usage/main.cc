@@ -1,5 +1,6 @@
 // usagebench: one workload, one run, one table. bench/README.md says how to run it and what the figures mean.
 #include <fmt/format.h>
+#include <malloc.h>
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
@@ -49,6 +50,9 @@ void AddFlags(CLI::App* app, BenchmarkOptions* o, std::string* peers) {
 }  // namespace
 
 int main(int argc, char** argv) {
+#ifdef __GLIBC__
+  (void)mallopt(M_ARENA_MAX, 2);  // as `quipu` does; docs/OPERATIONS.md, Memory
+#endif
   BenchmarkOptions options;
   options.workload.events = 10'000'000;
   std::string peers = "duckdb,clickhouse,sqlite,rocksdb";

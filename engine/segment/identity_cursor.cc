@@ -12,6 +12,7 @@ namespace {
 /// One input's place in the merge.
 struct Stream {
   IdentityCursor cursor;
+  std::uint32_t first_row;
   std::span<const std::uint32_t> new_rows;
   std::vector<IdentityEntry> entries;  // kept ones, with their new rows
   std::size_t at = 0;
@@ -25,9 +26,9 @@ struct Stream {
       if (entries.empty()) return Status();
       std::size_t kept = 0;
       for (const IdentityEntry& e : entries) {
-        if (e.row >= new_rows.size())
-          return Status::Internal("identity merge: a row without a new place");
-        entries[kept] = {e.key, new_rows[e.row], e.form};
+        const std::uint32_t i =
+            e.row - first_row;  // modulo 2^32: rows before the first are far away
+        entries[kept] = {e.key, i < new_rows.size() ? new_rows[i] : kRowDropped, e.form};
         kept += entries[kept].row != kRowDropped ? 1u : 0u;
       }
       entries.resize(kept);
@@ -51,7 +52,7 @@ Status MergeIdentities(std::span<const IdentityInput> inputs, IdentityIndexWrite
   std::vector<Stream> streams;
   streams.reserve(inputs.size());
   for (const IdentityInput& input : inputs)
-    streams.push_back({IdentityCursor(input.segment), input.new_rows, {}, 0});
+    streams.push_back({IdentityCursor(input.segment), input.first_row, input.new_rows, {}, 0});
   const auto before = [](const Hash128& key, const IdentityEntry& e) { return key < e.key; };
   std::vector<IdentityEntry> next, scratch;
   for (;;) {

@@ -23,10 +23,12 @@ class IdentityCursor {
   std::size_t page_ = 0;
 };
 
-/// One input of a merge: where its rows went. `new_rows[r]` is row r's number in the new segment, or kRowDropped.
+/// One input of a merge: where its rows went. `new_rows[i]` is the number of row first_row + i in the new segment, or kRowDropped; rows
+/// before and after these are dropped.
 inline constexpr std::uint32_t kRowDropped = 0xFFFFFFFF;
 struct IdentityInput {
   std::shared_ptr<const SegmentReader> segment;
+  std::uint32_t first_row = 0;
   std::span<const std::uint32_t> new_rows;  ///< Must outlive the merge.
 };
 

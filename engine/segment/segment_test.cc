@@ -268,7 +268,7 @@ TEST_F(SegmentTest, IdentitiesMayBeMergedOrDropped) {
       writer->DropIdentities(TotalsOf(expected).identities);
     } else {
       writer->SetIdentities([&](IdentityIndexWriter* index) {
-        const IdentityInput input{whole, new_rows};
+        const IdentityInput input{whole, 0, new_rows};
         return MergeIdentities({&input, 1}, index);
       });
     }

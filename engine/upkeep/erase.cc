@@ -98,7 +98,7 @@ Status WriteStaying(Store* store, const SegmentPtr& segment, const std::vector<S
                                                       &store->catalogue()));
   if (segment->has_ids()) {
     writer->SetIdentities([&](IdentityIndexWriter* index) {
-      const IdentityInput input{segment, new_rows};
+      const IdentityInput input{segment, 0, new_rows};
       return MergeIdentities({&input, 1}, index);
     });
   } else {

@@ -13,6 +13,8 @@ namespace {
 
 // Below this the vectors of the inputs and one row group would not fit.
 constexpr std::uint64_t kBytesInHandMin = 32u << 20;
+// Pages of the inputs: at most kMergeDepthMax row groups are read at once, and one of the reference workload takes 1 MiB.
+constexpr std::uint64_t kPageBytesMax = 64u << 20;
 
 /// Rows at hand of a run that are older than `limit`, or as old if `or_equal`: at least the first one is.
 std::uint32_t RowsUpTo(const MergeInput& input, TimeUs limit, bool or_equal) {
@@ -142,6 +144,9 @@ class KWayMerge {
 };
 
 struct Prepared {
+  // A merge reads every page once. Read through the store's cache they would push out what queries need, and stay there.
+  std::unique_ptr<PageCache> pages = std::make_unique<PageCache>(kPageBytesMax);
+  std::vector<SegmentPtr> segments;  // of the view: files stay until the merge is over
   SegmentSpec spec;  // without an id
   TimeUs sealed_us = 0;
   std::size_t depth = 0;
@@ -173,7 +178,10 @@ Result<Prepared> Prepare(const Store& store, const CompactionJob& job) {
     rows += static_cast<Int128>(meta.totals.rows);
     out.bytes += static_cast<double>(meta.file_bytes);
     facts.push_back(FactsOf(meta));
-    QUIPU_TRY_ASSIGN(MergeInput input, MergeInput::Open(segment));
+    QUIPU_TRY_ASSIGN(SegmentPtr reader, SegmentReader::Open(store.vfs(), segment->path(), &meta,
+                                                            out.pages.get()));
+    QUIPU_TRY_ASSIGN(MergeInput input, MergeInput::Open(std::move(reader)));
+    out.segments.push_back(segment);
     out.inputs.push_back(std::move(input));
   }
   if (facts.size() != job.inputs.size() || facts.empty()) {

@@ -108,24 +108,25 @@ Status MergeOutput::Begin(File* file) {
 
 /// Merges the indexes of all inputs, as far as their rows went into this file.
 Status MergeOutput::WriteIdentities(std::uint64_t file, IdentityIndexWriter* index) const {
-  std::vector<std::vector<std::uint32_t>> new_rows;
-  std::vector<SegmentPtr> segments;
+  std::vector<std::vector<std::uint32_t>> new_rows;  // from the first row in the file on
+  std::vector<IdentityInput> inputs;
   for (const auto& [reader, moves] : moves_) {
     std::vector<std::uint32_t> kept;
+    std::uint32_t first_row = 0;
     for (const Moves::Stretch& stretch : moves.stretches) {
       if (stretch.file != file) continue;
-      kept.resize(moves.new_rows.size(), kRowDropped);
+      if (kept.empty()) first_row = stretch.first_row;
+      kept.resize(stretch.first_row - first_row, kRowDropped);  // what went elsewhere meanwhile
       const auto from = moves.new_rows.begin() + stretch.first_row;
-      std::copy(from, from + stretch.rows, kept.begin() + stretch.first_row);
+      kept.insert(kept.end(), from, from + stretch.rows);
     }
     if (kept.empty()) continue;
     if (!moves.segment->has_ids())
       return Status::Unsupported(moves.segment->path() + ": has no ids any more; it is not merged");
+    inputs.push_back({moves.segment, first_row, {}});
     new_rows.push_back(std::move(kept));
-    segments.push_back(moves.segment);
   }
-  std::vector<IdentityInput> inputs;
-  for (std::size_t i = 0; i < segments.size(); ++i) inputs.push_back({segments[i], new_rows[i]});
+  for (std::size_t i = 0; i < inputs.size(); ++i) inputs[i].new_rows = new_rows[i];
   return MergeIdentities(inputs, index);
 }
 

@@ -36,7 +36,7 @@ struct Options {
   /// Batches waiting for the committer; beyond it Ingest waits.
   std::uint64_t queue_bytes_max = 64ull << 20;
   /// Unsealed rows in memory; beyond it Ingest waits for sealing.
-  std::uint64_t hot_bytes_max = 256ull << 20;
+  std::uint64_t hot_bytes_max = 128ull << 20;
   /// Space on disk that is kept free of new events, so that what is stored can still be sealed and merged. While there is less (besides
   /// what unsealed rows need as segments) Ingest is kExhausted and nothing is stored; it goes on by itself when there is more. 0 = no check.
   std::uint64_t disk_reserve_bytes = 256ull << 20;
