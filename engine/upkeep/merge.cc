@@ -147,7 +147,7 @@ struct Prepared {
   // A merge reads every page once. Read through the store's cache they would push out what queries need, and stay there.
   std::unique_ptr<PageCache> pages = std::make_unique<PageCache>(kPageBytesMax);
   std::vector<SegmentPtr> segments;  // of the view: files stay until the merge is over
-  SegmentSpec spec;  // without an id
+  SegmentSpec spec;                  // without an id
   TimeUs sealed_us = 0;
   std::size_t depth = 0;
   double bytes = 0;
@@ -178,8 +178,8 @@ Result<Prepared> Prepare(const Store& store, const CompactionJob& job) {
     rows += static_cast<Int128>(meta.totals.rows);
     out.bytes += static_cast<double>(meta.file_bytes);
     facts.push_back(FactsOf(meta));
-    QUIPU_TRY_ASSIGN(SegmentPtr reader, SegmentReader::Open(store.vfs(), segment->path(), &meta,
-                                                            out.pages.get()));
+    QUIPU_TRY_ASSIGN(SegmentPtr reader,
+                     SegmentReader::Open(store.vfs(), segment->path(), &meta, out.pages.get()));
     QUIPU_TRY_ASSIGN(MergeInput input, MergeInput::Open(std::move(reader)));
     out.segments.push_back(segment);
     out.inputs.push_back(std::move(input));

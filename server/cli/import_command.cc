@@ -177,7 +177,8 @@ std::string Summary(const import::ImportAccount& a, double seconds, bool json,
                                   : fmt::format("{{\"file\":{},\"line\":{}}}",
                                                 output::JsonString(a.stopped_file), a.stopped_line);
   return fmt::format(
-      "{{\"files\":{},\"lines\":{},\"accepted\":{},\"duplicate\":{},\"conflict\":{},\"invalid\":{},\"too_late\":{},"
+      "{{\"files\":{},\"lines\":{},\"accepted\":{},\"duplicate\":{},\"conflict\":{},\"invalid\":{},"
+      "\"too_late\":{},"
       "\"seconds\":{:.3f},\"events_per_second\":{:.0f},\"interrupted\":{},\"stopped_at\":{}{}}}\n",
       a.files, a.lines, a.accepted, a.duplicate, a.conflict, a.invalid, a.too_late, seconds, rate,
       a.interrupted, stopped, stages);

@@ -244,10 +244,11 @@ void Importer::Settle() {
           break;
         case Outcome::kTooLate:
           ++account_.too_late;
-          ShowError(batch.lines[i],
-                    "the store has dropped ids of this month and service (retention, archive), so it "
-                    "cannot tell whether the event was counted; if it was not, import it with "
-                    "--producer");
+          ShowError(
+              batch.lines[i],
+              "the store has dropped ids of this month and service (retention, archive), so it "
+              "cannot tell whether the event was counted; if it was not, import it with "
+              "--producer");
           break;
         case Outcome::kInvalid: {
           while (problem < reply.problems.size() && reply.problems[problem].index < i) ++problem;
