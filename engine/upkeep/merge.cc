@@ -197,6 +197,14 @@ void RemoveFiles(Store* store, const std::vector<SegmentMeta>& metas) {
     (void)store->vfs()->Unlink(JoinPath(store->segments_folder(), meta.file_name));
 }
 
+/// The files come in the order in which they were finished: a customer's own before the shared one that was begun earlier.
+std::uint64_t FirstIdOf(const std::vector<SegmentMeta>& metas) {
+  std::uint64_t first = 0;
+  for (const SegmentMeta& meta : metas)
+    first = first == 0 ? meta.spec.segment_id : std::min(first, meta.spec.segment_id);
+  return first;
+}
+
 }  // namespace
 
 Status RunCompaction(Store* store, const CompactionJob& job, const MergeProgress& progress,
@@ -218,9 +226,10 @@ Status RunCompaction(Store* store, const CompactionJob& job, const MergeProgress
     RemoveFiles(store, edit.add);
     return merged;
   }
+  const std::uint64_t run = job.run != 0 ? job.run : FirstIdOf(edit.add);
   for (SegmentMeta& meta : edit.add) {
     meta.level = job.level;
-    meta.run = job.run != 0 ? job.run : edit.add.front().spec.segment_id;
+    meta.run = run;
     meta.sealed_us = prepared.sealed_us;
     report->bytes_written += meta.file_bytes;
   }
