@@ -5,6 +5,7 @@
 #include <thread>
 
 #include "base/check.h"
+#include "db/compact_request.h"
 #include "db/database_impl.h"
 #include "ingest/sealer.h"
 #include "query/executor.h"
@@ -150,17 +151,6 @@ std::vector<ErasureInfo> Database::Impl::Erasures() const {
   return ListErasures(*store_, erasure_.waits_for());
 }
 
-Status Database::Impl::CheckMergeFits(const std::vector<std::uint64_t>& ids) {
-  const ViewPtr view = store_->view();
-  std::uint64_t bytes = 0;
-  for (const SegmentPtr& segment : view->segments) {
-    const SegmentMeta& meta = segment->meta();
-    if (std::find(ids.begin(), ids.end(), meta.spec.segment_id) != ids.end())
-      bytes += meta.file_bytes;
-  }
-  return store_->CheckRoomFor(bytes, "a merge");
-}
-
 bool Database::Impl::MergeIfDue() {
   if (store_->clock()->MonotonicUs() < merge_retry_.again_us) return false;
   const std::unique_lock lock(merge_mutex_, std::try_to_lock);
@@ -169,7 +159,7 @@ bool Database::Impl::MergeIfDue() {
       store_->view(), store_->options(),
       {.now_us = store_->clock()->NowUs(), .on_request = false, .except = unmergeable_});
   if (!job) return false;
-  if (const Status fits = CheckMergeFits(job->inputs); !fits.ok())
+  if (const Status fits = store_->CheckRoomFor(job->bytes, "a merge"); !fits.ok())
     return CheckStep("merging", fits, &merge_retry_);
   const MergeProgress step = [this](std::uint64_t) {
     (void)SealIfDue();
@@ -190,25 +180,8 @@ Status Database::Impl::Seal() {
 
 Status Database::Impl::Compact(const Progress& progress) {
   QUIPU_TRY(Seal());
-  std::uint64_t done_before = 0;
-  for (;;) {
-    const std::lock_guard lock(merge_mutex_);
-    const auto job = PickCompactionOf(store_->view(), store_->options(),
-                                      {.now_us = store_->clock()->NowUs(), .on_request = true});
-    if (!job) break;
-    std::uint64_t rows = 0;
-    const MergeProgress step = [&](std::uint64_t written) {
-      rows = written;
-      const std::uint64_t total = store_->view()->totals.rows;
-      return !progress || progress(std::min(done_before + written, total), total);
-    };
-    QUIPU_TRY(CheckMergeFits(job->inputs));
-    QUIPU_TRY(RunCompaction(store_.get(), *job, step, &merge_rate_));
-    done_before += rows;
-  }
-  const std::uint64_t total = store_->view()->totals.rows;
-  if (progress) progress(total, total);
-  return {};
+  const std::lock_guard lock(merge_mutex_);
+  return CompactRequest(store_.get(), &merge_rate_, progress).Run();
 }
 
 Status Database::Impl::Close() {

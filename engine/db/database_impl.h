@@ -64,8 +64,6 @@ class Database::Impl {
   bool CheckStep(const char* what, const Status& status, Retry* retry);
   bool SealIfDue();
   bool EraseIfDue();
-  /// kExhausted if what these segments become might not fit on the disk.
-  Status CheckMergeFits(const std::vector<std::uint64_t>& ids);
   bool MergeIfDue();
   bool RetainIfDue();
   [[nodiscard]] bool ShouldSeal(const View& view) const;
@@ -76,7 +74,7 @@ class Database::Impl {
   std::mutex merge_mutex_;  // held while merging or erasing; before seal_mutex_
   std::mutex seal_mutex_;   // held while sealing
   std::atomic<bool> closing_{false};
-  RateLimiter merge_rate_;  // by merge_mutex_
+  RateLimiter merge_rate_;
   // The upkeep thread's own.
   Retry seal_retry_, erase_retry_, merge_retry_;
   Retry retain_retry_;

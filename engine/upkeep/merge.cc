@@ -208,13 +208,14 @@ std::uint64_t FirstIdOf(const std::vector<SegmentMeta>& metas) {
 }  // namespace
 
 Status RunCompaction(Store* store, const CompactionJob& job, const MergeProgress& progress,
-                     RateLimiter* limiter, MergeReport* report) {
+                     RateLimiter* limiter, MergeReport* report, std::uint64_t bytes_in_hand_max) {
   // The view is not kept: a merge takes long, and what is sealed meanwhile must not stay in memory for it.
   QUIPU_TRY_ASSIGN(Prepared prepared, Prepare(*store, job));
   MergeReport own_report;
   if (report == nullptr) report = &own_report;
   *report = {};
-  const std::uint64_t budget = std::max(store->options().upkeep_bytes_max, kBytesInHandMin);
+  if (bytes_in_hand_max == 0) bytes_in_hand_max = store->options().upkeep_bytes_max;
+  const std::uint64_t budget = std::max(bytes_in_hand_max, kBytesInHandMin);
   // Outlives the inputs, whose blocks it counts.
   MergeOutput out(store, {prepared.spec, prepared.bytes, prepared.depth, budget}, progress, limiter,
                   report);

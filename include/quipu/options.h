@@ -77,8 +77,10 @@ struct Options {
   std::int64_t month_quiet_us = 3600ll * 1'000'000;
   /// Bytes a second that merges, retention and archiving may write; 0 = no limit. Sealing is never slowed down by it.
   std::uint64_t upkeep_bytes_per_second_max = 0;
-  /// Memory for the rows that a merge has in hand (at least 32 MiB are used if it needs them).
+  /// Memory for the rows that merges have in hand (each uses at least 32 MiB if it needs them).
   std::uint64_t upkeep_bytes_max = 128ull << 20;
+  /// Months that Database::Compact merges at the same time, a thread each.
+  std::uint32_t compact_threads = 2;
 
   /// How often the background looks whether the retention policy asks for anything. 0 = never.
   std::uint32_t retention_check_ms = 3'600'000;
