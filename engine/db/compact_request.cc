@@ -4,6 +4,7 @@
 #include <thread>
 #include <vector>
 
+#include "base/named_thread.h"
 #include "upkeep/merge.h"
 
 namespace quipu {
@@ -16,7 +17,7 @@ CompactRequest::CompactRequest(Store* store, RateLimiter* limiter, const Progres
 
 Status CompactRequest::Run() {
   std::vector<std::thread> others;
-  for (std::size_t i = 1; i < workers_; ++i) others.emplace_back([this] { Work(); });
+  for (std::size_t i = 1; i < workers_; ++i) others.push_back(StartThread("quipu-compact", [this] { Work(); }));
   Work();
   for (std::thread& other : others) other.join();
   QUIPU_TRY(status_);

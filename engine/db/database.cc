@@ -5,6 +5,7 @@
 #include <thread>
 
 #include "base/check.h"
+#include "base/named_thread.h"
 #include "db/compact_request.h"
 #include "db/database_impl.h"
 #include "ingest/sealer.h"
@@ -36,7 +37,8 @@ Database::Impl::Impl(std::unique_ptr<Store> store, std::uint64_t random_seed)
                   return committer_->RunBetweenCommits([&](KvBatch*) { return task(); });
                 }}),
       merge_rate_(store_->clock(), store_->options().upkeep_bytes_per_second_max) {
-  if (store_->options().background_upkeep) upkeep_ = std::thread([this] { RunUpkeep(); });
+  if (store_->options().background_upkeep)
+    upkeep_ = StartThread("quipu-upkeep", [this] { RunUpkeep(); });
 }
 
 Database::Impl::~Impl() {
