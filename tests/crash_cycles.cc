@@ -1,6 +1,7 @@
 #include "tests/crash_cycles.h"
 
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 
 #include <cstdlib>
 #include <filesystem>
@@ -12,10 +13,11 @@
 namespace quipu {
 namespace {
 
-constexpr int kCyclesPerStore = 12;
-constexpr std::uint64_t kOpenUsMax = 30'000;  // hardly any opening takes longer
-constexpr std::uint64_t kWorkUsMax = 80'000;
-constexpr std::uint64_t kKeepUsMax = 60'000;
+constexpr int kCyclesPerStore = 6;
+constexpr std::uint64_t kOpenUsMax = 20'000;  // hardly any opening takes longer
+constexpr std::uint64_t kWorkUsMax = 25'000;
+constexpr std::uint64_t kKeepUsMax = 25'000;
+constexpr std::uintmax_t kMemoryBytesMin = 1u << 30;
 constexpr std::int64_t kPatienceUs = 60'000'000;
 
 }  // namespace
@@ -33,6 +35,12 @@ void CrashCycles::Run(std::uint64_t seed, int cycles) {
     return;
   }
   Print(cycles);
+  for (int who : {RUSAGE_SELF, RUSAGE_CHILDREN}) {
+    rusage r;
+    getrusage(who, &r);
+    std::cout << "cpu " << who << " user " << r.ru_utime.tv_sec * 1000 + r.ru_utime.tv_usec / 1000
+              << " sys " << r.ru_stime.tv_sec * 1000 + r.ru_stime.tv_usec / 1000 << "\n";
+  }
   const CrashRecord::Sums& sums = record_.sums();
   EXPECT_GT(sums.acknowledged, 0u);
   EXPECT_TRUE(cycles < 100 || (sums.erasures > 0 && sums.expired > 0 && look_.summarised() > 0));
@@ -88,6 +96,14 @@ void CrashCycles::Print(int cycles) const {
             << look_.summarised() << " looks at an event that is in summaries only; in interval "
             << "mode " << s.suffixes_lost << " suffixes of together " << s.events_lost
             << " events lost" << std::endl;
+}
+
+std::string CrashFolderInMemory() {
+  const std::filesystem::path memory = "/dev/shm";
+  std::error_code error;
+  const auto space = std::filesystem::space(memory, error);
+  return !error && space.available >= kMemoryBytesMin ? memory
+                                                      : std::filesystem::temp_directory_path();
 }
 
 int CrashCyclesFromEnvironment(const char* variable, int standard) {

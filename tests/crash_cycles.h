@@ -52,6 +52,8 @@ class CrashCycles {
   Durability durability_ = Durability::kSync;
 };
 
+/// A folder in memory if there is room, else that for temporary files.
+std::string CrashFolderInMemory();
 /// The number in the environment variable, or the standard.
 int CrashCyclesFromEnvironment(const char* variable, int standard);
 

@@ -22,8 +22,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::uintmax_t kMemoryBytesMin = 1u << 30;
-
 class Killing final : public Crash {
  public:
   explicit Killing(const fs::path& folder) {
@@ -49,13 +47,6 @@ class Killing final : public Crash {
   std::string folder_, stores_;
 };
 
-fs::path MemoryFolder() {
-  const fs::path memory = "/dev/shm";
-  std::error_code error;
-  const fs::space_info space = fs::space(memory, error);
-  return !error && space.available >= kMemoryBytesMin ? memory : fs::temp_directory_path();
-}
-
 void RunCycles(const fs::path& folder, int cycles) {
   const std::uint64_t seed = TestSeed();
   std::cout << "QUIPU_SEED=" << seed << ": " << cycles << " cycles in " << folder << std::endl;
@@ -66,7 +57,7 @@ void RunCycles(const fs::path& folder, int cycles) {
 int Cycles() { return CrashCyclesFromEnvironment("QUIPU_KILL_CYCLES", 1000); }
 
 TEST(CrashKill, NothingAcknowledgedIsLostAndNothingIsCountedTwice) {
-  RunCycles(MemoryFolder(), Cycles() - Cycles() / 10);
+  RunCycles(CrashFolderInMemory(), Cycles() - Cycles() / 10);
 }
 
 TEST(CrashKill, NorOnADiskThatTakesItsTime) { RunCycles(fs::temp_directory_path(), Cycles() / 10); }

@@ -15,7 +15,8 @@
 namespace quipu {
 namespace {
 
-constexpr std::size_t kBatchEventsUsual = 60;
+constexpr std::size_t kBatchEventsUsual = 40;
+constexpr std::uint64_t kKeeperPauseUsMax = 2000;
 
 /// The children and the parent live in May 2026, at the machine's pace.
 class MayClock final : public Clock {
@@ -58,7 +59,7 @@ class Child {
   /// Does what changes a store without adding to it.
   [[noreturn]] void KeepForEver(std::uint64_t seed, std::uint64_t pause_us_max) {
     Random random(seed);
-    if (random.Below(5) == 0) {
+    if (random.Below(3) == 0) {
       TellParent(fd_, "P");
       ExitIfFailed("set retention", db_.SetRetention(CrashPolicy()));
     }
@@ -189,7 +190,7 @@ void RunCrashChild(const std::vector<std::string>& a) {
   Child child(task, std::stoi(a[7]));
   if (!task.writes) child.KeepForEver(task.seed, 0);
   std::thread stamped([&] { child.SendStampedForEver(task.sequence, task.seed + 1); });
-  std::thread keeper([&] { child.KeepForEver(task.seed + 2, 5000); });
+  std::thread keeper([&] { child.KeepForEver(task.seed + 2, kKeeperPauseUsMax); });
   child.SendForEver(task.next, task.seed);
 }
 

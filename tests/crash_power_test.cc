@@ -3,13 +3,15 @@
 // had heard before the cut (crash_look.h). The pipe it hears by is not on that disk. In interval mode, every third store, a cut may take the
 // last commits, but no earlier one without all the later ones.
 //
+// The image of the disk lies in memory (/dev/shm) if there is room: what a cut takes is what the mounted file system had not written, wherever it
+// would have gone.
+//
 // Not seen here: torn sectors and blocks that reach the disk in another order. Nor a folder that was not synced: ext4 commits the journal as a
 // whole, so the fsync of RocksDB's log takes every rename before it along. The tests in memory see both (base/vfs_testing.h).
 //
 // QUIPU_POWER_CUTS sets the number of cycles, QUIPU_SEED repeats the choices (the timing of a cut remains chance).
 #include <gtest/gtest.h>
 
-#include <filesystem>
 #include <iostream>
 
 #include "base/check.h"
@@ -49,7 +51,7 @@ class PowerCuts final : public Crash {
 };
 
 TEST(CrashPower, NothingAcknowledgedIsLostAndNothingIsCountedTwice) {
-  const auto disk = PowerDisk::Make(std::filesystem::temp_directory_path(), kDiskBytes);
+  const auto disk = PowerDisk::Make(CrashFolderInMemory(), kDiskBytes);
   if (!disk) {
     GTEST_SKIP() << "NOT TESTED: no power can be cut here, which needs root, loop devices and "
                     "mkfs.ext4: "

@@ -70,10 +70,10 @@ TEST(Promises, EachIsKeptByTestsThatExist) {
 
 TEST(Promises, TheReaderSeesNamesAndSections) {
   const std::vector<Promise> promises =
-      PromisesOf("\n## 1. One\n`A.B`, `Options::x`\n## 2. Two\nnone\n## Else\n`C.D`\n");
+      PromisesOf("\n## 1. One\n`Ab.Cd`, `Options::x`\n## 2. Two\nnone\n## Else\n`Ef.Gh`\n");
   ASSERT_EQ(promises.size(), 2u);
   EXPECT_EQ(promises[0].title, "1. One");
-  EXPECT_EQ(promises[0].tests, std::vector<std::string>{"A.B"});
+  EXPECT_EQ(promises[0].tests, std::vector<std::string>{"Ab.Cd"});
   EXPECT_TRUE(promises[1].tests.empty());
 }
 
