@@ -1,7 +1,6 @@
 #include "tests/crash_cycles.h"
 
 #include <gtest/gtest.h>
-#include <sys/resource.h>
 
 #include <cstdlib>
 #include <filesystem>
@@ -35,12 +34,6 @@ void CrashCycles::Run(std::uint64_t seed, int cycles) {
     return;
   }
   Print(cycles);
-  for (int who : {RUSAGE_SELF, RUSAGE_CHILDREN}) {
-    rusage r;
-    getrusage(who, &r);
-    std::cout << "cpu " << who << " user " << r.ru_utime.tv_sec * 1000 + r.ru_utime.tv_usec / 1000
-              << " sys " << r.ru_stime.tv_sec * 1000 + r.ru_stime.tv_usec / 1000 << "\n";
-  }
   const CrashRecord::Sums& sums = record_.sums();
   EXPECT_GT(sums.acknowledged, 0u);
   EXPECT_TRUE(cycles < 100 || (sums.erasures > 0 && sums.expired > 0 && look_.summarised() > 0));
@@ -69,6 +62,7 @@ void CrashCycles::RunAndCrash(bool writes) {
   CrashTask task{store_, durability_, writes, 0, 0, random_.Next() >> 1};
   task.next = record_.next(0);
   task.sequence = record_.next(1) / kStampedBatch + 1;
+  record_.StartChild();
   CrashChild child(task.ToArguments(), crash_.folder() + ".log");
   const bool hits_opening = random_.Below(4) == 0;
   const std::uint64_t us_max = hits_opening ? kOpenUsMax : writes ? kWorkUsMax : kKeepUsMax;

@@ -118,6 +118,11 @@ void CrashRecord::StartStore(Loss loss) {
   policy_told_ = false;
 }
 
+void CrashRecord::StartChild() {
+  is_cut_ = false;
+  acknowledged_ = sealing_ = 0;
+}
+
 template <class Do>
 void CrashRecord::ForCustomer(std::size_t customer, Do&& visit) {
   for (int w = 0; w < 2; ++w) {
@@ -139,7 +144,7 @@ std::string CrashRecord::Hear(const std::string& line) {
       sealing_ = acknowledged_;
       return "";
     case 'D':
-      if (!is_cut_) durable_ = sealing_;
+      if (!is_cut_) durable_ = std::max(durable_, sealing_);
       return "";
     case 'X':
       StartErasing(std::stoul(line.substr(1)));
@@ -255,15 +260,17 @@ bool CrashRecord::MayExpire(int stream, std::size_t index) const {
 
 std::string CrashRecord::Compare(const std::vector<std::vector<bool>>& seen) {
   std::string wrong = CompareErasure(seen);
-  if (wrong.empty() && loss_ == Loss::kSuffix) wrong = CompareSuffix(seen);
+  if (wrong.empty() && loss_ == Loss::kSuffix) {
+    StepBack(seen[1]);
+    wrong = CompareSuffix(seen);
+  }
   for (int w = 0; w < 2 && wrong.empty(); ++w) {
     QUIPU_CHECK(seen[w].size() == sent(w));
     wrong = CompareInFlight(w, seen[w]);
     if (wrong.empty()) wrong = CompareEvents(w, seen[w]);
   }
   erasing_.reset();
-  is_cut_ = false;
-  acknowledged_ = sealing_ = durable_ = 0;
+  durable_ = 0;
   return wrong;
 }
 
@@ -283,6 +290,17 @@ std::string CrashRecord::CompareErasure(const std::vector<std::vector<bool>>& se
   sums_.erasures_kept += gone != 0;
   sums_.erasures_lost += there != 0;
   return "";
+}
+
+/// Stamped batches of which nothing is left may be in the suffix that is lost (or all of their customers are erased): they are sent again.
+void CrashRecord::StepBack(const std::vector<bool>& seen) {
+  Stream& stamped = streams_[1];
+  for (; stamped.next >= kStampedBatch; stamped.next -= kStampedBatch) {
+    const std::size_t first = stamped.next - kStampedBatch;
+    for (std::size_t i = first; i < stamped.next; ++i) {
+      if (seen[i] || stamped.known[i].seq <= durable_) return;
+    }
+  }
 }
 
 /// What was acknowledged and is gone must be the last. Makes it absent.
@@ -311,7 +329,6 @@ std::string CrashRecord::CompareSuffix(const std::vector<std::vector<bool>>& see
     ++sums_.events_lost;
     k.state = State::kAbsent;
     k.is_lost = !k.is_sending;
-    if (w == 1) streams_[1].next = std::min(streams_[1].next, i / kStampedBatch * kStampedBatch);
   });
   ++sums_.suffixes_lost;
   return wrong;

@@ -64,9 +64,11 @@ class CrashRecord {
 
   /// Another store; the sums go on.
   void StartStore(Loss loss);
+  /// Another child; there may be several between two looks, of which only the first one sends events.
+  void StartChild();
   /// Takes one line of a child; returns "" or what is wrong.
   std::string Hear(const std::string& line);
-  /// What is heard from here to the next look may have been said without a disk.
+  /// What this child says from here on may have been said without a disk.
   void PowerIsCut() { is_cut_ = true; }
   /// What a look into the store found, per stream and index below sent(stream); nothing = not to be seen, because it may have expired.
   /// Returns "" or what contradicts what was heard. From here on what was seen is what is known.
@@ -111,6 +113,7 @@ class CrashRecord {
   void StartErasing(std::size_t customer);
   void EndErasing(std::size_t customer);
   std::string CompareErasure(const std::vector<std::vector<bool>>& seen);
+  void StepBack(const std::vector<bool>& seen);
   std::string CompareSuffix(const std::vector<std::vector<bool>>& seen);
   std::string CompareInFlight(int stream, const std::vector<bool>& seen);
   std::string CompareEvents(int stream, const std::vector<bool>& seen);
