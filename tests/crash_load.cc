@@ -57,15 +57,14 @@ class Child {
   }
 
   /// Does what changes a store without adding to it.
-  [[noreturn]] void KeepForEver(std::uint64_t seed, std::uint64_t pause_us_max) {
+  [[noreturn]] void KeepForEver(std::uint64_t seed) {
     Random random(seed);
     if (random.Below(3) == 0) {
       TellParent(fd_, "P");
       ExitIfFailed("set retention", db_.SetRetention(CrashPolicy()));
     }
     for (;;) {
-      if (pause_us_max != 0)
-        std::this_thread::sleep_for(std::chrono::microseconds(random.Below(pause_us_max)));
+      std::this_thread::sleep_for(std::chrono::microseconds(random.Below(kKeeperPauseUsMax)));
       Keep(&random);
     }
   }
@@ -106,23 +105,23 @@ class Child {
 
   void Keep(Random* random) {
     const std::uint64_t kind = random->Below(100);
-    if (kind < 35) {
+    if (kind < 12) {
       const std::size_t customer = random->Below(kCrashCustomers);
       TellParent(fd_, "X " + std::to_string(customer));
       const Status erased = db_.Erase("c" + std::to_string(customer)).error();
       if (erased.code() != StatusCode::kNotFound) ExitIfFailed("erase", erased);
       TellParent(fd_, "Y " + std::to_string(customer));
-    } else if (kind < 41) {
+    } else if (kind < 18) {
       ExitIfFailed("finish erasures", db_.FinishErasures());
-    } else if (kind < 46) {
+    } else if (kind < 30) {
       TellParent(fd_, "L");
       ExitIfFailed("seal", db_.Seal());
       TellParent(fd_, "D");
-    } else if (kind < 52) {
+    } else if (kind < 44) {
       ExitIfFailed("compact", db_.Compact());
-    } else if (kind < 70) {
+    } else if (kind < 64) {
       ExitIfFailed("retain", db_.Retain().error());
-    } else if (kind < 85) {
+    } else if (kind < 84) {
       ArchiveRequest request;
       request.before = ParseTime(random->Below(2) == 0 ? "2026-02-01" : "2026-04-01")->time_us;
       const Status archived = db_.Archive(request).error();
@@ -188,9 +187,9 @@ void RunCrashChild(const std::vector<std::string>& a) {
   task.sequence = std::stoull(a[5]);
   task.seed = std::stoull(a[6]);
   Child child(task, std::stoi(a[7]));
-  if (!task.writes) child.KeepForEver(task.seed, 0);
+  if (!task.writes) child.KeepForEver(task.seed);
   std::thread stamped([&] { child.SendStampedForEver(task.sequence, task.seed + 1); });
-  std::thread keeper([&] { child.KeepForEver(task.seed + 2, kKeeperPauseUsMax); });
+  std::thread keeper([&] { child.KeepForEver(task.seed + 2); });
   child.SendForEver(task.next, task.seed);
 }
 

@@ -47,7 +47,9 @@ void CrashLook::Look(const std::string& store, Durability durability, bool is_la
   ASSERT_NO_FATAL_FAILURE(AttachAll(&*db));
   seen_ = {std::vector<bool>(record_.sent(0)), std::vector<bool>(record_.sent(1))};
   ASSERT_NO_FATAL_FAILURE(ReadEvents(*db));
-  ASSERT_EQ(record_.Compare(seen_), "");
+  const auto info = db->Info();
+  ASSERT_TRUE(info.has_value()) << info.error().ToString();
+  ASSERT_EQ(record_.Compare(seen_, info->as_of), "");
   ASSERT_NO_FATAL_FAILURE(CheckTotals(*db));
   if (is_last) {
     ASSERT_NO_FATAL_FAILURE(Finish(store, &*db));

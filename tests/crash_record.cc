@@ -258,12 +258,9 @@ bool CrashRecord::MayExpire(int stream, std::size_t index) const {
   return policy_told_ && stream == 1 && CrashFateOf(CrashFact(stream, index)) != CrashFate::kKept;
 }
 
-std::string CrashRecord::Compare(const std::vector<std::vector<bool>>& seen) {
-  std::string wrong = CompareErasure(seen);
-  if (wrong.empty() && loss_ == Loss::kSuffix) {
-    StepBack(seen[1]);
-    wrong = CompareSuffix(seen);
-  }
+std::string CrashRecord::Compare(const std::vector<std::vector<bool>>& seen, std::uint64_t as_of) {
+  std::string wrong = CompareErasure(seen, as_of);
+  if (wrong.empty() && loss_ == Loss::kSuffix) wrong = CompareSuffix(seen, as_of);
   for (int w = 0; w < 2 && wrong.empty(); ++w) {
     QUIPU_CHECK(seen[w].size() == sent(w));
     wrong = CompareInFlight(w, seen[w]);
@@ -275,12 +272,13 @@ std::string CrashRecord::Compare(const std::vector<std::vector<bool>>& seen) {
 }
 
 /// The erasure that was being asked for: all that came before it is gone, or nothing.
-std::string CrashRecord::CompareErasure(const std::vector<std::vector<bool>>& seen) {
+std::string CrashRecord::CompareErasure(const std::vector<std::vector<bool>>& seen,
+                                        std::uint64_t as_of) {
   if (!erasing_) return "";
   std::size_t there = 0, gone = 0;
   ForCustomer(*erasing_, [&](int w, std::size_t i, const Known& k) {
     if (k.state != State::kBeingErased || k.overlaps) return;
-    if (loss_ == Loss::kSuffix && k.seq > durable_) return;
+    if (loss_ == Loss::kSuffix && k.seq > as_of) return;
     if (MayExpire(w, i) && CrashFateOf(CrashFact(w, i)) == CrashFate::kDeleted) return;
     ++(seen[w][i] ? there : gone);
   });
@@ -292,46 +290,29 @@ std::string CrashRecord::CompareErasure(const std::vector<std::vector<bool>>& se
   return "";
 }
 
-/// Stamped batches of which nothing is left may be in the suffix that is lost (or all of their customers are erased): they are sent again.
-void CrashRecord::StepBack(const std::vector<bool>& seen) {
-  Stream& stamped = streams_[1];
-  for (; stamped.next >= kStampedBatch; stamped.next -= kStampedBatch) {
-    const std::size_t first = stamped.next - kStampedBatch;
-    for (std::size_t i = first; i < stamped.next; ++i) {
-      if (seen[i] || stamped.known[i].seq <= durable_) return;
+/// Commits after `as_of` are gone, and nothing else.
+std::string CrashRecord::CompareSuffix(const std::vector<std::vector<bool>>& seen,
+                                       std::uint64_t as_of) {
+  if (as_of < durable_)
+    return "commit " + std::to_string(durable_) + " was sealed, the last one there is " +
+           std::to_string(as_of);
+  const std::size_t lost_before = sums_.events_lost;
+  for (int w = 0; w < 2; ++w) {
+    for (std::size_t i = 0; i < sent(w); ++i) {
+      Known& k = streams_[w].known[i];
+      const bool is_in_flight = k.is_sending && k.state == State::kAbsent;
+      if (is_in_flight ? k.after_seq < as_of : k.seq <= as_of) continue;
+      if (seen[w][i])
+        return Name(w, i) + " is there, but the last commit is " + std::to_string(as_of);
+      if (is_in_flight) continue;
+      sums_.events_lost += k.state == State::kPresent;
+      k.state = State::kAbsent;
+      k.is_lost = !k.is_sending;
+      if (w == 1) streams_[1].next = std::min(streams_[1].next, i / kStampedBatch * kStampedBatch);
     }
   }
-}
-
-/// What was acknowledged and is gone must be the last. Makes it absent.
-std::string CrashRecord::CompareSuffix(const std::vector<std::vector<bool>>& seen) {
-  constexpr auto kNone = ~std::uint64_t{0};
-  std::uint64_t first_lost = kNone;
-  const auto for_all = [&](auto&& visit) {
-    for (int w = 0; w < 2; ++w) {
-      for (std::size_t i = 0; i < sent(w); ++i) visit(w, i, streams_[w].known[i]);
-    }
-  };
-  for_all([&](int w, std::size_t i, const Known& k) {
-    if (k.state == State::kPresent && !seen[w][i] && k.seq > durable_ && !MayExpire(w, i))
-      first_lost = std::min(first_lost, k.seq);
-  });
-  if (first_lost == kNone) return "";
-  std::string wrong;
-  for_all([&](int w, std::size_t i, Known& k) {
-    const bool is_later =
-        k.is_sending && k.state == State::kAbsent ? k.after_seq >= first_lost : k.seq >= first_lost;
-    if (!is_later || k.state == State::kEither) return;
-    if (seen[w][i])
-      wrong =
-          Name(w, i) + " is there, but not all of the earlier commit " + std::to_string(first_lost);
-    if (k.state != State::kPresent) return;
-    ++sums_.events_lost;
-    k.state = State::kAbsent;
-    k.is_lost = !k.is_sending;
-  });
-  ++sums_.suffixes_lost;
-  return wrong;
+  sums_.suffixes_lost += sums_.events_lost > lost_before;
+  return "";
 }
 
 /// The batch of which nothing was heard: all of it that was not there before is, or nothing.

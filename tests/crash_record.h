@@ -71,8 +71,8 @@ class CrashRecord {
   /// What this child says from here on may have been said without a disk.
   void PowerIsCut() { is_cut_ = true; }
   /// What a look into the store found, per stream and index below sent(stream); nothing = not to be seen, because it may have expired.
-  /// Returns "" or what contradicts what was heard. From here on what was seen is what is known.
-  std::string Compare(const std::vector<std::vector<bool>>& seen);
+  /// `as_of` is the last commit of the store. Returns "" or what contradicts what was heard. From here on what was seen is what is known.
+  std::string Compare(const std::vector<std::vector<bool>>& seen, std::uint64_t as_of);
 
   [[nodiscard]] std::size_t sent(int stream) const { return streams_[stream].known.size(); }
   /// The first that was not acknowledged, or was and is lost as it may be.
@@ -112,9 +112,8 @@ class CrashRecord {
   void Doubt(int stream, std::size_t first, std::size_t count);
   void StartErasing(std::size_t customer);
   void EndErasing(std::size_t customer);
-  std::string CompareErasure(const std::vector<std::vector<bool>>& seen);
-  void StepBack(const std::vector<bool>& seen);
-  std::string CompareSuffix(const std::vector<std::vector<bool>>& seen);
+  std::string CompareErasure(const std::vector<std::vector<bool>>& seen, std::uint64_t as_of);
+  std::string CompareSuffix(const std::vector<std::vector<bool>>& seen, std::uint64_t as_of);
   std::string CompareInFlight(int stream, const std::vector<bool>& seen);
   std::string CompareEvents(int stream, const std::vector<bool>& seen);
   [[nodiscard]] bool MayExpire(int stream, std::size_t index) const;
