@@ -5,18 +5,22 @@
 #   make peers                 DuckDB and ClickHouse into build/peers/, for make bench
 #   make fuzz SECONDS=20       every fuzz target for so long
 #   make tsan                  the concurrent tests under ThreadSanitizer
+#   make canaries              known mistakes, built into the engine, must be noticed by the tests
+#   make soak HOURS=8          everything that is random, in rotation with fresh seeds (report in build/soak/)
+#   make coverage              branches of manifest, commit, recovery, deduplication and decoding that no test takes (build/coverage/REPORT.md)
 #   make build format tidy clean
 SANITIZE ?= 1
 SECONDS ?= 20
 FILTER ?= .
 EVENTS ?= 10000000
+HOURS ?= 8
 # The folders in which threads meet.
 TSAN_TESTS ?= base_test store_test ingest_test upkeep_test db_test
 # The names are also variables of the shell: they travel as arguments only.
-unexport SECONDS FILTER EVENTS
+unexport SECONDS FILTER EVENTS HOURS
 
 .DEFAULT_GOAL := build
-.PHONY: build demo test bench peers fuzz tsan format tidy clean setup setup-sanitize setup-lint
+.PHONY: build demo test bench peers fuzz tsan canaries soak coverage format tidy clean setup setup-sanitize setup-lint setup-laboratory
 
 setup:
 	@.ci/setup build
@@ -24,13 +28,16 @@ setup-sanitize:
 	@.ci/setup build sanitize
 setup-lint:
 	@.ci/setup build sanitize lint
+setup-laboratory:
+	@.ci/setup build laboratory
 
 # Ninja runs CMake again by itself when a CMakeLists.txt changes.
 build/%/build.ninja: CMakePresets.json
 	cmake --preset $*
 	@touch $@
 build/release/build.ninja: | setup
-build/debug/build.ninja build/tsan/build.ninja build/fuzz/build.ninja: | setup-sanitize
+build/canary/build.ninja: | setup-laboratory
+build/debug/build.ninja build/tsan/build.ninja build/fuzz/build.ninja build/coverage/build.ninja: | setup-sanitize
 
 build: setup build/release/build.ninja
 	ninja -C build/release
@@ -56,6 +63,18 @@ fuzz: setup-sanitize build/fuzz/build.ninja
 
 tsan: setup-sanitize build/tsan/build.ninja
 	@TSAN_TESTS='$(TSAN_TESTS)' .ci/test-threads
+
+canaries: setup-laboratory build/canary/build.ninja
+	@.ci/test-canaries
+
+soak: setup-sanitize setup-laboratory build/release/build.ninja build/fuzz/build.ninja
+	ninja -C build/release all
+	ninja -C build/fuzz quipu_fuzz_targets
+	tests/soak.sh '$(HOURS)'
+
+coverage: setup-sanitize build/coverage/build.ninja
+	ninja -C build/coverage quipu_sanitized_tests
+	tests/coverage.sh
 
 format: setup-lint
 	find engine server include tests bench fuzz -name '*.cc' -o -name '*.h' | xargs clang-format -i

@@ -14,6 +14,7 @@
 #include <atomic>
 #include <mutex>
 
+#include "base/canary.h"
 #include "base/check.h"
 #include "store/kv.h"
 
@@ -69,7 +70,8 @@ rocksdb::DBOptions MakeDbOptions(const std::shared_ptr<FailStop>& fail_stop) {
       true;  // a crash between creating two families is mended at the next open
   // The default, point-in-time recovery, drops every commit after one flipped bit and says nothing (measured). This mode refuses to
   // open then, and still accepts a last record that a power cut has torn. (kAbsoluteConsistency would refuse that too.)
-  o.wal_recovery_mode = rocksdb::WALRecoveryMode::kTolerateCorruptedTailRecords;
+  if (!IsCanary(Canary::kDefaultWalRecovery))
+    o.wal_recovery_mode = rocksdb::WALRecoveryMode::kTolerateCorruptedTailRecords;
   o.paranoid_checks = true;        // stop at the first damaged block
   o.max_bgerror_resume_count = 0;  // no self-healing: an error stops writes (FailStop)
   o.track_and_verify_wals_in_manifest =

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/canary.h"
 #include "base/check.h"
 #include "segment/identity_cursor.h"
 
@@ -57,6 +58,12 @@ void MergeOutput::NoteBlock(const RowBatch& rows) {
 }
 
 Status MergeOutput::Take(MergeInput* input, std::uint32_t rows) {
+  if (IsCanary(Canary::kRowsDropped) && rows > 1) {
+    NoteMoves(input, 1);
+    moves_[input->segment().get()].new_rows[input->row()] = kRowDropped;
+    input->Skip(1);
+    --rows;
+  }
   while (rows > 0) {
     MergeInput::Mark& mark = input->mark();
     if (mark.flush != flushes_ || mark.block != input->block().get()) {

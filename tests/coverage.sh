@@ -1,0 +1,68 @@
+#!/usr/bin/env bash
+# tests/coverage.sh: which branches of the code that decides about durability and counting does no test reach? Expects the preset `coverage` built
+# (target quipu_sanitized_tests); runs its test programs and writes build/coverage/REPORT.md: covered lines and branches by file, then each branch
+# that was never taken, with its line. What the killed children of the crash tests cover is not counted: they die before they could write it down.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+build=build/coverage
+profiles=$build/profiles
+# Manifest, commit, recovery, deduplication, and everything that decodes stored bytes.
+sources=(engine/store/{manifest,catalogue,commit_blob,watermark,store,store_recovery,store_erasure,store_archive,lifecycle_records,kv_rocks}.cc
+  engine/ingest/{committer,group_preparer,dedupe,identity_set,lateness,sealer}.cc
+  engine/segment/{footer_codec,page,directory,identity_index,segment_reader,summary_columns,dimension_page,measure_page,time_page,string_page,id_page}.cc
+  engine/codec/{int_codec,text_codec,id_codec,bitpack,delta,dictionary,patched,run_length}.cc)
+programs=()
+for program in base codec segment store ingest upkeep db model sim fault_loop erase disk_full repair; do
+  [ -x "$build/tests/${program}_test" ] && programs+=("$build/tests/${program}_test")
+done
+[ ${#programs[@]} -gt 0 ] || { echo "$0: no test program in $build/tests; run 'make coverage'" >&2; exit 1; }
+rm -rf "$profiles"
+mkdir -p "$profiles"
+for program in "${programs[@]}"; do
+  echo "== $(basename "$program")"
+  LLVM_PROFILE_FILE="$PWD/$profiles/%p.profraw" "$program" >"$build/$(basename "$program").log" 2>&1 || echo "$program failed: $build/$(basename "$program").log"
+done
+merged=$build/merged.profdata
+llvm-profdata-14 merge -sparse "$profiles"/*.profraw -o "$merged"
+objects=("${programs[0]}")
+for program in "${programs[@]:1}"; do objects+=(-object "$program"); done
+existing=()
+for source in "${sources[@]}"; do [ -e "$source" ] && existing+=("$PWD/$source"); done
+llvm-cov-14 export -format=lcov -instr-profile="$merged" "${objects[@]}" "${existing[@]}" >"$build/coverage.lcov"
+
+# A branch of a template or an inline function is in the trace once per copy: it counts as reached if any copy reached it.
+awk -v root="$PWD/" '
+  function flush(   key, parts) {
+    for (key in line_hits) { lines++; line_covered += line_hits[key] > 0 }
+    for (key in taken) {
+      branches++
+      if (taken[key] > 0) { covered++; continue }
+      split(key, parts, ",")
+      missed[file, ++missed_count[file]] = parts[1]
+    }
+    if (file != "") { table[++files] = sprintf("| %s | %d | %.1f %% | %d | %.1f %% |", file, lines, lines ? 100 * line_covered / lines : 100, branches, branches ? 100 * covered / branches : 100); name[files] = file }
+    all_lines += lines; all_line_covered += line_covered; all_branches += branches; all_covered += covered
+    lines = line_covered = branches = covered = 0
+    delete line_hits; delete taken
+  }
+  /^SF:/ { flush(); file = substr($0, 4); sub("^" root, "", file) }
+  /^DA:/ { split(substr($0, 4), part, ","); line_hits[part[1]] += part[2] }
+  /^BRDA:/ { split(substr($0, 6), part, ","); taken[part[1] "," part[3]] += part[4] == "-" ? 0 : part[4] }
+  END {
+    flush()
+    print "# Coverage\n\n| file | lines | covered | branches | covered |\n|---|---|---|---|---|"
+    for (i = 1; i <= files; i++) print table[i]
+    printf "| all | %d | %.1f %% | %d | %.1f %% |\n\n## Branches that no test takes\n\n", all_lines, 100 * all_line_covered / all_lines, all_branches, all_branches ? 100 * all_covered / all_branches : 100
+    for (i = 1; i <= files; i++) {
+      if (!missed_count[name[i]]) continue
+      delete count
+      for (m = 1; m <= missed_count[name[i]]; m++) count[missed[name[i], m]]++
+      number = 0
+      print "### " name[i] "\n"
+      while ((getline text < (root name[i])) > 0) if (++number in count) { sub(/^ +/, "", text); printf "- %d: `%s`\n", number, text }
+      close(root name[i])
+      print ""
+    }
+  }' "$build/coverage.lcov" >"$build/REPORT.md"
+sed -n '/^| all/p' "$build/REPORT.md"
+echo "$build/REPORT.md"
