@@ -1,0 +1,136 @@
+#include "tests/sim_disk.h"
+
+#include <filesystem>
+
+#include "base/check.h"
+
+namespace quipu {
+namespace {
+
+/// Shares the counter of the file operations.
+class FaultKv final : public KvStore {
+ public:
+  FaultKv(std::unique_ptr<KvStore> below, FaultVfs* faults, const bool* applied, bool never_syncs)
+      : below_(std::move(below)), faults_(faults), applied_(applied), never_syncs_(never_syncs) {}
+
+  Status Write(const KvBatch& batch, bool sync) override {
+    if (faults_->NextFault(/*read=*/false) >= 0) {
+      if (*applied_) (void)below_->Write(batch, sync);
+      return Status::IoError("key-value store: injected fault");
+    }
+    return below_->Write(batch, sync && !never_syncs_);
+  }
+  Result<std::optional<std::string>> Get(KvSpace space, std::string_view key) const override {
+    QUIPU_TRY(Read());
+    return below_->Get(space, key);
+  }
+  Status Scan(KvSpace space, std::string_view from, const Visitor& visit) const override {
+    QUIPU_TRY(Read());
+    return below_->Scan(space, from, visit);
+  }
+  Status Purge() override {
+    if (faults_->NextFault(/*read=*/false) >= 0)
+      return Status::IoError("key-value store: injected fault");
+    return below_->Purge();
+  }
+  Status Close() override { return below_->Close(); }
+
+ private:
+  [[nodiscard]] Status Read() const {
+    if (faults_->NextFault(/*read=*/true) < 0) return {};
+    return Status::IoError("key-value store: injected fault");
+  }
+
+  std::unique_ptr<KvStore> below_;
+  FaultVfs* faults_;
+  const bool* applied_;
+  bool never_syncs_;
+};
+
+/// In memory if there is such a place: what is simulated here is a killed process, for which fsync does nothing.
+std::string ScratchRoot() {
+  std::error_code ignored;
+  return std::filesystem::exists("/dev/shm", ignored) ? "/dev/shm"
+                                                      : std::filesystem::temp_directory_path();
+}
+
+}  // namespace
+
+SimDisk::SimDisk(bool real, const DiskLies& lies)
+    : real_(real),
+      lies_(lies),
+      clock_(ParseTime("2026-12-01")->time_us),
+      faults_(real ? Vfs::Posix() : static_cast<Vfs*>(&memory_)) {
+  memory_.IgnoreSyncs(lies.no_file_sync, lies.no_folder_sync);
+  if (!real_) return;
+  std::string name = ScratchRoot() + "/quipu_sim_XXXXXX";
+  QUIPU_CHECK(mkdtemp(name.data()) != nullptr);
+  folder_ = name;
+}
+
+SimDisk::~SimDisk() {
+  std::error_code ignored;
+  if (real_) std::filesystem::remove_all(folder_, ignored);
+}
+
+StoreEnvironment SimDisk::Environment(std::uint64_t seed) {
+  order_ = std::make_unique<OrderCheckingVfs>(&faults_);
+  StoreEnvironment environment;
+  environment.vfs = order_.get();
+  environment.clock = &clock_;
+  environment.random_seed = seed;
+  environment.open_kv = [this](const std::string& path) -> Result<std::unique_ptr<KvStore>> {
+    if (faults_.NextFault(/*read=*/false) >= 0)
+      return Status::IoError("key-value store: injected fault");
+    auto below = real_ ? OpenRocksKv(path) : kv_.Open();
+    if (!below) return below.error();
+    return std::unique_ptr<KvStore>(std::make_unique<FaultKv>(*std::move(below), &faults_,
+                                                              &fails_applied_, lies_.no_log_sync));
+  };
+  return environment;
+}
+
+void SimDisk::PlanCut(const PowerCutPlan& plan) {
+  fails_applied_ = false;
+  faults_.OnFire([this, plan] { CutPower(plan); });
+  faults_.FailNth(plan.n, FaultVfs::Fault::kError, /*persistent=*/true);
+}
+
+void SimDisk::CutNow(const PowerCutPlan& plan) {
+  PlanCut({1, plan.survive_percent, plan.chance});
+  (void)faults_.NextFault(/*read=*/false);
+}
+
+void SimDisk::PlanFault(const DiskFault& fault) {
+  fails_applied_ = fault.applied;
+  faults_.OnFire({});
+  if (fault.n != 0) faults_.FailNth(fault.n, fault.kind, fault.persistent, fault.reads);
+}
+
+void SimDisk::CutPower(const PowerCutPlan& plan) {
+  is_cut_ = true;
+  if (real_) return;
+  Random random(plan.chance);
+  // First: what the manifest holds from now on, no later file operation may contradict.
+  kv_.PowerCut(random);
+  memory_.PowerCut(random, plan.survive_percent);
+}
+
+void SimDisk::Heal() {
+  faults_.Heal();
+  is_cut_ = false;
+}
+
+void SimDisk::EmptyQuarantine() {
+  Vfs* const vfs = real_ ? Vfs::Posix() : static_cast<Vfs*>(&memory_);
+  for (const char* name : {"/quarantine", "/archive/quarantine"}) {
+    const std::string folder = store_path() + name;
+    const auto exists = vfs->Exists(folder);
+    if (!exists || !*exists) continue;
+    const auto files = vfs->List(folder);
+    QUIPU_CHECK(files.has_value());
+    for (const std::string& file : *files) QUIPU_CHECK(vfs->Unlink(JoinPath(folder, file)).ok());
+  }
+}
+
+}  // namespace quipu
