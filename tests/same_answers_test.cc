@@ -1,8 +1,14 @@
 #include <gtest/gtest.h>
 
+#include <iostream>
+
 #include "base/test_seed.h"
 #include "tests/oracle.h"
+#include "tests/reducer.h"
+#include "tests/sim_trial.h"
+#include "tests/sim_world.h"
 #include "tests/surroundings.h"
+#include "tests/trace.h"
 #include "tests/workload.h"
 
 namespace quipu {
@@ -51,6 +57,83 @@ TEST(SameAnswers, UnderAllOptions) {
       }
     }
   }
+}
+
+/// A way in which a trace can be played.
+struct Way {
+  const char* name;
+  WorldSetup setup;
+};
+
+std::vector<Way> WaysOf(std::uint64_t seed) {
+  using Engine = WorldSetup::Engine;
+  return {
+      {"the layers", {.options_seed = seed + 1}},
+      {"the layers, another schedule", {.options_seed = seed + 2, .schedule_seed = seed + 3}},
+      {"a database",
+       {.engine = Engine::kDatabase, .options_seed = seed + 4, .schedule_seed = seed + 5}},
+      {"a database with upkeep in the background and batches in flight",
+       {.engine = Engine::kDatabaseInFlight, .options_seed = seed + 6, .schedule_seed = seed + 7}},
+      {"the same over RocksDB",
+       {.engine = Engine::kDatabaseInFlight, .real = true, .options_seed = seed + 8}}};
+}
+
+/// "" or the first question that two ways answer differently; also what a world finds by itself.
+std::string CompareWays(const Trace& trace, const Way& a, const Way& b, std::size_t* compared) {
+  const WorldReport x = Play(trace, a.setup);
+  if (!x.failure.empty()) return std::string(a.name) + ": " + x.failure;
+  const WorldReport y = Play(trace, b.setup);
+  if (!y.failure.empty()) return std::string(b.name) + ": " + y.failure;
+  if (x.answers.size() != y.answers.size()) return "another number of answers";
+  for (std::size_t i = 0; i < x.answers.size(); ++i) {
+    if (x.answers[i] == "?" || y.answers[i] == "?") continue;
+    ++*compared;
+    if (x.answers[i] == y.answers[i]) continue;
+    return "question " + std::to_string(i) + ": " + a.name + " says " + x.answers[i] + ", " +
+           b.name + " says " + y.answers[i];
+  }
+  return "";
+}
+
+/// One trace with everything that may happen to a store (but crashes), played in many ways: options, threads, restarts, and when seals
+/// and merges happen. The answers are byte-identical.
+TEST(SameAnswers, WhateverHappensInBetween) {
+  const std::uint64_t base = TestSeed();
+  const char* given = std::getenv("QUIPU_ROUNDS");
+  const std::uint64_t rounds = given != nullptr ? std::strtoull(given, nullptr, 10) : 12;
+  std::size_t compared = 0;
+  for (std::uint64_t seed = base; seed < base + rounds && !HasFailure(); ++seed) {
+    SCOPED_TRACE("QUIPU_SEED=" + std::to_string(seed) + " QUIPU_ROUNDS=1");
+    const Trace trace = RandomTrace(seed, 80, {.erases_at_once = true});
+    const std::vector<Way> ways = WaysOf(seed);
+    for (std::size_t w = 1; w < ways.size() && !HasFailure(); ++w) {
+      const auto check = [&](const Trace& t) {
+        return CompareWays(t, ways[0], ways[w], &compared);
+      };
+      const std::string difference = check(trace);
+      if (difference.empty()) continue;
+      const Reduction least = Reduce(trace, check, 300);
+      ADD_FAILURE() << difference << "\nreduced to:\n" << AsTest(least.trace, least.failure);
+    }
+  }
+  std::cout << "QUIPU_SEED=" << base << ": " << compared << " pairs of answers compared\n";
+  EXPECT_GT(compared, rounds);
+}
+
+/// The reducer shrinks what this test would find: planted here is a check that takes a question about a store with a merge for a failure.
+TEST(SameAnswers, ADifferenceIsReduced) {
+  const Trace trace = RandomTrace(TestSeed(), 120, {.erases_at_once = true});
+  const auto check = [&](const Trace& t) -> std::string {
+    const WorldReport report = Play(t);
+    const bool merges = std::any_of(t.ops.begin(), t.ops.end(),
+                                    [](const Op& op) { return op.kind == OpKind::kCompact; });
+    return report.failure.empty() && merges && !report.answers.empty() ? "planted" : "";
+  };
+  Trace failing = trace;
+  failing.ops.push_back({OpKind::kCompact, {0}});
+  failing.ops.push_back({OpKind::kAsk, {5}});
+  const Reduction least = Reduce(failing, check, 600);
+  EXPECT_EQ(least.trace.ops.size(), 2u) << Print(least.trace);
 }
 
 }  // namespace

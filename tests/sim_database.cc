@@ -26,12 +26,13 @@ class WholeDatabase final : public SimEngine {
       const std::lock_guard lock(mutex_);
       ++waiting_;
     }
-    const Status sent = db_.IngestAsync(std::move(batch), [this, ticket](Result<IngestReply> reply) {
-      const std::lock_guard lock(mutex_);
-      ticket->answer.emplace(std::move(reply));
-      --waiting_;
-      answered_.notify_all();
-    });
+    const Status sent =
+        db_.IngestAsync(std::move(batch), [this, ticket](Result<IngestReply> reply) {
+          const std::lock_guard lock(mutex_);
+          ticket->answer.emplace(std::move(reply));
+          --waiting_;
+          answered_.notify_all();
+        });
     if (!sent.ok()) {
       const std::lock_guard lock(mutex_);
       ticket->answer.emplace(sent);
@@ -83,8 +84,8 @@ class WholeDatabase final : public SimEngine {
   [[nodiscard]] std::uint64_t events() const override { return db_.Info()->events; }
   [[nodiscard]] bool is_detached() const override {
     const auto all = db_.Archives();
-    return all && std::any_of(all->begin(), all->end(),
-                              [](const ArchiveInfo& a) { return !a.attached; });
+    return all &&
+           std::any_of(all->begin(), all->end(), [](const ArchiveInfo& a) { return !a.attached; });
   }
   [[nodiscard]] Result<ResultSet> Query(const QuerySpec& spec) const override {
     return db_.Query(spec);

@@ -10,15 +10,20 @@ namespace {
 /// Shares the counter of the file operations.
 class FaultKv final : public KvStore {
  public:
-  FaultKv(std::unique_ptr<KvStore> below, FaultVfs* faults, const bool* applied, bool never_syncs)
-      : below_(std::move(below)), faults_(faults), applied_(applied), never_syncs_(never_syncs) {}
+  /// `write_under_way` is what a fault may do while it fires: the Write that it hits.
+  FaultKv(std::unique_ptr<KvStore> below, FaultVfs* faults, std::function<void()>* write_under_way,
+          bool never_syncs)
+      : below_(std::move(below)),
+        faults_(faults),
+        write_under_way_(write_under_way),
+        never_syncs_(never_syncs) {}
 
   Status Write(const KvBatch& batch, bool sync) override {
-    if (faults_->NextFault(/*read=*/false) >= 0) {
-      if (*applied_) (void)below_->Write(batch, sync);
-      return Status::IoError("key-value store: injected fault");
-    }
-    return below_->Write(batch, sync && !never_syncs_);
+    sync = sync && !never_syncs_;
+    *write_under_way_ = [&] { (void)below_->Write(batch, sync); };
+    const bool is_hit = faults_->NextFault(/*read=*/false) >= 0;
+    *write_under_way_ = {};
+    return is_hit ? Status::IoError("key-value store: injected fault") : below_->Write(batch, sync);
   }
   Result<std::optional<std::string>> Get(KvSpace space, std::string_view key) const override {
     QUIPU_TRY(Read());
@@ -43,7 +48,7 @@ class FaultKv final : public KvStore {
 
   std::unique_ptr<KvStore> below_;
   FaultVfs* faults_;
-  const bool* applied_;
+  std::function<void()>* write_under_way_;
   bool never_syncs_;
 };
 
@@ -84,14 +89,13 @@ StoreEnvironment SimDisk::Environment(std::uint64_t seed) {
       return Status::IoError("key-value store: injected fault");
     auto below = real_ ? OpenRocksKv(path) : kv_.Open();
     if (!below) return below.error();
-    return std::unique_ptr<KvStore>(std::make_unique<FaultKv>(*std::move(below), &faults_,
-                                                              &fails_applied_, lies_.no_log_sync));
+    return std::unique_ptr<KvStore>(std::make_unique<FaultKv>(
+        *std::move(below), &faults_, &write_under_way_, lies_.no_log_sync));
   };
   return environment;
 }
 
 void SimDisk::PlanCut(const PowerCutPlan& plan) {
-  fails_applied_ = false;
   faults_.OnFire([this, plan] { CutPower(plan); });
   faults_.FailNth(plan.n, FaultVfs::Fault::kError, /*persistent=*/true);
 }
@@ -102,15 +106,18 @@ void SimDisk::CutNow(const PowerCutPlan& plan) {
 }
 
 void SimDisk::PlanFault(const DiskFault& fault) {
-  fails_applied_ = fault.applied;
-  faults_.OnFire({});
+  faults_.OnFire([this, fault] {
+    if (fault.applied && write_under_way_) write_under_way_();
+  });
   if (fault.n != 0) faults_.FailNth(fault.n, fault.kind, fault.persistent, fault.reads);
 }
 
 void SimDisk::CutPower(const PowerCutPlan& plan) {
   is_cut_ = true;
-  if (real_) return;
   Random random(plan.chance);
+  if (write_under_way_ && random.Below(2) == 0)
+    write_under_way_();  // it arrived, the answer did not
+  if (real_) return;
   // First: what the manifest holds from now on, no later file operation may contradict.
   kv_.PowerCut(random);
   memory_.PowerCut(random, plan.survive_percent);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -65,13 +66,13 @@ class SimDisk {
 
   bool real_;
   bool is_cut_ = false;
-  bool fails_applied_ = false;
   DiskLies lies_;
   std::string folder_;
   ManualClock clock_;
   MemoryVfs memory_;
   MemoryKvDisk kv_;
   FaultVfs faults_;
+  std::function<void()> write_under_way_;  // of the key-value store
   std::unique_ptr<OrderCheckingVfs> order_;
 };
 

@@ -17,7 +17,7 @@ namespace quipu {
 struct Ticket {
   /// The commit that will hold it, once that is known; 0 = none, nothing is to be stored.
   std::uint64_t commit = 0;
-  std::vector<Outcome> prepared;               ///< What the answer will say, once that is known.
+  std::vector<Outcome> prepared;                ///< What the answer will say, once that is known.
   std::optional<Result<IngestReply>> answer{};  ///< Valid after Drain, or earlier.
 };
 using TicketPtr = std::shared_ptr<Ticket>;

@@ -19,7 +19,9 @@ namespace {
 
 constexpr std::size_t kGroupsAheadMax = 3;
 
-QuerySpec ReadersQuestion() { return Query().Select("count, sum(tokens)").GroupBy("service").spec(); }
+QuerySpec ReadersQuestion() {
+  return Query().Select("count, sum(tokens)").GroupBy("service").spec();
+}
 
 class Layers final : public SimEngine {
  public:
@@ -120,9 +122,8 @@ class Layers final : public SimEngine {
   }
 
   Status Erase(const std::string& customer) override {
-    return BetweenCommits([&](KvBatch* names) -> Status {
-      return store_->EraseCustomer(customer, names).error();
-    });
+    return BetweenCommits(
+        [&](KvBatch* names) -> Status { return store_->EraseCustomer(customer, names).error(); });
   }
 
   Status FinishErasures() override {

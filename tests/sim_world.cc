@@ -1,6 +1,7 @@
 #include "tests/sim_world.h"
 
 #include <algorithm>
+#include <array>
 
 #include "base/calendar.h"
 #include "base/check.h"
@@ -19,9 +20,12 @@ bool IsJob(OpKind kind) {
   return kind == OpKind::kSeal || kind == OpKind::kSync || kind == OpKind::kErase;
 }
 
-Options OptionsOf(std::uint64_t seed, WorldSetup::Engine engine) {
-  Random random(seed);
+/// Options that change what a store must do are the trace's; the others are the setup's.
+Options OptionsOf(const Trace& trace, const WorldSetup& setup) {
+  Random random(setup.options_seed != 0 ? setup.options_seed : trace.seed);
   Options o = RandomOptions(random);
+  o.identity_window_us = std::array<std::int64_t, 3>{20, 100, 250}[trace.seed % 3] * kDayUs;
+  const WorldSetup::Engine engine = setup.engine;
   o.background_upkeep = engine == WorldSetup::Engine::kDatabaseInFlight;
   if (!o.background_upkeep) o.hot_bytes_max = 64u << 20;
   if (engine == WorldSetup::Engine::kDatabase) o.durability = Durability::kSync;
@@ -36,7 +40,7 @@ World::World(const Trace& trace, const WorldSetup& setup)
     : trace_(trace),
       setup_(setup),
       random_(trace.seed + 77 + setup.schedule_seed),
-      options_(OptionsOf(setup.options_seed != 0 ? setup.options_seed : trace.seed, setup.engine)),
+      options_(OptionsOf(trace, setup)),
       disk_(setup.real, setup.lies) {}
 
 World::~World() { engine_.reset(); }
@@ -292,9 +296,9 @@ Status World::Apply(const Op& op) {
     case OpKind::kRetain:
       return engine_->Retain();
     case OpKind::kArchive:
-      return is_detached_
-                 ? Status()
-                 : engine_->Archive({.before = TraceTime(op.Number(0)), .drop_ids = op.Number(1) == 1});
+      return is_detached_ ? Status()
+                          : engine_->Archive(
+                                {.before = TraceTime(op.Number(0)), .drop_ids = op.Number(1) == 1});
     case OpKind::kDetach:
       return is_detached_ || engine_->is_detached() ? Status() : ApplyDetach();
     case OpKind::kAttach:

@@ -42,8 +42,9 @@ struct WorldSetup {
 struct WorldReport {
   std::string failure;  ///< "" = all went as promised.
   std::size_t cuts = 0, recoveries = 0, recoveries_cut = 0;
-  std::size_t unknown_kept = 0, unknown_lost = 0;  ///< Batches without answer that were stored, or not.
-  std::size_t suffix_lost = 0;                     ///< Recoveries in interval mode that lost something.
+  std::size_t unknown_kept = 0,
+              unknown_lost = 0;  ///< Batches without answer that were stored, or not.
+  std::size_t suffix_lost = 0;   ///< Recoveries in interval mode that lost something.
   std::size_t jobs_interrupted = 0;
   std::size_t within = 0;  ///< Operations within merges.
   std::size_t from_cells = 0;
@@ -128,16 +129,16 @@ class World {
   Oracle oracle_;
   WorldReport report_;
 
-  std::size_t next_ = 0;          // the next operation of the trace
-  std::size_t within_left_ = 0;   // how many of them belong to the job under way
+  std::size_t next_ = 0;         // the next operation of the trace
+  std::size_t within_left_ = 0;  // how many of them belong to the job under way
   bool is_within_ = false;
-  std::deque<Sent> under_way_;    // in the order sent
-  std::vector<Sent> unknown_;     // ended by a crash or an error
-  std::optional<Op> job_;         // under way, or interrupted
-  std::optional<Op> inner_job_;   // interrupted within a merge
-  std::uint64_t acknowledged_ = 0;  // the last commit of which a client knows
+  std::deque<Sent> under_way_;           // in the order sent
+  std::vector<Sent> unknown_;            // ended by a crash or an error
+  std::optional<Op> job_;                // under way, or interrupted
+  std::optional<Op> inner_job_;          // interrupted within a merge
+  std::uint64_t acknowledged_ = 0;       // the last commit of which a client knows
   std::uint64_t acknowledged_rows_ = 0;  // the last one with rows
-  std::uint64_t durable_ = 0;       // the last commit that no power cut may take
+  std::uint64_t durable_ = 0;            // the last commit that no power cut may take
   std::map<std::int64_t, std::vector<StampedCommit>> stamped_;  // by producer
   RetentionPolicy policy_;
   bool has_erased_ = false;

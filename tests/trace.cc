@@ -13,9 +13,9 @@ namespace quipu {
 namespace {
 
 constexpr std::array<std::string_view, 22> kNames = {
-    "send",   "stamp",  "write", "sync",  "seal",   "merge",   "compact", "retain",
-    "archive", "detach", "attach", "policy", "class", "erase",  "finish",  "advance",
-    "step",   "hold",   "release", "reopen", "cut",   "ask"};
+    "send",    "stamp",  "write",   "sync",   "seal",  "merge", "compact", "retain",
+    "archive", "detach", "attach",  "policy", "class", "erase", "finish",  "advance",
+    "step",    "hold",   "release", "reopen", "cut",   "ask"};
 constexpr std::array<const char*, kTraceCustomers> kCustomers = {"whale", "c1", "c2", "c3",
                                                                  "Käufer & Söhne"};
 
@@ -54,7 +54,8 @@ Result<Trace> ParseTrace(const std::string& text) {
       words >> trace.seed;
     } else {
       const auto it = std::find(kNames.begin(), kNames.end(), name);
-      if (it == kNames.end()) return Status::InvalidArgument("no operation is called that: " + line);
+      if (it == kNames.end())
+        return Status::InvalidArgument("no operation is called that: " + line);
       Op op{static_cast<OpKind>(it - kNames.begin()), {}};
       for (std::int64_t n = 0; words >> n;) op.numbers.push_back(n);
       trace.ops.push_back(std::move(op));
@@ -115,8 +116,7 @@ RetentionPolicy TracePolicy(std::int64_t number) {
 }
 
 TimeUs TraceTime(std::int64_t number) {
-  static const std::array<TimeUs, 3> times = {At("2026-01-01"), At("2026-04-01"),
-                                              At("2026-05-01")};
+  static const std::array<TimeUs, 3> times = {At("2026-01-01"), At("2026-04-01"), At("2026-05-01")};
   return times[static_cast<std::size_t>(number) % times.size()];
 }
 
