@@ -109,19 +109,26 @@ class FaultLoop : public testing::TestWithParam<Kind> {
 
 TEST_P(FaultLoop, OverTheLayers) { Run({}, 3); }
 
-TEST_P(FaultLoop, OverTheDatabase) { Run({.engine = WorldSetup::Engine::kDatabase}, 12); }
+/// Writes only: what reads say when they fail is the same code.
+TEST_P(FaultLoop, OverTheDatabase) {
+  if (GetParam().fault.reads) GTEST_SKIP();
+  Run({.engine = WorldSetup::Engine::kDatabase}, 12);
+}
 
 using F = FaultVfs::Fault;
-INSTANTIATE_TEST_SUITE_P(
-    Kinds, FaultLoop,
-    testing::Values(Kind{"Once", {.kind = F::kError}},
-                    Kind{"OnceButApplied", {.kind = F::kTornWrite, .applied = true}},
-                    Kind{"ForGood", {.kind = F::kError, .persistent = true}},
-                    Kind{"DiskFull", {.kind = F::kNoSpace, .persistent = true}},
-                    Kind{"ReadsToo", {.kind = F::kError, .reads = true}},
-                    Kind{"ReadsTooForGood",
-                         {.kind = F::kError, .persistent = true, .reads = true}}),
-    [](const auto& kind) { return std::string(kind.param.name); });
+constexpr DiskFault kOnce{.kind = F::kError};
+constexpr DiskFault kOnceButApplied{.kind = F::kTornWrite, .applied = true};
+constexpr DiskFault kForGood{.kind = F::kError, .persistent = true};
+constexpr DiskFault kDiskFull{.kind = F::kNoSpace, .persistent = true};
+constexpr DiskFault kReadsToo{.kind = F::kError, .reads = true};
+constexpr DiskFault kReadsTooForGood{.kind = F::kError, .persistent = true, .reads = true};
+INSTANTIATE_TEST_SUITE_P(Kinds, FaultLoop,
+                         testing::Values(Kind{"Once", kOnce},
+                                         Kind{"OnceButApplied", kOnceButApplied},
+                                         Kind{"ForGood", kForGood}, Kind{"DiskFull", kDiskFull},
+                                         Kind{"ReadsToo", kReadsToo},
+                                         Kind{"ReadsTooForGood", kReadsTooForGood}),
+                         [](const auto& kind) { return std::string(kind.param.name); });
 
 }  // namespace
 }  // namespace quipu

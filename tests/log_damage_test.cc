@@ -140,7 +140,9 @@ class LogDamage : public testing::Test {
       SCOPED_TRACE("bit " + std::to_string(bit) + " of byte " + std::to_string(at) + " of " +
                    std::to_string(bytes_.size()));
       ASSERT_NE(found, kFewerRows);
-      if (!without_watermark) ASSERT_NE(found, kLessTheLastCommit);
+      if (!without_watermark) {
+        ASSERT_NE(found, kLessTheLastCommit);
+      }
     }
   }
 

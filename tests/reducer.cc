@@ -63,7 +63,8 @@ class Reducer {
     for (std::size_t i = 0; i < best_.ops.size(); ++i) {
       const std::size_t first = best_.ops[i].kind == OpKind::kStamp ? 1 : 0;
       if (!IsBatch(best_.ops[i])) continue;
-      for (std::size_t n = best_.ops[i].numbers.size(); n > first && n > 1; --n) {
+      for (std::size_t n = best_.ops[i].numbers.size(); n > first; --n) {
+        if (best_.ops[i].numbers.size() == first + 1) break;  // an empty batch is none
         Trace candidate = best_;
         std::vector<std::int64_t>& numbers = candidate.ops[i].numbers;
         numbers.erase(numbers.begin() + static_cast<std::ptrdiff_t>(n - 1));

@@ -31,7 +31,7 @@ void World::Reopen(std::uint64_t cut_again) {
   if (was_cut || is_excuse_used_) disk_.Heal();
   if (cut_again != 0) disk_.PlanCut({cut_again, cut_.survive_percent, cut_.chance + 1});
   Status opened = Open();
-  if (Excused()) {  // trouble during the recovery
+  if (disk_.is_cut() || (!opened.ok() && Excused())) {  // trouble during the recovery
     ++report_.recoveries_cut;
     end_process();
     is_excuse_used_ = true;

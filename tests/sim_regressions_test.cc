@@ -25,5 +25,15 @@ stamp 0 92 94
 )");
 }
 
+/// Interval mode. A process was killed; the next one found its last commit, which nobody had synced yet, and wrote into the watermark that it is
+/// durable. Then the power failed, the commit was gone, and the store refused to open for ever.
+TEST(SimRegressions, AnUnsyncedCommitOfAKilledProcessIsNotWitnessedBeforeItIsDurable) {
+  ExpectPasses(R"(
+seed 20368
+send 82
+reopen 0
+)");
+}
+
 }  // namespace
 }  // namespace quipu

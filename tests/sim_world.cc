@@ -162,17 +162,21 @@ void World::Send(std::vector<Fact> facts, std::int64_t producer) {
   sent.facts = std::move(facts);
   sent.producer = producer;
   for (const Fact& f : sent.facts) AddTo(&sent.batch, f);
-  if (producer >= 0) {
-    std::uint64_t last = 0;
-    for (const StampedCommit& s : stamped_[producer]) last = std::max(last, s.sequence);
-    for (const Sent& s : under_way_)
-      if (s.producer == producer) last = std::max(last, s.batch.producer->sequence);
-    sent.batch.producer = ProducerStamp{"p" + std::to_string(producer), 1, last + 1};
-  }
   Submit(std::move(sent));
 }
 
+/// Of a producer's next batch.
+ProducerStamp World::NextStamp(std::int64_t producer) {
+  std::uint64_t last = 0;
+  for (const StampedCommit& s : stamped_[producer]) last = std::max(last, s.sequence);
+  for (const Sent& s : under_way_)
+    if (s.producer == producer) last = std::max(last, s.batch.producer->sequence);
+  return {"p" + std::to_string(producer), 1, last + 1};
+}
+
 void World::Submit(Sent sent) {
+  // What is stored is sent again with the stamp that it has. (In interval mode others may get another one, since those before may be lost.)
+  if (sent.producer >= 0 && !sent.was_stored) sent.batch.producer = NextStamp(sent.producer);
   const TimeUs now = disk_.clock().NowUs();
   for (Fact& f : sent.facts)
     if (!f.time_given) f.time = now;

@@ -94,6 +94,7 @@ class World {
   void DoWithin();
   void Disturb();
   void Send(std::vector<Fact> facts, std::int64_t producer);
+  ProducerStamp NextStamp(std::int64_t producer);
   void Submit(Sent sent);
   void Collect();
   void Learn(const Sent& sent, const IngestReply& reply);
