@@ -33,7 +33,7 @@ constexpr std::uint64_t kFixedSeed = 20'000;
 constexpr std::size_t kFixedCrashes = 14'000 / kSlowness;
 constexpr std::size_t kFreshCrashes = 6'000 / kSlowness;
 constexpr std::size_t kOpsOfTrace = 120;
-constexpr TraceMix kMix{.cuts = 40};
+constexpr TraceMix kMix{.cuts = 70};
 
 std::size_t Crashes(std::size_t standard) {
   const char* given = std::getenv("QUIPU_CRASHES");

@@ -179,7 +179,7 @@ class TraceMaker {
       static constexpr std::array<std::int64_t, 4> kPercent = {0, 100, 50, -1};
       const std::int64_t percent = kPercent[random_.Below(kPercent.size())];
       Add({OpKind::kCut,
-           {Below(40), percent < 0 ? Below(101) : percent, Below(1'000'000),
+           {Below(Below(3) == 0 ? 60 : 16), percent < 0 ? Below(101) : percent, Below(1'000'000),
             Below(3) == 0 ? 1 + Below(12) : 0}});
     }
     const std::int64_t kind = Below(100);
