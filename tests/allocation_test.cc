@@ -147,17 +147,21 @@ class NoMemoryToRead : public testing::Test {
   /// Each time in a store that was just opened: what is loaded at first use is loaded then. `read` says what it was told.
   void FailEach(const char* name, const std::function<std::string(const Database&)>& read) {
     const std::string right = read(*db_);
-    std::int64_t n = 0;
+    std::int64_t n = 0, exhausted = 0;
     for (bool failed = true; failed; ++n) {
       Open();
       allocations_left = n;
       const std::string said = read(*db_);
       failed = allocations_left.exchange(-1) < 0;
-      ASSERT_EQ(said, failed ? "exhausted: out of memory" : right) << name << " at " << n;
+      const bool is_exhausted = failed && said == "exhausted: out of memory";
+      exhausted += is_exhausted;
+      // The library's sorts do without a buffer if there is none.
+      ASSERT_TRUE(said == right || is_exhausted) << name << " at allocation " << n << ": " << said;
       ASSERT_EQ(read(*db_), right) << name << " after allocation " << n << " failed";
     }
-    std::cout << name << ": " << n - 1 << " allocations\n";
-    EXPECT_GT(n, 3);
+    std::cout << name << ": " << n - 1 << " allocations, without " << exhausted
+              << " of them no answer\n";
+    EXPECT_GT(exhausted, 3);
   }
 
   MemoryVfs memory_;
@@ -279,7 +283,7 @@ TEST(NoMemoryToChange, EndsTheProcessAndLosesNothing) {
   const std::uint64_t seed = TestSeed();
   SCOPED_TRACE("QUIPU_SEED=" + std::to_string(seed));
   Random random(seed);
-  const ScratchFolder scratch;
+  const ScratchFolder scratch(FolderInMemory());
   (void)TraceFact(1);  // the table is made before
   int ended = 0;
   std::int64_t n = static_cast<std::int64_t>(random.Below(20));

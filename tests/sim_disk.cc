@@ -1,7 +1,5 @@
 #include "tests/sim_disk.h"
 
-#include <filesystem>
-
 #include "base/check.h"
 
 namespace quipu {
@@ -52,13 +50,6 @@ class FaultKv final : public KvStore {
   bool never_syncs_;
 };
 
-/// In memory if there is such a place: what is simulated here is a killed process, for which fsync does nothing.
-std::string ScratchRoot() {
-  std::error_code ignored;
-  return std::filesystem::exists("/dev/shm", ignored) ? "/dev/shm"
-                                                      : std::filesystem::temp_directory_path();
-}
-
 }  // namespace
 
 SimDisk::SimDisk(bool real, const DiskLies& lies)
@@ -67,16 +58,10 @@ SimDisk::SimDisk(bool real, const DiskLies& lies)
       clock_(ParseTime("2026-12-01")->time_us),
       faults_(real ? Vfs::Posix() : static_cast<Vfs*>(&memory_)) {
   memory_.IgnoreSyncs(lies.no_file_sync, lies.no_folder_sync);
-  if (!real_) return;
-  std::string name = ScratchRoot() + "/quipu_sim_XXXXXX";
-  QUIPU_CHECK(mkdtemp(name.data()) != nullptr);
-  folder_ = name;
+  if (real_) folder_.emplace(FolderInMemory());
 }
 
-SimDisk::~SimDisk() {
-  std::error_code ignored;
-  if (real_) std::filesystem::remove_all(folder_, ignored);
-}
+std::string SimDisk::store_path() const { return (folder_ ? folder_->path() : "") + "/store"; }
 
 StoreEnvironment SimDisk::Environment(std::uint64_t seed) {
   order_ = std::make_unique<OrderCheckingVfs>(&faults_);

@@ -5,10 +5,12 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "base/vfs_testing.h"
 #include "store/store.h"
+#include "tests/shell.h"
 
 namespace quipu {
 
@@ -38,13 +40,12 @@ struct PowerCutPlan {
 class SimDisk {
  public:
   SimDisk(bool real, const DiskLies& lies);
-  ~SimDisk();
   SimDisk(const SimDisk&) = delete;
   SimDisk& operator=(const SimDisk&) = delete;
 
   /// For one opening of the store; what the one before gave is no longer used by then.
   StoreEnvironment Environment(std::uint64_t seed);
-  [[nodiscard]] std::string store_path() const { return folder_ + "/store"; }
+  [[nodiscard]] std::string store_path() const;
   ManualClock& clock() { return clock_; }
 
   void PlanCut(const PowerCutPlan& plan);
@@ -67,7 +68,7 @@ class SimDisk {
   bool real_;
   bool is_cut_ = false;
   DiskLies lies_;
-  std::string folder_;
+  std::optional<ScratchFolder> folder_;  // of a real one
   ManualClock clock_;
   MemoryVfs memory_;
   MemoryKvDisk kv_;
