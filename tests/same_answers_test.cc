@@ -1,6 +1,8 @@
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <iostream>
+#include <thread>
 
 #include "base/test_seed.h"
 #include "tests/oracle.h"
@@ -14,19 +16,41 @@
 namespace quipu {
 namespace {
 
+/// Batches of new events, and what is asked about them.
+struct Usage {
+  std::vector<std::vector<Fact>> batches;
+  std::vector<QuerySpec> questions;
+};
+
+Usage MakeUsage(std::uint64_t seed) {
+  Workload work(seed);
+  Usage usage;
+  usage.batches = {{work.Founder()}};
+  for (int i = 0; i < 24; ++i) {
+    usage.batches.push_back(i % 6 == 2 ? work.Burst(6000) : std::vector<Fact>());
+    while (usage.batches.back().size() < 300) usage.batches.back().push_back(work.NewFact());
+  }
+  for (int i = 0; i < 60; ++i) usage.questions.push_back(work.Question(true));
+  return usage;
+}
+
+EventBatch BatchOf(const std::vector<Fact>& facts) {
+  EventBatch batch;
+  for (const Fact& f : facts) AddTo(&batch, f);
+  return batch;
+}
+
+std::string Answer(const Database& db, const QuerySpec& question) {
+  const auto answer = db.Query(question);
+  return answer ? AnswerText(*answer) : answer.error().ToString();
+}
+
 /// One trace, many layouts: the answers are byte-identical whatever the options were and whenever
 /// seals and merges happened.
 TEST(SameAnswers, UnderAllOptions) {
   const std::uint64_t seed = TestSeed();
   SCOPED_TRACE("QUIPU_SEED=" + std::to_string(seed));
-  Workload work(seed);
-  std::vector<std::vector<Fact>> batches = {{work.Founder()}};
-  for (int i = 0; i < 24; ++i) {
-    batches.push_back(i % 6 == 2 ? work.Burst(6000) : std::vector<Fact>());
-    while (batches.back().size() < 300) batches.back().push_back(work.NewFact());
-  }
-  std::vector<QuerySpec> questions;
-  for (int i = 0; i < 60; ++i) questions.push_back(work.Question(true));
+  const auto [batches, questions] = MakeUsage(seed);
   std::vector<std::string> first;
   Random random(seed + 1);
   for (int k = 0; k < 6; ++k) {
@@ -36,9 +60,7 @@ TEST(SameAnswers, UnderAllOptions) {
     auto db = surroundings.Open(options, 7);
     ASSERT_TRUE(db.has_value()) << db.error().ToString();
     for (const auto& facts : batches) {
-      EventBatch batch;
-      for (const Fact& f : facts) AddTo(&batch, f);
-      ASSERT_TRUE(db->Ingest(batch).has_value());
+      ASSERT_TRUE(db->Ingest(BatchOf(facts)).has_value());
       if (k == 0) continue;  // sealed in the background or never
       const bool seal = random.Below(3) == 0;
       const bool compact = random.Below(8) == 0;
@@ -48,13 +70,50 @@ TEST(SameAnswers, UnderAllOptions) {
     ASSERT_TRUE(k < 5 || db->Compact().ok());
     for (std::size_t q = 0; q < questions.size(); ++q) {
       SCOPED_TRACE(Describe(questions[q]));
-      const auto answer = db->Query(questions[q]);
-      const std::string text = answer ? AnswerText(*answer) : answer.error().ToString();
+      const std::string text = Answer(*db, questions[q]);
       if (k == 0) {
         first.push_back(text);
       } else {
         ASSERT_EQ(text, first[q]);
       }
+    }
+  }
+}
+
+/// The same events from one caller, from several at once, and while others ask.
+TEST(SameAnswers, FromAnyNumberOfThreads) {
+  const std::uint64_t seed = TestSeed();
+  SCOPED_TRACE("QUIPU_SEED=" + std::to_string(seed));
+  const Usage usage = MakeUsage(seed);
+  Random random(seed + 1);
+  std::vector<std::string> first;
+  for (const std::size_t callers : {1, 2, 5}) {
+    SCOPED_TRACE(std::to_string(callers) + " callers");
+    Options options = RandomOptions(random);
+    options.background_upkeep = true;
+    options.seal_bytes = 100'000;
+    Surroundings surroundings(false);
+    auto db = surroundings.Open(options, 7);
+    ASSERT_TRUE(db.has_value()) << db.error().ToString();
+    ASSERT_TRUE(db->Ingest(BatchOf(usage.batches[0])).has_value());  // the names of all columns
+    std::atomic<std::size_t> next{1};
+    std::atomic<int> failed{0};
+    std::vector<std::thread> threads;
+    for (std::size_t c = 0; c < callers; ++c) {
+      threads.emplace_back([&] {
+        for (std::size_t i = next++; i < usage.batches.size(); i = next++)
+          failed += db->Ingest(BatchOf(usage.batches[i])).has_value() ? 0 : 1;
+      });
+    }
+    for (std::size_t q = 0; callers > 1 && q < 20; ++q)
+      failed += Answer(*db, usage.questions[q]).empty() ? 1 : 0;
+    for (std::thread& thread : threads) thread.join();
+    ASSERT_EQ(failed, 0);
+    for (std::size_t q = 0; q < usage.questions.size(); ++q) {
+      SCOPED_TRACE(Describe(usage.questions[q]));
+      const std::string text = Answer(*db, usage.questions[q]);
+      if (callers == 1) first.push_back(text);
+      ASSERT_EQ(text, first[q]);
     }
   }
 }

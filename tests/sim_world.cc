@@ -120,7 +120,7 @@ void World::Do(const Op& op) {
       return engine_->Hold();
     case OpKind::kRelease: {
       const std::string changed = engine_->Release();
-      return Excused() ? void() : Expect(changed.empty(), changed);
+      return Expect(changed.empty() || Excused(), changed);
     }
     case OpKind::kReopen:
       Settle();
@@ -130,7 +130,8 @@ void World::Do(const Op& op) {
         Expect(closed.ok() || Excused(), "close: " + closed.ToString());
         if (closed.ok() && !disk_.is_cut()) durable_ = acknowledged_;
       }
-      return disk_.is_cut() ? void() : Reopen(0);
+      if (!disk_.is_cut()) Reopen(0);
+      return;
     case OpKind::kCut:
       if (is_cut_planned_ || setup_.fault.n != 0) return;
       cut_ = {static_cast<std::uint64_t>(op.Number(0)) + 1, static_cast<int>(op.Number(1)),
