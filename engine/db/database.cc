@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <new>
 #include <thread>
 
 #include "base/check.h"
@@ -25,6 +26,24 @@ constexpr int kReaderWaitsMax = 100;
 /// After a failed seal or merge.
 constexpr std::int64_t kRetryPauseMinUs = kSecondUs;
 constexpr std::int64_t kRetryPauseMaxUs = 60 * kSecondUs;
+
+// When there is no memory (docs/decisions/0022). The engine throws nothing itself, but the standard library's containers do.
+
+/// A read has changed nothing but caches, which bear it: no answer.
+template <class Read>
+auto Reading(const Read& read) -> decltype(read()) {
+  try {
+    return read();
+  } catch (const std::bad_alloc&) {
+    return Status::Exhausted("out of memory");  // short: needs but one small allocation
+  }
+}
+
+/// Half of a change in memory beside the whole of it on disk would be worse than a crash, which loses nothing: the process ends.
+template <class Change>
+auto Changing(const Change& change) noexcept -> decltype(change()) {
+  return change();
+}
 
 }  // namespace
 
@@ -197,10 +216,12 @@ Status Database::Impl::Close() {
 
 Result<Database> OpenDatabaseIn(const std::string& path, const Options& options,
                                 const StoreEnvironment& environment) {
-  QUIPU_TRY_ASSIGN(auto store, Store::Open(path, options, environment));
-  const std::uint64_t seed =
-      environment.random_seed != 0 ? environment.random_seed : Random::SystemSeed();
-  return Database(std::make_unique<Database::Impl>(std::move(store), seed));
+  return Reading([&]() -> Result<Database> {
+    QUIPU_TRY_ASSIGN(auto store, Store::Open(path, options, environment));
+    const std::uint64_t seed =
+        environment.random_seed != 0 ? environment.random_seed : Random::SystemSeed();
+    return Database(std::make_unique<Database::Impl>(std::move(store), seed));
+  });
 }
 
 Result<Database> Database::Open(const std::string& path, const Options& options) {
@@ -213,13 +234,17 @@ Database& Database::operator=(Database&&) noexcept = default;
 Database::~Database() = default;
 
 Result<IngestReply> Database::Ingest(const EventBatch& batch) {
-  QUIPU_TRY(impl_->CheckOpen());
-  return impl_->committer().SubmitAndWait(batch);
+  return Changing([&]() -> Result<IngestReply> {
+    QUIPU_TRY(impl_->CheckOpen());
+    return impl_->committer().SubmitAndWait(batch);
+  });
 }
 
 Status Database::IngestAsync(EventBatch batch, std::function<void(Result<IngestReply>)> done) {
-  QUIPU_TRY(impl_->CheckOpen());
-  return impl_->committer().Submit(std::move(batch), std::move(done));
+  return Changing([&]() -> Status {
+    QUIPU_TRY(impl_->CheckOpen());
+    return impl_->committer().Submit(std::move(batch), std::move(done));
+  });
 }
 
 Result<ResultSet> Database::Query(const class Query& query) const {
@@ -228,106 +253,148 @@ Result<ResultSet> Database::Query(const class Query& query) const {
 }
 
 Result<ResultSet> Database::Query(const QuerySpec& spec) const {
-  QUIPU_TRY(impl_->CheckOpen());
-  return RunQuery(*impl_->store().view(), impl_->store().catalogue(), spec);
+  return Reading([&]() -> Result<ResultSet> {
+    QUIPU_TRY(impl_->CheckOpen());
+    return RunQuery(*impl_->store().view(), impl_->store().catalogue(), spec);
+  });
 }
 
 Result<EventPage> Database::Events(const EventQuery& query) const {
-  QUIPU_TRY(impl_->CheckOpen());
-  return RunEventQuery(*impl_->store().view(), impl_->store().catalogue(), query);
+  return Reading([&]() -> Result<EventPage> {
+    QUIPU_TRY(impl_->CheckOpen());
+    return RunEventQuery(*impl_->store().view(), impl_->store().catalogue(), query);
+  });
 }
 
 Result<FoundEvent> Database::FindEvent(std::string_view customer, std::string_view source,
                                        std::string_view id) const {
-  QUIPU_TRY(impl_->CheckOpen());
-  return RunFindEvent(*impl_->store().view(), impl_->store().catalogue(), customer, source, id);
+  return Reading([&]() -> Result<FoundEvent> {
+    QUIPU_TRY(impl_->CheckOpen());
+    return RunFindEvent(*impl_->store().view(), impl_->store().catalogue(), customer, source, id);
+  });
 }
 
 Status Database::Seal() {
-  QUIPU_TRY(impl_->CheckOpen());
-  return impl_->Seal();
+  return Changing([&]() -> Status {
+    QUIPU_TRY(impl_->CheckOpen());
+    return impl_->Seal();
+  });
 }
 
 Status Database::Compact(const Progress& progress) {
-  QUIPU_TRY(impl_->CheckOpen());
-  return impl_->Compact(progress);
+  return Changing([&]() -> Status {
+    QUIPU_TRY(impl_->CheckOpen());
+    return impl_->Compact(progress);
+  });
 }
 
 Result<VerifyReport> Database::Verify(const Progress& progress) const {
-  QUIPU_TRY(impl_->CheckOpen());
-  return VerifyStore(impl_->store(), progress);
+  return Reading([&]() -> Result<VerifyReport> {
+    QUIPU_TRY(impl_->CheckOpen());
+    return VerifyStore(impl_->store(), progress);
+  });
 }
 
 Result<ErasureInfo> Database::Erase(std::string_view customer) {
-  QUIPU_TRY(impl_->CheckOpen());
-  return impl_->Erase(customer);
+  return Changing([&]() -> Result<ErasureInfo> {
+    QUIPU_TRY(impl_->CheckOpen());
+    return impl_->Erase(customer);
+  });
 }
 
 Status Database::FinishErasures(const Progress& progress) {
-  QUIPU_TRY(impl_->CheckOpen());
-  return impl_->FinishErasures(progress);
+  return Changing([&]() -> Status {
+    QUIPU_TRY(impl_->CheckOpen());
+    return impl_->FinishErasures(progress);
+  });
 }
 
 Result<std::vector<ErasureInfo>> Database::Erasures() const {
-  QUIPU_TRY(impl_->CheckOpen());
-  return impl_->Erasures();
+  return Reading([&]() -> Result<std::vector<ErasureInfo>> {
+    QUIPU_TRY(impl_->CheckOpen());
+    return impl_->Erasures();
+  });
 }
 
 Status Database::SetRetention(const RetentionPolicy& policy) {
-  QUIPU_TRY(impl_->CheckOpen());
-  return impl_->store().SetRetention(policy);
+  return Changing([&]() -> Status {
+    QUIPU_TRY(impl_->CheckOpen());
+    return impl_->store().SetRetention(policy);
+  });
 }
 
 Result<RetentionPolicy> Database::Retention() const {
-  QUIPU_TRY(impl_->CheckOpen());
-  return impl_->store().retention();
+  return Reading([&]() -> Result<RetentionPolicy> {
+    QUIPU_TRY(impl_->CheckOpen());
+    return impl_->store().retention();
+  });
 }
 
 Status Database::SetCustomerClass(const std::string& customer, const std::string& customer_class) {
-  QUIPU_TRY(impl_->CheckOpen());
-  return impl_->SetCustomerClass(customer, customer_class);
+  return Changing([&]() -> Status {
+    QUIPU_TRY(impl_->CheckOpen());
+    return impl_->SetCustomerClass(customer, customer_class);
+  });
 }
 
 Result<RetentionReport> Database::Retain(const Progress& progress) {
-  QUIPU_TRY(impl_->CheckOpen());
-  return impl_->Retain(progress);
+  return Changing([&]() -> Result<RetentionReport> {
+    QUIPU_TRY(impl_->CheckOpen());
+    return impl_->Retain(progress);
+  });
 }
 
 Result<RetentionReport> Database::Archive(const ArchiveRequest& request, const Progress& progress) {
-  QUIPU_TRY(impl_->CheckOpen());
-  return impl_->Archive(request, progress);
+  return Changing([&]() -> Result<RetentionReport> {
+    QUIPU_TRY(impl_->CheckOpen());
+    return impl_->Archive(request, progress);
+  });
 }
 
 Status Database::DetachArchive(const std::string& folder) {
-  QUIPU_TRY(impl_->CheckOpen());
-  return impl_->DetachArchive(folder);
+  return Changing([&]() -> Status {
+    QUIPU_TRY(impl_->CheckOpen());
+    return impl_->DetachArchive(folder);
+  });
 }
 
 Status Database::AttachArchive(const std::string& folder) {
-  QUIPU_TRY(impl_->CheckOpen());
-  return impl_->AttachArchive(folder);
+  return Changing([&]() -> Status {
+    QUIPU_TRY(impl_->CheckOpen());
+    return impl_->AttachArchive(folder);
+  });
 }
 
 Result<std::vector<ArchiveInfo>> Database::Archives() const {
-  QUIPU_TRY(impl_->CheckOpen());
-  return impl_->Archives();
+  return Reading([&]() -> Result<std::vector<ArchiveInfo>> {
+    QUIPU_TRY(impl_->CheckOpen());
+    return impl_->Archives();
+  });
 }
 
 Result<std::vector<PartitionInfo>> Database::Partitions(bool by_customer) const {
-  QUIPU_TRY(impl_->CheckOpen());
-  return impl_->Partitions(by_customer);
+  return Reading([&]() -> Result<std::vector<PartitionInfo>> {
+    QUIPU_TRY(impl_->CheckOpen());
+    return impl_->Partitions(by_customer);
+  });
 }
 
 Result<StoreInfo> Database::Info() const {
-  QUIPU_TRY(impl_->CheckOpen());
-  return impl_->Info();
+  return Reading([&]() -> Result<StoreInfo> {
+    QUIPU_TRY(impl_->CheckOpen());
+    return impl_->Info();
+  });
 }
 
 Result<std::vector<ColumnStorage>> Database::StorageByColumn() const {
-  QUIPU_TRY(impl_->CheckOpen());
-  return impl_->StorageByColumn();
+  return Reading([&]() -> Result<std::vector<ColumnStorage>> {
+    QUIPU_TRY(impl_->CheckOpen());
+    return impl_->StorageByColumn();
+  });
 }
 
-Status Database::Close() { return impl_->Close(); }
+Status Database::Close() {
+  return Changing([&]() -> Status { return impl_->Close(); });
+}
 
 }  // namespace quipu

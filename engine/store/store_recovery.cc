@@ -181,6 +181,10 @@ Status Store::Recover(std::string_view store_record) {
   std::vector<std::string> paths;
   for (const SegmentPtr& segment : view->segments) paths.push_back(segment->path());
   environment_.vfs->OnPublish(paths);
+  // The watermark witnesses only what is durable, and the last commits of a killed process (interval mode) may not be, though they were found.
+  KvBatch marker;
+  marker.Put(KvSpace::kMeta, std::string(kSyncKey), "");
+  QUIPU_TRY(kv_->Write(marker, /*sync=*/true));
   QUIPU_TRY_ASSIGN(watermark_, Watermark::Start(environment_.vfs, environment_.clock, folder_,
                                                 store_id_, view->as_of));
   Log(LogLevel::kInfo, "opened store " + folder_ + ": commit " + std::to_string(view->as_of) +

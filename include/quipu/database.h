@@ -11,7 +11,7 @@
 //
 // Threads: every method may be called from several threads at once, except Close and the destructor, which must come last.
 // Processes: one process has a store open at a time; a second Open is kAlreadyExists and names the holder.
-//
+// Memory: a read that finds none is kExhausted; a change that finds none ends the process (std::terminate), which loses nothing.
 // Outcomes of Ingest: a reply means that what it says happened, durably (see Durability). kInvalidArgument, kConflict and
 // kExhausted mean that nothing of the batch was stored. Any other error means *unknown*: retry with the same ids, which can
 // never count an event twice.
