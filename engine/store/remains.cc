@@ -49,7 +49,8 @@ class Collector {
           return {};
         });
     if (!status.ok()) {
-      const std::string behind = rows->empty() ? "" : " behind " + PlaceOfKey(rows->rbegin()->first);
+      const std::string behind =
+          rows->empty() ? "" : " behind " + PlaceOfKey(rows->rbegin()->first);
       Problem("kv: " + what + behind, status);
     }
     return status.ok();
@@ -81,14 +82,15 @@ class Collector {
     LookUpNumbered(1, rows, MakeArchiveKey);
     LookUpNumbered(1, rows, [](std::uint32_t id) { return MakeErasureKey(id); });
     // The prefixes of what has no numbers to count through: a scan from there may find a sound block.
-    for (const std::string_view prefix : {kClassKeyPrefix, kForgottenKeyPrefix, kSegmentKeyPrefix}) {
-      static_cast<void>(kv_.Scan(
-          KvSpace::kMeta, prefix,
-          [&](std::string_view key, std::string_view value, bool* stop) -> Status {
-            *stop = !key.starts_with(prefix);
-            if (!*stop) rows->insert_or_assign(std::string(key), std::string(value));
-            return {};
-          }));
+    for (const std::string_view prefix :
+         {kClassKeyPrefix, kForgottenKeyPrefix, kSegmentKeyPrefix}) {
+      static_cast<void>(
+          kv_.Scan(KvSpace::kMeta, prefix,
+                   [&](std::string_view key, std::string_view value, bool* stop) -> Status {
+                     *stop = !key.starts_with(prefix);
+                     if (!*stop) rows->insert_or_assign(std::string(key), std::string(value));
+                     return {};
+                   }));
     }
   }
 

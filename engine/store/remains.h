@@ -30,7 +30,8 @@ struct Remains {
   std::map<std::uint32_t, ArchiveFolder> archives;
   std::vector<ErasureRecord> erasures;
   ForgottenMonths forgotten;
-  std::map<std::string, std::string> settings;   ///< Rows of the policy and of customer classes, as stored.
+  std::map<std::string, std::string>
+      settings;  ///< Rows of the policy and of customer classes, as stored.
   std::map<std::string, std::string> producers;  ///< As stored.
   std::map<std::uint64_t, std::string> blobs;    ///< By seq; not decoded yet.
 

@@ -24,12 +24,14 @@ bool SameAmounts(Totals a, Totals b) {
 
 class StoreRepair {
  public:
-  StoreRepair(Survey survey, std::string folder, std::string out, const StoreEnvironment& environment)
+  StoreRepair(Survey survey, std::string folder, std::string out,
+              const StoreEnvironment& environment)
       : s_(std::move(survey)),
         folder_(std::move(folder)),
         out_(std::move(out)),
         environment_(environment),
-        segments_(environment.vfs, JoinPath(out_, kSegmentsName), s_.store_id, &s_.names, NextId()) {}
+        segments_(environment.vfs, JoinPath(out_, kSegmentsName), s_.store_id, &s_.names,
+                  NextId()) {}
 
   Result<RepairReport> Execute() {
     for (const FoundSegment& segment : s_.segments) QUIPU_TRY(Keep(segment));
@@ -67,10 +69,9 @@ class StoreRepair {
   /// Nameless customers: see FoundNames::DropRepeats; or names that were lost.
   [[nodiscard]] bool HasNamelessRows(const FoundSegment& segment) const {
     const auto directory = segment.reader->directory();
-    return !directory || std::any_of((*directory)->runs().begin(), (*directory)->runs().end(),
-                                     [&](const Run& run) {
-                                       return s_.names.Customer(run.customer).empty();
-                                     });
+    return !directory ||
+           std::any_of((*directory)->runs().begin(), (*directory)->runs().end(),
+                       [&](const Run& run) { return s_.names.Customer(run.customer).empty(); });
   }
 
   Status Keep(const FoundSegment& segment) {
@@ -99,14 +100,14 @@ class StoreRepair {
 
   void LoseCommits() {
     if (!s_.lost_commits.empty()) {
-      losses_.Add((s_.lost_commits.size() == 1 ? "commit " : "commits ") +
-                      RangesText(s_.lost_commits),
-                  "", "", std::nullopt, "events that were not sealed yet");
+      losses_.Add(
+          (s_.lost_commits.size() == 1 ? "commit " : "commits ") + RangesText(s_.lost_commits), "",
+          "", std::nullopt, "events that were not sealed yet");
     }
     if (s_.witnessed > s_.last_seq) {
-      losses_.Add("commits " + std::to_string(s_.last_seq + 1) + " to " +
-                      std::to_string(s_.witnessed),
-                  "", "", std::nullopt, "acknowledged, and not recorded anywhere else");
+      losses_.Add(
+          "commits " + std::to_string(s_.last_seq + 1) + " to " + std::to_string(s_.witnessed), "",
+          "", std::nullopt, "acknowledged, and not recorded anywhere else");
     }
   }
 
@@ -135,9 +136,11 @@ class StoreRepair {
         QUIPU_TRY(Keep(segment));
         continue;
       }
-      if (segment.meta.spec.summaries_only) continue;  // its rows are there, or are another's summaries
+      if (segment.meta.spec.summaries_only)
+        continue;         // its rows are there, or are another's summaries
       LossList doubtful;  // what is damaged in it may be saved already: the totals will tell
-      QUIPU_TRY(Rewrite(segment, [&](RowBatch* rows) { return known.DropKnown(rows); }, &doubtful));
+      QUIPU_TRY(Rewrite(
+          segment, [&](RowBatch* rows) { return known.DropKnown(rows); }, &doubtful));
     }
     return {};
   }
@@ -162,9 +165,10 @@ class StoreRepair {
 
   void LoseSettings() {
     if (s_.kv_was_read && s_.remains.record) return;
-    losses_.Add("kv", "", "", 0,
-                "the retention policy, customer classes, producers, erasures and the record of what "
-                "retention and erasure have removed: set the policy again, repeat erasures");
+    losses_.Add(
+        "kv", "", "", 0,
+        "the retention policy, customer classes, producers, erasures and the record of what "
+        "retention and erasure have removed: set the policy again, repeat erasures");
   }
 
   // ---- the new key-value store
@@ -194,7 +198,7 @@ class StoreRepair {
     for (const ErasureRecord& record : s_.remains.erasures)
       batch->Put(KvSpace::kMeta, MakeErasureKey(record.id), EncodeErasure(record));
     for (auto [number, folder] : s_.remains.archives) {
-      if (folder.is_attached) continue;  // copied: two stores must not share it
+      if (folder.is_attached) continue;   // copied: two stores must not share it
       if (!folder.path.starts_with('/'))  // it was relative to the old store
         folder.path = std::filesystem::absolute(JoinPath(folder_, folder.path)).string();
       batch->Put(KvSpace::kMeta, MakeArchiveKey(number), EncodeArchive(folder));
@@ -209,10 +213,10 @@ class StoreRepair {
   /// Months and services of segments without ids.
   Status AddForgotten(ForgottenMonths* forgotten) const {
     for (const SegmentMeta& meta : segments_.metas()) {
-      QUIPU_TRY_ASSIGN(const auto reader,
-                       SegmentReader::Open(environment_.vfs,
-                                           JoinPath(segments_.folder(), meta.file_name), &meta,
-                                           nullptr));
+      QUIPU_TRY_ASSIGN(
+          const auto reader,
+          SegmentReader::Open(environment_.vfs, JoinPath(segments_.folder(), meta.file_name), &meta,
+                              nullptr));
       if (reader->has_ids()) continue;
       QUIPU_TRY_ASSIGN(const Directory* const directory, reader->directory());
       for (const Run& run : directory->runs()) (*forgotten)[meta.spec.month].insert(run.service);
@@ -256,8 +260,7 @@ class StoreRepair {
     };
     std::for_each(segments_.metas().begin(), segments_.metas().end(), put);
     std::for_each(s_.detached.begin(), s_.detached.end(), put);
-    for (const auto& [id, value] : s_.remains.producers)
-      batch.Put(KvSpace::kProducers, id, value);
+    for (const auto& [id, value] : s_.remains.producers) batch.Put(KvSpace::kProducers, id, value);
     QUIPU_TRY(PutNames(&batch));
     QUIPU_TRY(PutLifecycle(&batch));
     QUIPU_TRY(PutCommits(&batch));
@@ -297,7 +300,8 @@ class StoreRepair {
   /// What the lines do not say of the total.
   void Attribute(bool is_cut) {
     if (report_.events_lost == 0 && losses_.unknown() == 0) {
-      if (losses_.rows() > 0) losses_ = LossList();  // all of it was in files that the manifest does not list
+      if (losses_.rows() > 0)
+        losses_ = LossList();  // all of it was in files that the manifest does not list
       return;
     }
     if (report_.events_lost < losses_.rows()) return;
@@ -339,8 +343,7 @@ Status MakeOut(Vfs* vfs, const std::string& out) {
 Result<VerifyReport> ExamineStore(const std::string& folder, const StoreEnvironment& environment,
                                   const Progress& progress) {
   PageCache cache(kCacheBytes, kCacheBytes);
-  QUIPU_TRY_ASSIGN(LockedSurvey found,
-                   SurveyStore({folder, "", environment, &cache}, progress));
+  QUIPU_TRY_ASSIGN(LockedSurvey found, SurveyStore({folder, "", environment, &cache}, progress));
   Survey& s = found.survey;
   VerifyReport report;
   report.segments = s.segments.size();

@@ -175,8 +175,8 @@ class Salvage {
     for (std::size_t i = 0; i < rows->size(); ++i) {
       const std::string_view text = rows->TextOf(i);
       if (known_[first + i] || text.empty()) continue;
-      const Identity identity = MakeIdentity(out_->names().Customer(rows->customers[i]),
-                                             rows->sources.Text(i), text);
+      const Identity identity =
+          MakeIdentity(out_->names().Customer(rows->customers[i]), rows->sources.Text(i), text);
       if (identity.form != IdForm::kText) continue;  // needs no text: this is not its id
       rows->identities[i] = identity.key;
       known_[first + i] = true;

@@ -23,8 +23,7 @@ bool HaveCommonRun(const Directory& a, const Directory& b) {
 
 }  // namespace
 
-SavedRows::SavedRows(const RepairedSegments* segments,
-                     const std::map<std::uint64_t, RowBatch>* hot)
+SavedRows::SavedRows(const RepairedSegments* segments, const std::map<std::uint64_t, RowBatch>* hot)
     : segments_(segments), hot_(hot), cache_(kCacheBytes, kCacheBytes) {
   for (const auto& [seq, rows] : *hot) {
     for (std::uint32_t i = 0; i < rows.size(); ++i)

@@ -39,7 +39,7 @@ class SavedRows {
   const RepairedSegments* segments_;
   const std::map<std::uint64_t, RowBatch>* hot_;
   PageCache cache_;
-  std::vector<Peer> all_;          // of the new store, in its order
+  std::vector<Peer> all_;           // of the new store, in its order
   std::vector<const Peer*> peers_;  // of the candidate
   bool meets_hot_ = false;
   /// Rows of `hot_` by the high half of their key.

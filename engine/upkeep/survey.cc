@@ -69,9 +69,8 @@ class Surveyor {
       return {};
     }
     std::vector<std::string> said;
-    const auto kv = plan_.environment.open_kv
-                        ? plan_.environment.open_kv(path)
-                        : OpenDamagedRocksKv(path, plan_.scratch, &said);
+    const auto kv = plan_.environment.open_kv ? plan_.environment.open_kv(path)
+                                              : OpenDamagedRocksKv(path, plan_.scratch, &said);
     for (std::string& problem : said) Problem("kv", std::move(problem));
     if (!kv) {
       Problem("kv", std::string(kv.error().message()));
@@ -208,7 +207,8 @@ class Surveyor {
     if (!witnessed) Problem("watermark", std::string(witnessed.error().message()));
     if (r.last) s_.last_seq = r.last->seq;
     if (s_.kv_was_read && !r.last) Problem("kv", "the record of the last commit is missing");
-    if (s_.kv_was_read && !r.sealed) Problem("kv", "the number of the last sealed commit is missing");
+    if (s_.kv_was_read && !r.sealed)
+      Problem("kv", "the number of the last sealed commit is missing");
     if (!r.blobs.empty()) s_.last_seq = std::max(s_.last_seq, r.blobs.rbegin()->first);
     for (const std::vector<FoundSegment>* list : {&s_.segments, &s_.unlisted}) {
       for (const FoundSegment& segment : *list)
@@ -239,8 +239,8 @@ class Surveyor {
         continue;
       }
       s_.lost_commits.push_back(seq);
-      Problem("commit " + std::to_string(seq),
-              decoded ? "the blob is that of another commit" : std::string(decoded.error().message()));
+      Problem("commit " + std::to_string(seq), decoded ? "the blob is that of another commit"
+                                                       : std::string(decoded.error().message()));
     }
     s_.remains.blobs.clear();
     if (!missing.empty()) Problem(CommitsText(missing), "not in kv/, or not readable there");

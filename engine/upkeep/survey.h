@@ -23,7 +23,8 @@ namespace quipu {
 struct FoundSegment {
   SegmentMeta meta;  ///< The manifest's; if it does not have the file, the file's own.
   std::string path;
-  std::shared_ptr<SegmentReader> reader;  ///< Null: it is not there, or its frame or footer is damaged.
+  std::shared_ptr<SegmentReader>
+      reader;  ///< Null: it is not there, or its frame or footer is damaged.
   bool is_sound = false;
   std::string damage;  ///< The first problem.
 };
@@ -55,13 +56,16 @@ struct Survey {
   Remains remains;
   Hash128 store_id;
   FoundNames names;
-  std::vector<FoundSegment> segments;  ///< What the manifest lists, but for detached folders; by id.
-  std::vector<FoundSegment> unlisted;  ///< Readable files of this store beside them, newest first; not verified.
+  std::vector<FoundSegment>
+      segments;  ///< What the manifest lists, but for detached folders; by id.
+  std::vector<FoundSegment>
+      unlisted;  ///< Readable files of this store beside them, newest first; not verified.
   std::vector<SegmentMeta> detached;
-  std::map<std::uint64_t, RowBatch> hot;     ///< Commits that are not sealed, by seq. May be without rows.
-  std::vector<std::uint64_t> lost_commits;   ///< Up to the last one recorded; ascending.
-  std::uint64_t sealed = 0, last_seq = 0;    ///< As recorded, else as the commits say.
-  std::uint64_t witnessed = 0;               ///< By the watermark: higher than last_seq if the log was cut.
+  std::map<std::uint64_t, RowBatch>
+      hot;  ///< Commits that are not sealed, by seq. May be without rows.
+  std::vector<std::uint64_t> lost_commits;  ///< Up to the last one recorded; ascending.
+  std::uint64_t sealed = 0, last_seq = 0;   ///< As recorded, else as the commits say.
+  std::uint64_t witnessed = 0;  ///< By the watermark: higher than last_seq if the log was cut.
   std::uint64_t pages = 0, rows = 0, cells = 0, bytes = 0;
 };
 
