@@ -97,8 +97,10 @@ void AddHotBatch(const RowBatch& rows, const Catalogue& catalogue,
 std::vector<std::string> SortedNames(const Catalogue& catalogue, NameKind kind,
                                      std::uint32_t first) {
   std::vector<std::string> names;
-  for (std::uint32_t i = first; i < catalogue.size(kind); ++i)
-    names.emplace_back(catalogue.NameOf(kind, i));
+  for (std::uint32_t i = first; i < catalogue.size(kind); ++i) {
+    if (const std::string_view name = catalogue.NameOf(kind, i); !name.empty())
+      names.emplace_back(name);
+  }
   std::sort(names.begin(), names.end());
   return names;
 }

@@ -12,8 +12,10 @@ std::string KnownNames(const Catalogue& catalogue, NameKind kind) {
   constexpr std::uint32_t kShownMax = 20;
   std::string text;
   const std::uint32_t n = catalogue.size(kind);
-  for (std::uint32_t i = 0; i < n && i < kShownMax; ++i)
-    text += (i > 0 ? ", " : "") + std::string(catalogue.NameOf(kind, i));
+  for (std::uint32_t i = 0; i < n && i < kShownMax; ++i) {
+    const std::string_view name = catalogue.NameOf(kind, i);
+    if (!name.empty()) text += (text.empty() ? "" : ", ") + std::string(name);
+  }
   return text + (n > kShownMax ? ", ..." : "");
 }
 

@@ -98,12 +98,11 @@ Status Catalogue::LoadRow(std::string_view key, std::string_view name,
     return Status::Corruption("catalogue: " + row + "expected ordinal " +
                               std::to_string(kind.names.size()) + ", names are missing");
   }
-  if (which == NameKind::kCustomer &&
-      (name.empty() || std::binary_search(erased.begin(), erased.end(), parsed->ordinal))) {
-    kind.names.Append(name);  // erased: keeps its place, is found under no name
+  if (name.empty() || (which == NameKind::kCustomer &&
+                       std::binary_search(erased.begin(), erased.end(), parsed->ordinal))) {
+    kind.names.Append(name);  // erased, or lost with all its rows: keeps its place, is not found
     return {};
   }
-  if (name.empty()) return Status::Corruption("catalogue: " + row + "the name is empty");
   const std::uint32_t hash = TextHash(name, seed_);
   if (const auto earlier = Lookup(kind, name, hash)) {
     return Status::Corruption("catalogue: " + row + "repeats the name of ordinal " +

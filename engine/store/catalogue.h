@@ -52,7 +52,8 @@ class Catalogue final : public Names {
   /// The name of this customer no longer leads to it. Views of the name stay valid: it is gone from memory when the store is closed.
   /// Committer only, once, after the erasure is durable.
   void Forget(std::uint32_t customer);
-  /// "" for an unknown ordinal (no name is empty), and for a customer that was erased before the store was opened.
+  /// "" for an unknown ordinal (no name is empty), for a customer that was erased before the store was opened, and for what a repair has
+  /// lost; no row has these.
   [[nodiscard]] std::string_view NameOf(NameKind kind, std::uint32_t ordinal) const;
   /// Ordinals that were ever given.
   [[nodiscard]] std::uint32_t size(NameKind kind) const;

@@ -62,6 +62,14 @@ class KvStore {
 /// RocksDB in folder `path` (created if missing). The settings and the reason for each are in kv_rocks.cc.
 Result<std::unique_ptr<KvStore>> OpenRocksKv(const std::string& path);
 
+/// For repair: what is left of the RocksDB in folder `path`, to be read only (a Write is kUnsupported). Nothing in the folder is changed. Damaged records of the
+/// log are left out, damaged tables fail where they are read; what is wrong is appended to `problems`. If RocksDB's own list of files is damaged, a copy
+/// with a new list is made in the folder `scratch` ("" = do not), which must not exist and is the caller's to remove with RemoveRocksFolder.
+Result<std::unique_ptr<KvStore>> OpenDamagedRocksKv(const std::string& path,
+                                                    const std::string& scratch,
+                                                    std::vector<std::string>* problems);
+Status RemoveRocksFolder(const std::string& path);
+
 /// A KvStore in memory with the same contract, for tests and simulation. The disk outlives the store, as a real one does.
 class MemoryKvDisk {
  public:

@@ -4,6 +4,7 @@
 // lives in our own checksummed segments. Each setting below has its reason; those that refer to a defect name the version that
 // mended it, since 7.8 does not have the mend.
 #include <rocksdb/db.h>
+#include <rocksdb/env.h>
 #include <rocksdb/filter_policy.h>
 #include <rocksdb/listener.h>
 #include <rocksdb/options.h>
@@ -16,6 +17,7 @@
 
 #include "base/canary.h"
 #include "base/check.h"
+#include "base/vfs.h"
 #include "store/kv.h"
 
 namespace quipu {
@@ -267,10 +269,7 @@ class RocksKv final : public KvStore {
   std::vector<rocksdb::ColumnFamilyHandle*> spaces_;
 };
 
-}  // namespace
-
-Result<std::unique_ptr<KvStore>> OpenRocksKv(const std::string& path) {
-  auto fail_stop = std::make_shared<FailStop>();
+std::vector<rocksdb::ColumnFamilyDescriptor> MakeFamilies() {
   const std::shared_ptr<rocksdb::Cache> cache = rocksdb::NewLRUCache(16u << 20);
   // The names are on disk. "default" must exist; it is the meta space.
   const std::array<std::string, kKvSpaces> names = {rocksdb::kDefaultColumnFamilyName, "producers",
@@ -280,13 +279,95 @@ Result<std::unique_ptr<KvStore>> OpenRocksKv(const std::string& path) {
     families.emplace_back(names[static_cast<std::size_t>(i)],
                           MakeSpaceOptions(static_cast<KvSpace>(i), cache));
   }
+  return families;
+}
+
+/// Says nothing: RocksDB would write its log into the folder that it only reads.
+class NoLog final : public rocksdb::Logger {
+ public:
+  using rocksdb::Logger::Logv;
+  void Logv(const char* /*format*/, va_list /*arguments*/) override {}
+};
+
+rocksdb::DBOptions MakeReadOnlyOptions(bool is_damaged) {
+  rocksdb::DBOptions o = MakeDbOptions(std::make_shared<FailStop>());
+  o.create_if_missing = false;
+  o.create_missing_column_families = false;
+  o.info_log = std::make_shared<NoLog>();
+  if (!is_damaged) return o;
+  // Every record of the log that its checksum allows, and every table that can be opened.
+  o.wal_recovery_mode = rocksdb::WALRecoveryMode::kSkipAnyCorruptedRecords;
+  o.paranoid_checks = false;
+  return o;
+}
+
+Result<std::unique_ptr<KvStore>> OpenReadOnly(const std::string& path, bool is_damaged) {
+  rocksdb::DB* db = nullptr;
+  std::vector<rocksdb::ColumnFamilyHandle*> spaces;
+  const rocksdb::Status s = rocksdb::DB::OpenForReadOnly(MakeReadOnlyOptions(is_damaged), path,
+                                                         MakeFamilies(), &spaces, &db);
+  QUIPU_TRY(FromRocks(s, "open to read", path));
+  return std::unique_ptr<KvStore>(new RocksKv(path, std::make_shared<FailStop>(),
+                                              std::unique_ptr<rocksdb::DB>(db), std::move(spaces)));
+}
+
+/// A copy of the folder, whose list of tables and logs is then made anew from what is there.
+Status Rebuild(const std::string& from, const std::string& to) {
+  rocksdb::Env* const env = rocksdb::Env::Default();
+  QUIPU_TRY(FromRocks(env->CreateDir(to), "make folder", to));
+  std::vector<std::string> names;
+  QUIPU_TRY(FromRocks(env->GetChildren(from, &names), "list", from));
+  for (const std::string& name : names) {
+    bool is_folder = false;
+    if (name == "." || name == ".." || name == "LOCK") continue;
+    if (env->IsDirectory(JoinPath(from, name), &is_folder).ok() && is_folder) continue;
+    std::string bytes;
+    // What cannot be read is as good as lost; the tables and logs beside it are not.
+    if (!rocksdb::ReadFileToString(env, JoinPath(from, name), &bytes).ok()) continue;
+    QUIPU_TRY(
+        FromRocks(rocksdb::WriteStringToFile(env, bytes, JoinPath(to, name)), "copy " + name, to));
+  }
+  return FromRocks(rocksdb::RepairDB(to, MakeReadOnlyOptions(true), MakeFamilies()), "rebuild", to);
+}
+
+}  // namespace
+
+Result<std::unique_ptr<KvStore>> OpenRocksKv(const std::string& path) {
+  auto fail_stop = std::make_shared<FailStop>();
   rocksdb::DB* db = nullptr;
   std::vector<rocksdb::ColumnFamilyHandle*> spaces;
   const rocksdb::Status s =
-      rocksdb::DB::Open(MakeDbOptions(fail_stop), path, families, &spaces, &db);
+      rocksdb::DB::Open(MakeDbOptions(fail_stop), path, MakeFamilies(), &spaces, &db);
   QUIPU_TRY(FromRocks(s, "open", path));
   return std::unique_ptr<KvStore>(
       new RocksKv(path, std::move(fail_stop), std::unique_ptr<rocksdb::DB>(db), std::move(spaces)));
+}
+
+Result<std::unique_ptr<KvStore>> OpenDamagedRocksKv(const std::string& path,
+                                                    const std::string& scratch,
+                                                    std::vector<std::string>* problems) {
+  auto opened = OpenReadOnly(path, /*is_damaged=*/false);
+  if (opened) return opened;
+  problems->emplace_back(opened.error().message());
+  opened = OpenReadOnly(path, /*is_damaged=*/true);
+  if (opened || scratch.empty()) return opened;
+  QUIPU_TRY(Rebuild(path, scratch));
+  return OpenReadOnly(scratch, /*is_damaged=*/true);
+}
+
+Status RemoveRocksFolder(const std::string& path) {
+  rocksdb::Env* const env = rocksdb::Env::Default();
+  std::vector<std::string> names;
+  QUIPU_TRY(FromRocks(env->GetChildren(path, &names), "list", path));
+  for (const std::string& name : names) {
+    if (name == "." || name == "..") continue;
+    const std::string inside = JoinPath(path, name);
+    bool is_folder = false;
+    QUIPU_TRY(FromRocks(env->IsDirectory(inside, &is_folder), "look at", inside));
+    QUIPU_TRY(is_folder ? RemoveRocksFolder(inside)
+                        : FromRocks(env->DeleteFile(inside), "remove", inside));
+  }
+  return FromRocks(env->DeleteDir(path), "remove folder", path);
 }
 
 }  // namespace quipu

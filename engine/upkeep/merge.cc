@@ -248,6 +248,7 @@ std::optional<CompactionJob> PickCompactionOf(const ViewPtr& view, const Options
   for (const SegmentPtr& segment : view->segments) {
     const SegmentMeta& meta = segment->meta();
     if (meta.archive != 0 || meta.spec.summaries_only) continue;  // upkeep/retention.h
+    if (!segment->has_ids()) continue;  // of a repair: their keys are not there to be merged
     facts.push_back(FactsOf(meta));
     by_id[segment->meta().spec.segment_id] = segment.get();
   }

@@ -125,6 +125,7 @@ int Run(int argc, char** argv) {
   AddQueryCommands(app, &exit_status);
   AddEventCommand(app, &exit_status);
   AddStoreCommands(app, &exit_status);
+  AddRepairCommand(app, &exit_status);
   AddEraseCommand(app, &exit_status);
   AddLifecycleCommands(app, &exit_status);
   AddGenerateCommand(app, &exit_status);

@@ -16,6 +16,7 @@ inline constexpr int kExitUsage = 2;
 /// Adds commands. The callback of the command that was given writes its exit status to `*exit`.
 void AddInitCommand(CLI::App& app, int* exit);
 void AddStoreCommands(CLI::App& app, int* exit);
+void AddRepairCommand(CLI::App& app, int* exit);
 void AddEraseCommand(CLI::App& app, int* exit);
 void AddImportCommand(CLI::App& app, int* exit);
 void AddQueryCommands(CLI::App& app, int* exit);

@@ -11,6 +11,7 @@
 #include "output/plain_text.h"
 #include "output/printer.h"
 #include "progress/progress.h"
+#include "quipu/repair.h"
 
 namespace quipu::cli {
 namespace {
@@ -244,14 +245,20 @@ Progress ShowOn(progress::Meter* meter) {
   };
 }
 
+/// Damage that Open refuses: the other way in names all of it.
+bool IsDamage(const Status& status) {
+  return status.code() == StatusCode::kCorruption || status.code() == StatusCode::kIoError;
+}
+
 int RunVerify(const Flags& flags) {
   const InterruptGuard guard;
   auto db = OpenForReading(flags.dir);
-  if (!db) return Fail(db.error());
+  if (!db && !IsDamage(db.error())) return Fail(db.error());
   progress::Meter meter("rows");
   meter.Start("verify", {});
-  auto report = db->Verify(ShowOn(&meter));
+  auto report = db ? db->Verify(ShowOn(&meter)) : Examine(flags.dir, ShowOn(&meter));
   meter.Clear();
+  if (!db && report && report->problems.empty()) return Fail(db.error());
   if (!report) {
     if (!Interrupted()) return Fail(report.error());
     meter.Say("stopped before the end: nothing is known about what was not read");
@@ -267,6 +274,11 @@ int RunVerify(const Flags& flags) {
   out += fmt::format("{}: {} segment{}, {} pages, {} rows, {} summary cells, {} bytes checked\n",
                      verdict, report->segments, report->segments == 1 ? "" : "s", report->pages,
                      report->rows, report->cells, report->bytes);
+  if (!db) {
+    out += fmt::format(
+        "the store does not open; a new one of what can be saved: quipu repair {} NEWDIR\n",
+        output::Visible(flags.dir));
+  }
   if (!WriteOut(out)) return kExitFailed;
   return problems == 0 ? kExitOk : kExitFailed;
 }
@@ -332,7 +344,9 @@ void AddStoreCommands(CLI::App& app, int* exit) {
       AddCommand(app, "verify",
                  "Read everything and check it: checksums, totals, summaries against rows", verify);
   command->footer(
-      "Prints one line for each problem (place: what) and exits with 1 if there is any.");
+      "Prints one line for each problem (place: what) and exits with 1 if there is any. Also for a "
+      "store\nthat is too damaged to open; what can be saved of it, quipu repair puts into a new "
+      "one.");
   command->callback([=] { *exit = RunVerify(*verify); });
 
   auto compact = std::make_shared<Flags>();
