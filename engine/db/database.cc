@@ -5,6 +5,7 @@
 #include <thread>
 
 #include "base/check.h"
+#include "db/amplification.h"
 #include "db/database_impl.h"
 #include "ingest/sealer.h"
 #include "query/executor.h"
@@ -212,10 +213,14 @@ Status Database::Impl::Compact(const Progress& progress) {
 }
 
 Status Database::Impl::Close() {
-  if (closing_.exchange(true)) return Status::Cancelled("the store has been closed already");
+  {
+    const std::lock_guard lock(pause_mutex_);
+    if (closing_.exchange(true)) return Status::Cancelled("the store has been closed already");
+  }
+  closing_changed_.notify_all();
   store_->StopWaiting();
   if (upkeep_.joinable()) upkeep_.join();
-  Status status = committer_->Stop();
+  Status status = committer_ ? committer_->Stop() : Status();
   if (Status closed = store_->Close(); status.ok()) status = closed;
   return status;
 }
@@ -238,12 +243,12 @@ Database& Database::operator=(Database&&) noexcept = default;
 Database::~Database() = default;
 
 Result<IngestReply> Database::Ingest(const EventBatch& batch) {
-  QUIPU_TRY(impl_->CheckOpen());
+  QUIPU_TRY(impl_->CheckWritable());
   return impl_->committer().SubmitAndWait(batch);
 }
 
 Status Database::IngestAsync(EventBatch batch, std::function<void(Result<IngestReply>)> done) {
-  QUIPU_TRY(impl_->CheckOpen());
+  QUIPU_TRY(impl_->CheckWritable());
   return impl_->committer().Submit(std::move(batch), std::move(done));
 }
 
@@ -253,104 +258,115 @@ Result<ResultSet> Database::Query(const class Query& query) const {
 }
 
 Result<ResultSet> Database::Query(const QuerySpec& spec) const {
-  QUIPU_TRY(impl_->CheckOpen());
-  return RunQuery(*impl_->store().view(), impl_->store().catalogue(), spec);
+  return impl_->Answer([&](const Impl::Snapshot& snapshot) {
+    auto answer = RunQuery(*snapshot.view, impl_->store().catalogue(), spec);
+    if (answer) answer->staleness_us = snapshot.staleness_us;
+    return answer;
+  });
 }
 
 Result<EventPage> Database::Events(const EventQuery& query) const {
-  QUIPU_TRY(impl_->CheckOpen());
-  return RunEventQuery(*impl_->store().view(), impl_->store().catalogue(), query);
+  return impl_->Answer([&](const Impl::Snapshot& snapshot) {
+    auto page = RunEventQuery(*snapshot.view, impl_->store().catalogue(), query);
+    if (page) page->staleness_us = snapshot.staleness_us;
+    return page;
+  });
 }
 
 Result<FoundEvent> Database::FindEvent(std::string_view customer, std::string_view source,
                                        std::string_view id) const {
-  QUIPU_TRY(impl_->CheckOpen());
-  return RunFindEvent(*impl_->store().view(), impl_->store().catalogue(), customer, source, id);
+  return impl_->Answer([&](const Impl::Snapshot& snapshot) {
+    return RunFindEvent(*snapshot.view, impl_->store().catalogue(), customer, source, id);
+  });
 }
 
 Status Database::Seal() {
-  QUIPU_TRY(impl_->CheckOpen());
+  QUIPU_TRY(impl_->CheckWritable());
   return impl_->Seal();
 }
 
 Status Database::Compact(const Progress& progress) {
-  QUIPU_TRY(impl_->CheckOpen());
+  QUIPU_TRY(impl_->CheckWritable());
   return impl_->Compact(progress);
 }
 
 Result<VerifyReport> Database::Verify(const Progress& progress) const {
-  QUIPU_TRY(impl_->CheckOpen());
+  QUIPU_TRY(impl_->CheckWritable());
   return VerifyStore(impl_->store(), progress);
 }
 
 Result<ErasureInfo> Database::Erase(std::string_view customer) {
-  QUIPU_TRY(impl_->CheckOpen());
+  QUIPU_TRY(impl_->CheckWritable());
   return impl_->Erase(customer);
 }
 
 Status Database::FinishErasures(const Progress& progress) {
-  QUIPU_TRY(impl_->CheckOpen());
+  QUIPU_TRY(impl_->CheckWritable());
   return impl_->FinishErasures(progress);
 }
 
 Result<std::vector<ErasureInfo>> Database::Erasures() const {
-  QUIPU_TRY(impl_->CheckOpen());
+  QUIPU_TRY_ASSIGN(const Impl::Snapshot snapshot, impl_->TakeSnapshot(/*anew=*/false));
   return impl_->Erasures();
 }
 
 Status Database::SetRetention(const RetentionPolicy& policy) {
-  QUIPU_TRY(impl_->CheckOpen());
+  QUIPU_TRY(impl_->CheckWritable());
   return impl_->store().SetRetention(policy);
 }
 
 Result<RetentionPolicy> Database::Retention() const {
-  QUIPU_TRY(impl_->CheckOpen());
+  QUIPU_TRY_ASSIGN(const Impl::Snapshot snapshot, impl_->TakeSnapshot(/*anew=*/false));
   return impl_->store().retention();
 }
 
 Status Database::SetCustomerClass(const std::string& customer, const std::string& customer_class) {
-  QUIPU_TRY(impl_->CheckOpen());
+  QUIPU_TRY(impl_->CheckWritable());
   return impl_->SetCustomerClass(customer, customer_class);
 }
 
 Result<RetentionReport> Database::Retain(const Progress& progress) {
-  QUIPU_TRY(impl_->CheckOpen());
+  QUIPU_TRY(impl_->CheckWritable());
   return impl_->Retain(progress);
 }
 
 Result<RetentionReport> Database::Archive(const ArchiveRequest& request, const Progress& progress) {
-  QUIPU_TRY(impl_->CheckOpen());
+  QUIPU_TRY(impl_->CheckWritable());
   return impl_->Archive(request, progress);
 }
 
 Status Database::DetachArchive(const std::string& folder) {
-  QUIPU_TRY(impl_->CheckOpen());
+  QUIPU_TRY(impl_->CheckWritable());
   return impl_->DetachArchive(folder);
 }
 
 Status Database::AttachArchive(const std::string& folder) {
-  QUIPU_TRY(impl_->CheckOpen());
+  QUIPU_TRY(impl_->CheckWritable());
   return impl_->AttachArchive(folder);
 }
 
 Result<std::vector<ArchiveInfo>> Database::Archives() const {
-  QUIPU_TRY(impl_->CheckOpen());
-  return impl_->Archives();
+  QUIPU_TRY_ASSIGN(const Impl::Snapshot snapshot, impl_->TakeSnapshot(/*anew=*/false));
+  return impl_->Archives(*snapshot.view);
 }
 
 Result<std::vector<PartitionInfo>> Database::Partitions(bool by_customer) const {
-  QUIPU_TRY(impl_->CheckOpen());
-  return impl_->Partitions(by_customer);
+  return impl_->Answer([&](const Impl::Snapshot& snapshot) {
+    return impl_->Partitions(*snapshot.view, by_customer);
+  });
 }
 
 Result<StoreInfo> Database::Info() const {
-  QUIPU_TRY(impl_->CheckOpen());
-  return impl_->Info();
+  return impl_->Answer([&](const Impl::Snapshot& snapshot) {
+    auto info = impl_->Info(*snapshot.view);
+    if (info) info->staleness_us = snapshot.staleness_us;
+    return info;
+  });
 }
 
 Result<std::vector<ColumnStorage>> Database::StorageByColumn() const {
-  QUIPU_TRY(impl_->CheckOpen());
-  return impl_->StorageByColumn();
+  QUIPU_TRY_ASSIGN(const Impl::Snapshot snapshot, impl_->TakeSnapshot(/*anew=*/false));
+  return StorageOf(*snapshot.view, impl_->store().catalogue());
 }
 
 Status Database::Close() { return impl_->Close(); }
