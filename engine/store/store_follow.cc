@@ -306,7 +306,10 @@ Status Store::ShowFollowed() {
   const ViewPtr current = view();
   auto next = current ? std::make_shared<View>(*current) : std::make_shared<View>();
   QUIPU_TRY_ASSIGN(next->sealed_seq, ReadCounter(f.rows, kSealedKey));
-  if (current && next->sealed_seq < current->sealed_seq) {
+  const std::optional<std::string> record = *f.rows.Get(KvSpace::kMeta, kLastCommitKey);
+  if (!record) return Status::Corruption("manifest: the record of the last commit is missing");
+  QUIPU_TRY_ASSIGN(const LastCommit last, DecodeLastCommit(*record));
+  if (current && (last.seq < current->as_of || next->sealed_seq < current->sealed_seq)) {
     return Status::Conflict("store " + folder_ + " went back from commit " +
                             std::to_string(current->as_of) +
                             " (was it restored from a backup?); open a new follower");
