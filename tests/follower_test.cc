@@ -161,8 +161,12 @@ class Prefixes {
     const std::lock_guard lock(mutex_);
     const auto [known, is_new] = seen_.emplace(as_of, n);
     ASSERT_EQ(known->second, n) << "two answers as of commit " << as_of;
-    if (known != seen_.begin()) ASSERT_LE(std::prev(known)->second, n) << as_of;
-    if (std::next(known) != seen_.end()) ASSERT_GE(std::next(known)->second, n) << as_of;
+    if (known != seen_.begin()) {
+      ASSERT_LE(std::prev(known)->second, n) << as_of;
+    }
+    if (std::next(known) != seen_.end()) {
+      ASSERT_GE(std::next(known)->second, n) << as_of;
+    }
   }
   [[nodiscard]] std::size_t size() const { return seen_.size(); }
 

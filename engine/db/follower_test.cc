@@ -244,7 +244,9 @@ TEST_F(FollowerTest, QuestionsFromAllSidesWhileTheWriterWorks) {
   std::thread writer([&] {
     for (int i = 0; i < 40; ++i) {
       Fill("w" + std::to_string(i) + "-", 100);
-      if (i % 3 == 2) EXPECT_TRUE(db_->Compact().ok());
+      if (i % 3 == 2) {
+        EXPECT_TRUE(db_->Compact().ok());
+      }
     }
     done.store(true);
   });

@@ -139,7 +139,9 @@ TEST(LogTail, SurvivesAnyBytes) {
     std::string record;
     for (int i = 0; i < 10; ++i) {
       const auto step = tail.Next(&record);
-      if (!step) ASSERT_EQ(step.error().code(), StatusCode::kCorruption);
+      if (!step) {
+        ASSERT_EQ(step.error().code(), StatusCode::kCorruption);
+      }
       if (!step || *step == LogTail::Step::kEnd) break;
     }
   }

@@ -250,9 +250,13 @@ TEST_P(KvConformance, AFollowerStandsWhereTheWriterStood) {
     }
     ASSERT_TRUE(kv_->Write(batch, random.Below(10) == 0).ok());
     FollowedModel::Apply(batch, &model);
-    if (random.Below(40) == 0) ASSERT_TRUE(kv_->Purge().ok());
+    if (random.Below(40) == 0) {
+      ASSERT_TRUE(kv_->Purge().ok());
+    }
     if (random.Below(25) == 0) {
-      if (random.Below(2) == 0) ASSERT_TRUE(kv_->Close().ok());
+      if (random.Below(2) == 0) {
+        ASSERT_TRUE(kv_->Close().ok());
+      }
       ASSERT_NO_FATAL_FAILURE(Reopen());
     }
     if (random.Below(4) == 0) {

@@ -176,7 +176,10 @@ std::uint64_t Store::lost_reads() const { return following_->files.lost_reads();
 
 Status Store::CatchUp() {
   Following& f = *following_;
+  const std::int64_t asked = environment_.clock->MonotonicUs();
   const std::lock_guard lock(f.mutex);
+  // Strictly: two moments may bear the same number.
+  if (f.caught_up_us.load() > asked) return {};  // somebody looked while we waited
   const std::int64_t now = environment_.clock->MonotonicUs();
   for (int i = 0; i < kShowTriesMax; ++i) {
     const auto any = AbsorbWrites();
