@@ -94,4 +94,18 @@ struct Options {
   std::function<void(LogLevel, const std::string&)> log{};
 };
 
+/// For Database::OpenFollower.
+struct FollowerOptions {
+  /// A question is answered from a view that had all commits at most so long ago; an older one is brought up to date first. The background
+  /// does the same in this rhythm, so that questions seldom wait. At least 1.
+  std::uint32_t refresh_ms = 100;
+  /// While the store cannot be looked at (its disk is gone, its files are damaged), questions are answered from the last view, and say how old it
+  /// is; once it is older than this they are refused with the reason.
+  std::uint32_t staleness_ms_max = 10'000;
+  /// Verified pages kept in memory.
+  std::uint64_t cache_bytes = 256ull << 20;
+  /// As Options::log.
+  std::function<void(LogLevel, const std::string&)> log{};
+};
+
 }  // namespace quipu

@@ -33,8 +33,12 @@ int FailUsage(std::string_view command, std::string_view message);
 Options BaseOptions();
 /// Opens an existing store; a missing one is answered with how to make it.
 Result<Database> OpenStore(const std::string& dir, Options options);
-/// For commands that only ask: no background work is started.
+/// Without background work: for commands that look at everything, or do their work themselves.
 Result<Database> OpenForReading(const std::string& dir);
+/// For commands that only ask: if another process has the store open, or with `follow` always, as a follower.
+Result<Database> OpenToAsk(const std::string& dir, bool follow);
+/// The flag --follow of commands that only ask.
+void AddFollow(CLI::App* command, bool* follow);
 
 /// For flags that count: digits only. Without it "-1" would become the largest number there is.
 CLI::Validator WholeNumber();

@@ -18,7 +18,7 @@ struct Flags {
   std::string from, to, window, zone = "UTC", format = "table";
   std::string measure, order, by;
   std::uint64_t limit = 0;
-  bool fill = false, exact = false, raw = false, bottom = false;
+  bool fill = false, exact = false, raw = false, bottom = false, follow = false;
 };
 
 /// What a verb asks beyond the flags that all share.
@@ -70,7 +70,7 @@ int RunQuery(const std::string& verb, const Flags& flags, const Ask& ask) {
   }
   auto spec = MakeSpec(flags, ask);
   if (!spec) return FailUsage(verb, spec.error().message());
-  auto db = OpenForReading(flags.dir);
+  auto db = OpenToAsk(flags.dir, flags.follow);
   if (!db) return Fail(db.error());
   auto result = db->Query(*spec);
   if (!result) {
@@ -104,6 +104,7 @@ CLI::App* AddVerb(CLI::App& app, const std::string& name, const std::string& des
   command->add_flag("--exact", flags->exact,
                     "Percentiles and distinct counts without approximation");
   command->add_flag("--raw", flags->raw, "Do not use summaries: the answer is the same")->group("");
+  AddFollow(command, &flags->follow);
   command->callback([=] { *exit = RunQuery(name, *flags, ask); });
   return command;
 }

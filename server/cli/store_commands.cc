@@ -21,6 +21,7 @@ struct Flags {
   std::string format = "table";
   bool by_customer = false;
   bool columns = false;
+  bool follow = false;
 };
 
 CLI::App* AddCommand(CLI::App& app, const std::string& name, const std::string& description,
@@ -60,7 +61,7 @@ int RunInit(const Flags& flags) {
   auto db = Database::Open(flags.dir, options);
   if (!db) {
     if (db.error().code() != StatusCode::kAlreadyExists) return Fail(db.error());
-    if (!OpenForReading(flags.dir)) return Fail(db.error());  // a folder with other things in it
+    if (!OpenToAsk(flags.dir, false)) return Fail(db.error());  // a folder with other things in it
     return Fail(Status::AlreadyExists(fmt::format("{} (import into it with: quipu import {} FILE)",
                                                   db.error().message(), flags.dir)));
   }
@@ -90,6 +91,7 @@ std::string InfoJson(const StoreInfo& info) {
       fmt::format("{{\"path\":{},\"store_id\":{},\"format_version\":{},\"as_of\":{},\"events\":{},",
                   output::JsonString(info.path), output::JsonString(info.store_id),
                   info.format_version, info.as_of, info.events);
+  if (info.staleness_us) out += fmt::format("\"staleness_us\":{},", *info.staleness_us);
   out += fmt::format(
       "\"hot_events\":{},\"hot_bytes\":{},\"segments\":{},\"segment_bytes\":{},\"customers\":{},",
       info.hot_events, info.hot_bytes, info.segments, info.segment_bytes, info.customers);
@@ -116,6 +118,10 @@ std::string InfoText(const StoreInfo& info) {
   line("store", fmt::format("{} ({}, format {})", output::Visible(info.path), info.store_id,
                             info.format_version));
   line("commits", fmt::to_string(info.as_of));
+  if (info.staleness_us) {
+    line("followed", fmt::format("beside the process that writes, {} ms behind at most",
+                                 (*info.staleness_us + 999) / 1000));
+  }
   line("events", fmt::format("{} ({} not sealed yet)", info.events, info.hot_events));
   const std::uint64_t sealed = info.events - std::min(info.events, info.hot_events);
   line("segments", fmt::format("{} ({} bytes{})", info.segments, info.segment_bytes,
@@ -170,7 +176,7 @@ ResultSet AsResult(const std::vector<ColumnStorage>& columns, std::uint64_t as_o
 int RunInfoColumns(const Flags& flags) {
   auto format = output::ParseOutputFormat(flags.format);
   if (!format) return FailUsage("info", format.error().message());
-  auto db = OpenForReading(flags.dir);
+  auto db = OpenToAsk(flags.dir, flags.follow);
   if (!db) return Fail(db.error());
   auto info = db->Info();
   if (!info) return Fail(info.error());
@@ -185,7 +191,7 @@ int RunInfo(const Flags& flags) {
   if (flags.format != "table" && flags.format != "json") {
     return FailUsage("info", "--format is table or json");
   }
-  auto db = OpenForReading(flags.dir);
+  auto db = OpenToAsk(flags.dir, flags.follow);
   if (!db) return Fail(db.error());
   auto info = db->Info();
   if (!info) return Fail(info.error());
@@ -228,7 +234,7 @@ ResultSet AsResult(const std::vector<PartitionInfo>& partitions, bool by_custome
 int RunPartitions(const Flags& flags) {
   auto format = output::ParseOutputFormat(flags.format);
   if (!format) return FailUsage("partitions", format.error().message());
-  auto db = OpenForReading(flags.dir);
+  auto db = OpenToAsk(flags.dir, flags.follow);
   if (!db) return Fail(db.error());
   auto info = db->Info();
   if (!info) return Fail(info.error());
@@ -322,6 +328,7 @@ void AddStoreCommands(CLI::App& app, int* exit) {
       AddCommand(app, "partitions", "What is stored by month: rows, bytes, segments", partitions);
   command->add_flag("--by-customer", partitions->by_customer, "By month and customer");
   AddFormat(command, partitions, "table, json or csv");
+  AddFollow(command, &partitions->follow);
   command->footer(
       "rows counts all events of the month, hot_rows those that are not sealed yet. tier: hot "
       "(nothing\n"
@@ -336,6 +343,7 @@ void AddStoreCommands(CLI::App& app, int* exit) {
   command->add_flag("--columns", info->columns,
                     "What the columns take in segments instead: also --format csv");
   AddFormat(command, info, "table or json");
+  AddFollow(command, &info->follow);
   command->footer("Example:\n  quipu info S --format json");
   command->callback([=] { *exit = RunInfo(*info); });
 

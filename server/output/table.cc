@@ -60,8 +60,12 @@ std::string Bounds(const ResultSet& result) {
 }
 
 std::string Foot(const ResultSet& result) {
-  return fmt::format("{} row{}, as of commit {}{}\n", result.rows(), result.rows() == 1 ? "" : "s",
-                     result.as_of, result.exact ? std::string() : Bounds(result));
+  const std::string age = result.staleness_us ? fmt::format(" ({} ms behind at most)",
+                                                            (*result.staleness_us + 999) / 1000)
+                                              : std::string();
+  return fmt::format("{} row{}, as of commit {}{}{}\n", result.rows(),
+                     result.rows() == 1 ? "" : "s", result.as_of, age,
+                     result.exact ? std::string() : Bounds(result));
 }
 
 }  // namespace
