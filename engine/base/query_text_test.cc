@@ -11,7 +11,7 @@ struct AggregateCase {
   Function function;
   const char* column;
   std::uint32_t ppm = 0;
-  Change change = Change::kNone;
+  Derived derived = Derived::kNone;
 };
 
 TEST(AggregateText, EveryForm) {
@@ -33,9 +33,9 @@ TEST(AggregateText, EveryForm) {
       {"p100(ms)", Function::kQuantile, "ms", 1'000'000},
       {"quantile(ms,0.999)", Function::kQuantile, "ms", 999'000},
       {"quantile(a,b , 1)", Function::kQuantile, "a,b", 1'000'000},
-      {"change(sum(cost))", Function::kSum, "cost", 0, Change::kAbsolute},
-      {"change_percent( p95(ms) )", Function::kQuantile, "ms", 950'000, Change::kPercent},
-      {"change(count)", Function::kCount, "", 0, Change::kAbsolute},
+      {"change(sum(cost))", Function::kSum, "cost", 0, Derived::kChange},
+      {"change_percent( p95(ms) )", Function::kQuantile, "ms", 950'000, Derived::kChangePercent},
+      {"change(count)", Function::kCount, "", 0, Derived::kChange},
   };
   for (const AggregateCase& c : kCases) {
     const Result<Aggregate> a = Aggregate::Parse(std::string("  ") + c.text + "\t");
@@ -43,7 +43,7 @@ TEST(AggregateText, EveryForm) {
     EXPECT_EQ(a->function, c.function) << c.text;
     EXPECT_EQ(a->column, c.column) << c.text;
     EXPECT_EQ(a->quantile_ppm, c.ppm) << c.text;
-    EXPECT_EQ(a->change, c.change) << c.text;
+    EXPECT_EQ(a->derived, c.derived) << c.text;
     EXPECT_EQ(a->name, c.text);
   }
 }
