@@ -10,6 +10,7 @@
 #include "query/answer.h"
 #include "query/events.h"
 #include "query/find_event.h"
+#include "query/sessions.h"
 #include "upkeep/merge.h"
 #include "upkeep/verify.h"
 
@@ -261,6 +262,16 @@ Result<ResultSet> Database::Query(const QuerySpec& spec) const {
 Result<EventPage> Database::Events(const EventQuery& query) const {
   QUIPU_TRY(impl_->CheckOpen());
   return RunEventQuery(*impl_->store().view(), impl_->store().catalogue(), query);
+}
+
+Result<SessionPage> Database::Sessions(const SessionQuery& query) const {
+  QUIPU_TRY(impl_->CheckOpen());
+  return RunSessionQuery(*impl_->store().view(), impl_->store().catalogue(), query);
+}
+
+Result<SessionTotals> Database::TotalSessions(const SessionQuery& query) const {
+  QUIPU_TRY(impl_->CheckOpen());
+  return RunSessionTotals(*impl_->store().view(), impl_->store().catalogue(), query);
 }
 
 Result<FoundEvent> Database::FindEvent(std::string_view customer, std::string_view source,

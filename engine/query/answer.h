@@ -11,7 +11,7 @@
 //
 // Invariants:
 //   (1) All readings of a question are of one view.
-//   (2) A value depends on the events and on the question, never on layout, summaries or the other values asked for with it.
+//   (2) A value depends on the events and on the question, never on layout or summaries.
 //   (3) What is read beside the range (before it, another period) is never shown as a row of its own.
 //
 // Worked example: change_percent(sum(cost), month) by day for March 2026. Readings: sum(cost) by day over March, and from 1 February to 1 March. The row of

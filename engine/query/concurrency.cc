@@ -47,7 +47,7 @@ class OverlapCount {
   Status Run() {
     QUIPU_TRY_ASSIGN(longest_us_, LongestBeforeEnd());
     QUIPU_TRY_ASSIGN(spans_, SpansOf(spec_, from_, to_));
-    return InSlices(from_, to_, [&](TimeUs a, TimeUs b) { return Count(a, b); });
+    return InSlices(from_, to_, kTimeMax, [&](TimeUs a, TimeUs b) { return Count(a, b); });
   }
 
   Status Fill(std::size_t column, Sheet* sheet) const {
@@ -99,8 +99,8 @@ class OverlapCount {
     return ToUs(AtSumScale(longest.columns[0].decimals[0]), aggregate_.unit_us);
   }
 
-  /// What is under way in [a, b); false if that are too many events for the memory.
-  Result<bool> Count(TimeUs a, TimeUs b) {
+  /// What is under way in [a, b).
+  Result<Taken> Count(TimeUs a, TimeUs b) {
     const std::size_t room = std::max<std::size_t>(2, spec_.memory_bytes_max / (2 * sizeof(Edge)));
     std::vector<Edge> edges;
     bool full = false;
@@ -121,10 +121,10 @@ class OverlapCount {
           return {};
         },
         stats_);
-    if (full) return false;
+    if (full) return Taken::kTooMuch;
     QUIPU_TRY(read);
     QUIPU_TRY(Walk(&edges));
-    return true;
+    return Taken::kGoOn;
   }
 
   std::uint32_t SeriesOfGroup(std::uint32_t group) {

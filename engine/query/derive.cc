@@ -103,7 +103,8 @@ void Deriver::FindPeaks(std::size_t a) {
   for (std::size_t i = 0; i < finer.sheet->size(); ++i) {
     const Sheet::Row& row = finer.sheet->row(i);
     const Value& v = finer.sheet->value(i, finer.columns[a]);
-    if (!v.present) continue;
+    // A row may be there for another aggregate: what is 0 may be nothing at all.
+    if (!v.present || (IsZeroWithoutEvents(spec_.select[a]) && v.number().is_zero())) continue;
     Peak& peak = peaks_[a][{row.series, has_windows ? windower_.StartOf(row.window) : 0}];
     const bool is_first = !peak.highest.present;
     const auto order =

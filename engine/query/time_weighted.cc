@@ -54,7 +54,7 @@ class LevelReplay {
     if (spans_.empty()) return {};
     if (spec_.from) QUIPU_TRY(ReadLevelsAtStart());
     QUIPU_TRY(InSlices(std::max(from, extent.bound().from), std::min(to, extent.bound().to),
-                       [&](TimeUs a, TimeUs b) { return Replay(a, b); }));
+                       kTimeMax, [&](TimeUs a, TimeUs b) { return Replay(a, b); }));
     for (Level& level : levels_) QUIPU_TRY(CountUpTo(to, &level));
     return {};
   }
@@ -116,8 +116,8 @@ class LevelReplay {
     return {};
   }
 
-  /// The events of [a, b); false if they are too many for the memory.
-  Result<bool> Replay(TimeUs a, TimeUs b) {
+  /// The events of [a, b).
+  Result<Taken> Replay(TimeUs a, TimeUs b) {
     const std::size_t room =
         std::max<std::size_t>(1, spec_.memory_bytes_max / (2 * sizeof(Change)));
     std::vector<Change> changes;
@@ -135,7 +135,7 @@ class LevelReplay {
           return {};
         },
         stats_);
-    if (full) return false;
+    if (full) return Taken::kTooMuch;
     QUIPU_TRY(read);
     std::sort(changes.begin(), changes.end(), [](const Change& x, const Change& y) {
       return std::pair(x.level, x.time) < std::pair(y.level, y.time);
@@ -149,7 +149,7 @@ class LevelReplay {
       ForEachSpan(spans_, change.time, change.time + 1,
                   [&](std::size_t span, TimeUs, TimeUs) { AmountOf(level.series, span) += 0; });
     }
-    return true;
+    return Taken::kGoOn;
   }
 
   /// Of several events of a level at one instant the last one, by identity, stays.

@@ -28,21 +28,27 @@ std::int64_t LengthUs(const QuerySpec& spec, const Windower& windower, TimeUs wi
   return std::min(end, spec.to.value_or(end)) - std::max(window, spec.from.value_or(window));
 }
 
-Status InSlices(TimeUs from, TimeUs to, const std::function<Result<bool>(TimeUs, TimeUs)>& take) {
-  TimeUs width = to - from;
+Status InSlices(TimeUs from, TimeUs to, TimeUs first_width,
+                const std::function<Result<Taken>(TimeUs, TimeUs)>& take) {
+  TimeUs width = first_width;
+  bool may_grow = true;
   while (from < to) {
     const TimeUs end = width < to - from ? from + width : to;
-    QUIPU_TRY_ASSIGN(const bool taken, take(from, end));
-    if (taken) {
+    QUIPU_TRY_ASSIGN(const Taken taken, take(from, end));
+    if (taken == Taken::kStop) return {};
+    if (taken == Taken::kGoOn) {
       from = end;
+      if (may_grow && width < kTimeMax / 2) width *= 2;
       continue;
     }
+    width = end - from;
     if (width <= 1) {
       return Status::Exhausted(
           "the events of one instant need more working memory than memory_bytes_max; narrow the "
           "question or raise it");
     }
     width /= 2;
+    may_grow = false;
   }
   return {};
 }

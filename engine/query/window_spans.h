@@ -1,6 +1,7 @@
 // The windows of a question as stretches of its range, for what is measured in time and not in events; and a way through a long range in bounded memory.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <vector>
 
@@ -38,8 +39,16 @@ void ForEachSpan(const std::vector<WindowSpan>& spans, TimeUs from, TimeUs to, V
           to < spans[low].to ? to : spans[low].to);
 }
 
-/// Covers [from, to) in order with calls of `take(a, b)`. Where that says false (too much at once, nothing done), the stretch is halved.
-/// kExhausted if a single microsecond is too much.
-Status InSlices(TimeUs from, TimeUs to, const std::function<Result<bool>(TimeUs, TimeUs)>& take);
+/// What became of a stretch.
+enum class Taken : std::uint8_t {
+  kTooMuch,  ///< Nothing was done: it must be shorter.
+  kGoOn,
+  kStop,  ///< What follows is not needed.
+};
+
+/// Covers [from, to) in order with calls of `take(a, b)`. The first stretch is `first_width` long; the next ones are twice as long as the one before,
+/// until one is too much: from then on stretches only get shorter. kExhausted if a single microsecond is too much.
+Status InSlices(TimeUs from, TimeUs to, TimeUs first_width,
+                const std::function<Result<Taken>(TimeUs, TimeUs)>& take);
 
 }  // namespace quipu

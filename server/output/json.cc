@@ -77,7 +77,8 @@ std::string ToJson(const ResultSet& result) {
     }
     out += ']';
   }
-  out += fmt::format("],\"as_of\":{},\"exact\":{}}}\n", result.as_of, result.exact);
+  out += fmt::format("],\"as_of\":{},\"exact\":{}{}}}\n", result.as_of, result.exact,
+                     result.has_others ? ",\"others\":true" : "");
   return out;
 }
 
