@@ -3,8 +3,10 @@
 
 #include "db/amplification.h"
 #include "db/database_impl.h"
-#include "query/executor.h"
+#include "query/answer.h"
+#include "query/events.h"
 #include "query/find_event.h"
+#include "query/sessions.h"
 #include "upkeep/verify.h"
 
 namespace quipu {
@@ -70,6 +72,18 @@ Result<EventPage> Database::Events(const EventQuery& query) const {
     auto page = RunEventQuery(*snapshot.view, impl_->store().catalogue(), query);
     if (page) page->staleness_us = snapshot.staleness_us;
     return page;
+  });
+}
+
+Result<SessionPage> Database::Sessions(const SessionQuery& query) const {
+  return impl_->Answer([&](const Impl::Snapshot& snapshot) {
+    return RunSessionQuery(*snapshot.view, impl_->store().catalogue(), query);
+  });
+}
+
+Result<SessionTotals> Database::TotalSessions(const SessionQuery& query) const {
+  return impl_->Answer([&](const Impl::Snapshot& snapshot) {
+    return RunSessionTotals(*snapshot.view, impl_->store().catalogue(), query);
   });
 }
 

@@ -88,11 +88,7 @@ class Binder {
       BoundAggregate bound;
       bound.function = a.function;
       bound.quantile_ppm = a.quantile_ppm;
-      bound.change = a.change;
-      if (a.change != Change::kNone && spec_.window.unit == WindowUnit::kNone) {
-        return Status::InvalidArgument("'" + a.name +
-                                       "' compares windows; choose a window, e.g. day");
-      }
+      QUIPU_CHECK(a.derived == Derived::kNone);  // see answer.h
       QUIPU_TRY(BindTarget(a, &bound));
       out_->aggregates.push_back(bound);
     }

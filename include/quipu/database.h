@@ -32,6 +32,7 @@
 #include "quipu/query.h"
 #include "quipu/result_set.h"
 #include "quipu/retention.h"
+#include "quipu/sessions.h"
 #include "quipu/status.h"
 
 namespace quipu {
@@ -161,6 +162,9 @@ class Database {
   [[nodiscard]] Result<ResultSet> Query(const class Query& query) const;
   [[nodiscard]] Result<ResultSet> Query(const QuerySpec& spec) const;
   [[nodiscard]] Result<EventPage> Events(const EventQuery& query) const;
+  /// Events put together to sessions; see quipu/sessions.h. A page needs about limit x 200 bytes besides SessionQuery::memory_bytes_max.
+  [[nodiscard]] Result<SessionPage> Sessions(const SessionQuery& query) const;
+  [[nodiscard]] Result<SessionTotals> TotalSessions(const SessionQuery& query) const;
   /// The event of that identity: was it counted, as what, and where is it? Reads three pages of the segment that has it; others cost
   /// a look into memory. kNotFound: it is not stored. kOutOfRange: it is not among the events whose ids are stored, and ids of others were
   /// dropped (retention, archives without ids) or are detached, so nobody can tell.

@@ -47,6 +47,9 @@ struct QueryStats {
   std::uint64_t hot_rows = 0;  ///< Raw rows visited in the hot tier.
 };
 
+/// How the row of all other groups is called; ResultSet::has_others tells it from a group of that name.
+inline constexpr std::string_view kOthersName = "(all others)";
+
 class ResultSet {
  public:
   std::vector<ResultColumn> columns;
@@ -56,6 +59,8 @@ class ResultSet {
   bool exact = true;          ///< False if any value is an approximation...
   double relative_error = 0;  ///< ... then quantiles are within this ratio (0.004).
   std::string zone = "UTC";   ///< The zone of window_start, for display.
+  /// True if the last row stands for all groups that a limit cut (QuerySpec::others): its first group value is kOthersName, the other ones are absent.
+  bool has_others = false;
   QueryStats stats;
 
   [[nodiscard]] std::size_t rows() const {

@@ -154,6 +154,7 @@ int Run(int argc, char** argv) {
   AddInitCommand(app, &exit_status);
   AddImportCommand(app, &exit_status);
   AddQueryCommands(app, &exit_status);
+  AddSessionsCommand(app, &exit_status);
   AddEventCommand(app, &exit_status);
   AddStoreCommands(app, &exit_status);
   AddRepairCommand(app, &exit_status);

@@ -20,6 +20,7 @@ void AddRepairCommand(CLI::App& app, int* exit);
 void AddEraseCommand(CLI::App& app, int* exit);
 void AddImportCommand(CLI::App& app, int* exit);
 void AddQueryCommands(CLI::App& app, int* exit);
+void AddSessionsCommand(CLI::App& app, int* exit);
 void AddEventCommand(CLI::App& app, int* exit);
 void AddLifecycleCommands(CLI::App& app, int* exit);
 void AddGenerateCommand(CLI::App& app, int* exit);

@@ -79,7 +79,8 @@ std::string ToJson(const ResultSet& result) {
   }
   out += fmt::format("],\"as_of\":{},", result.as_of);
   if (result.staleness_us) out += fmt::format("\"staleness_us\":{},", *result.staleness_us);
-  out += fmt::format("\"exact\":{}}}\n", result.exact);
+  out += fmt::format("\"exact\":{}{}}}\n", result.exact,
+                     result.has_others ? ",\"others\":true" : "");
   return out;
 }
 
