@@ -42,6 +42,7 @@ TEST(SameAnswers, UnderAllOptions) {
     ASSERT_TRUE(k < 5 || db->Compact().ok());
     for (std::size_t q = 0; q < questions.size(); ++q) {
       SCOPED_TRACE(Describe(questions[q]));
+      questions[q].threads = random.Below(2) == 0 ? 0 : 4;
       const auto answer = db->Query(questions[q]);
       const std::string text = answer ? AnswerText(*answer) : answer.error().ToString();
       if (k == 0) {

@@ -29,6 +29,8 @@ constexpr std::int64_t kRetryPauseMaxUs = 60 * kSecondUs;
 Database::Impl::Impl(std::unique_ptr<Store> store, std::uint64_t random_seed)
     : store_(std::move(store)),
       committer_(std::make_unique<Committer>(store_.get(), random_seed)),
+      query_resources_(store_->options().query_threads, store_->options().query_memory_bytes_max,
+                       store_->clock()),
       erasure_(store_.get(),
                {[this] { return Seal(); },
                 [this](const std::function<Status()>& task) {
@@ -254,7 +256,8 @@ Result<ResultSet> Database::Query(const class Query& query) const {
 
 Result<ResultSet> Database::Query(const QuerySpec& spec) const {
   QUIPU_TRY(impl_->CheckOpen());
-  return RunQuery(*impl_->store().view(), impl_->store().catalogue(), spec);
+  return RunQuery(*impl_->store().view(), impl_->store().catalogue(), spec,
+                  &impl_->query_resources());
 }
 
 Result<EventPage> Database::Events(const EventQuery& query) const {

@@ -77,7 +77,9 @@ std::string ToJson(const ResultSet& result) {
     }
     out += ']';
   }
-  out += fmt::format("],\"as_of\":{},\"exact\":{}}}\n", result.as_of, result.exact);
+  out += fmt::format("],\"as_of\":{},\"exact\":{}", result.as_of, result.exact);
+  if (result.explanation) out += ",\n\"explanation\":" + ToJson(*result.explanation);
+  out += "}\n";
   return out;
 }
 
