@@ -65,6 +65,7 @@ Options RandomOptions(Random& random) {
   o.merge_fan_in = static_cast<std::uint32_t>(pick({2, 8}));
   o.merged_rows_max = pick({3000, 16u << 20});
   o.cache_bytes = pick({0, 10'000, 64u << 20});
+  o.query_threads = static_cast<std::uint32_t>(pick({1, 4}));
   o.commit_bytes_max = static_cast<std::uint32_t>(pick({1, 1u << 20}));
   o.future_bound_us = -1;
   o.month_close_after_us = static_cast<std::int64_t>(pick({1, 35, 300})) * kDayUs;
@@ -87,7 +88,8 @@ std::string Describe(const Options& o) {
          " segment_target=" + std::to_string(o.segment_bytes_target) +
          " own_file=" + std::to_string(o.own_file_bytes_min) +
          " window_days=" + std::to_string(o.identity_window_us / kDayUs) +
-         " cache=" + std::to_string(o.cache_bytes);
+         " cache=" + std::to_string(o.cache_bytes) +
+         " query_threads=" + std::to_string(o.query_threads);
 }
 
 std::string Describe(const QuerySpec& q) {

@@ -80,7 +80,7 @@ constexpr auto kMetrics = std::to_array<Metric>({
     {"Q10_ms", "ms", kLower, "default: HyperLogLog beyond 512"},
     {"Q10_exact_ms", "ms", kLower, "exact"},
     {"Q11_ms", "ms", kLower, ""},
-    {"Q12_ms", "ms", kLower, "Quipu: sent again, answered `duplicate`, and read"},
+    {"Q12_ms", "ms", kLower, "Quipu: FindEvent"},
 });
 
 }  // namespace

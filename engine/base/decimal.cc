@@ -171,23 +171,36 @@ bool ParseShort(std::string_view text, Decimal* out) {
   return true;
 }
 
+// Drops zeros at the end, several at a time: divisions are what this costs, of 128 bits above all. A number with n of them has n factors of two,
+// which shows without dividing. Stops when the rest fits 64 bits, if that is asked.
+template <class Int>
+void DropZeros(Int* mantissa, std::int32_t* scale, bool (*is_done)(Int)) {
+  for (const int digits : {8, 4, 2, 1}) {
+    const auto power = static_cast<Int>(kPower10[static_cast<std::size_t>(digits)]);
+    while (*scale >= digits && !is_done(*mantissa)) {
+      if ((*mantissa & ((Int{1} << digits) - 1)) != 0) break;
+      const Int rest = *mantissa / power;
+      if (rest * power != *mantissa) break;
+      *mantissa = rest;
+      *scale -= digits;
+    }
+  }
+}
+
 }  // namespace
 
 Decimal::Decimal(Int128 mantissa, int scale) noexcept : mantissa_(mantissa), scale_(scale) {
   QUIPU_CHECK(scale >= 0 && scale <= kScaleMax);
-  if (mantissa_ == 0) scale_ = 0;
-  if (auto narrow = static_cast<std::int64_t>(mantissa_); narrow == mantissa_) {
-    while (scale_ > 0 && narrow % 10 == 0) {  // the same as below; 128-bit division is slow
-      narrow /= 10;
-      --scale_;
-    }
-    mantissa_ = narrow;
+  if (mantissa_ == 0) {
+    scale_ = 0;
     return;
   }
-  while (scale_ > 0 && mantissa_ % 10 == 0) {
-    mantissa_ /= 10;
-    --scale_;
-  }
+  const auto fits = [](Int128 m) { return m == static_cast<std::int64_t>(m); };
+  if (!fits(mantissa_)) DropZeros<Int128>(&mantissa_, &scale_, fits);
+  if (!fits(mantissa_)) return;
+  auto narrow = static_cast<std::int64_t>(mantissa_);
+  DropZeros<std::int64_t>(&narrow, &scale_, [](std::int64_t) { return false; });
+  mantissa_ = narrow;
 }
 
 Result<Decimal> Decimal::Parse(std::string_view text) {

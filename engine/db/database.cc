@@ -61,7 +61,8 @@ Result<ResultSet> Database::Query(const class Query& query) const {
 
 Result<ResultSet> Database::Query(const QuerySpec& spec) const {
   return impl_->Answer([&](const Impl::Snapshot& snapshot) {
-    auto answer = RunQuery(*snapshot.view, impl_->store().catalogue(), spec);
+    auto answer = RunQuery(*snapshot.view, impl_->store().catalogue(), spec,
+                           &impl_->query_resources());
     if (answer) answer->staleness_us = snapshot.staleness_us;
     return answer;
   });

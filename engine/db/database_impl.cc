@@ -27,6 +27,8 @@ constexpr std::int64_t kRetryPauseMaxUs = 60 * kSecondUs;
 Database::Impl::Impl(std::unique_ptr<Store> store, std::uint64_t random_seed)
     : store_(std::move(store)),
       committer_(std::make_unique<Committer>(store_.get(), random_seed)),
+      query_resources_(store_->options().query_threads, store_->options().query_memory_bytes_max,
+                       store_->clock()),
       erasure_(store_.get(),
                {[this] { return Seal(); },
                 [this](const std::function<Status()>& task) {

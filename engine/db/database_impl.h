@@ -22,6 +22,7 @@
 
 #include "base/check.h"
 #include "ingest/committer.h"
+#include "query/resources.h"
 #include "quipu/database.h"
 #include "store/store.h"
 #include "upkeep/erase.h"
@@ -78,6 +79,8 @@ class Database::Impl {
   [[nodiscard]] Store& store() { return *store_; }
   [[nodiscard]] const Store& store() const { return *store_; }
   [[nodiscard]] Committer& committer() { return *committer_; }
+  /// Threads and memory that queries share; queries do not change the store.
+  [[nodiscard]] QueryResources& query_resources() { return query_resources_; }
 
   Status Seal();
   Status Compact(const Progress& progress);
@@ -116,6 +119,7 @@ class Database::Impl {
   std::unique_ptr<Store> store_;
   std::unique_ptr<Committer> committer_;  // null in a follower
   FollowerOptions follower_;              // of a follower
+  QueryResources query_resources_;
   ErasureJob erasure_;                    // by merge_mutex_
   std::mutex merge_mutex_;                // held while merging or erasing; before seal_mutex_
   std::mutex seal_mutex_;                 // held while sealing

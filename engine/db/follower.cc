@@ -10,6 +10,8 @@ namespace quipu {
 Database::Impl::Impl(std::unique_ptr<Store> store, const FollowerOptions& options)
     : store_(std::move(store)),
       follower_(options),
+      query_resources_(store_->options().query_threads, store_->options().query_memory_bytes_max,
+                       store_->clock()),
       erasure_(store_.get(), {}),
       merge_rate_(store_->clock(), 0) {
   upkeep_ = StartThread("quipu-follow", [this] { RunCatchUp(); });

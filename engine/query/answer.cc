@@ -22,7 +22,7 @@ class Readings {
   Readings(const View& view, const Catalogue& catalogue, const QuerySpec& spec)
       : view_(view), catalogue_(catalogue), spec_(spec) {}
 
-  Status Run(const Windower& windower, QueryStats* stats) {
+  Status Run(const Windower& windower, QueryRun* run) {
     Add(&range_, spec_, [](const Aggregate&) { return true; });
     if (const std::optional<TimeUs> first = FirstWindowBefore(spec_, windower)) {
       QuerySpec before = spec_;
@@ -41,20 +41,20 @@ class Readings {
       Add(&finer_[unit], finer,
           [unit](const Aggregate& a) { return IsPeak(a.derived) && a.peak_unit == unit; });
     }
-    for (Reading* reading : All()) QUIPU_TRY(reading->Run(stats));
+    for (Reading* reading : All()) QUIPU_TRY(reading->Run(run));
     return {};
   }
 
   /// With `kept`, the other series are one: `others`.
   Result<Sheets> MakeSheets(SeriesList* list, const std::vector<bool>* kept, std::uint32_t others,
-                            QueryStats* stats) {
+                            QueryRun* run) {
     made_.clear();
     Sheets sheets;
     const auto make = [&](Reading* reading, NamedSheet* named) -> Status {
       if (reading == nullptr) return {};
       QUIPU_TRY_ASSIGN(Sheet sheet, kept == nullptr
-                                        ? reading->MakeSheet(list, stats)
-                                        : reading->MakeSheetWithOthers(list, *kept, others, stats));
+                                        ? reading->MakeSheet(list, run)
+                                        : reading->MakeSheetWithOthers(list, *kept, others, run));
       made_.push_back(std::make_unique<Sheet>(std::move(sheet)));
       named->sheet = made_.back().get();
       for (std::size_t a = 0; a < spec_.select.size(); ++a)
@@ -110,17 +110,18 @@ struct Row {
 
 class Answer {
  public:
-  Answer(const View& view, const Catalogue& catalogue, const QuerySpec& spec, Windower windower)
-      : view_(view),
-        spec_(spec),
+  Answer(const View& view, const Catalogue& catalogue, const QuerySpec& spec, Windower windower,
+         QueryRun* run)
+      : spec_(spec),
         windower_(std::move(windower)),
+        run_(run),
         readings_(view, catalogue, spec) {}
 
   Result<ResultSet> Run() {
     result_.zone = spec_.window.zone;
-    QUIPU_TRY(readings_.Run(windower_, &result_.stats));
+    QUIPU_TRY(readings_.Run(windower_, run_));
     QUIPU_TRY_ASSIGN(const Sheets sheets,
-                     readings_.MakeSheets(&series_, nullptr, kNoSeries, &result_.stats));
+                     readings_.MakeSheets(&series_, nullptr, kNoSeries, run_));
     QUIPU_TRY(MakeRows(sheets));
     QUIPU_TRY(MakeValues(sheets, &rows_));
     QUIPU_TRY(Order());
@@ -131,7 +132,6 @@ class Answer {
     }
     MakeColumns();
     result_.relative_error = result_.exact ? 0 : readings_.relative_error();
-    result_.as_of = view_.as_of;
     return std::move(result_);
   }
 
@@ -210,7 +210,7 @@ class Answer {
     name[0] = "others";  // without the mark of a value: no group is called so
     const std::uint32_t others = series_.IdOf(name);
     QUIPU_TRY_ASSIGN(const Sheets sheets,
-                     readings_.MakeSheets(&series_, &kept, others, &result_.stats));
+                     readings_.MakeSheets(&series_, &kept, others, run_));
     rows_.push_back({0, others, {}});
     result_.has_others = true;
     return MakeValues(sheets, &rows_);
@@ -305,9 +305,9 @@ class Answer {
     return column;
   }
 
-  const View& view_;
   const QuerySpec& spec_;
   const Windower windower_;
+  QueryRun* run_;
   Readings readings_;
   SeriesList series_;
   std::vector<Row> rows_;
@@ -315,24 +315,42 @@ class Answer {
   ResultSet result_;
 };
 
-Result<ResultSet> AnswerPlain(const View& view, const Catalogue& catalogue, const QuerySpec& spec) {
+Result<ResultSet> AnswerPlain(const View& view, const Catalogue& catalogue, const QuerySpec& spec,
+                              QueryRun* run) {
   QUIPU_TRY_ASSIGN(const BoundQuery bound, Bind(view, catalogue, spec));
-  Groups groups(bound);
-  QueryStats stats;
-  QUIPU_TRY(ExecuteQuery(view, catalogue, bound, &groups, &stats));
+  run->StepDone("bind");
+  Groups groups(bound, &run->control);
+  QUIPU_TRY(ExecuteQuery(view, catalogue, bound, run, &groups));
   QUIPU_TRY_ASSIGN(ResultSet result, FinishQuery(bound, catalogue, &groups));
-  result.as_of = view.as_of;
-  result.stats = stats;
+  run->StepDone("finish");
+  return result;
+}
+
+Result<ResultSet> AnswerDerived(const View& view, const Catalogue& catalogue, const QuerySpec& spec,
+                                QueryRun* run) {
+  QUIPU_TRY(CheckQuestion(spec));
+  QUIPU_TRY_ASSIGN(Windower windower, Windower::Make(spec.window));
+  QUIPU_TRY_ASSIGN(ResultSet result, Answer(view, catalogue, spec, std::move(windower), run).Run());
+  run->StepDone("derive");
   return result;
 }
 
 }  // namespace
 
-Result<ResultSet> RunQuery(const View& view, const Catalogue& catalogue, const QuerySpec& spec) {
-  if (IsPlain(spec)) return AnswerPlain(view, catalogue, spec);
-  QUIPU_TRY(CheckQuestion(spec));
-  QUIPU_TRY_ASSIGN(Windower windower, Windower::Make(spec.window));
-  return Answer(view, catalogue, spec, std::move(windower)).Run();
+Result<ResultSet> RunQuery(const View& view, const Catalogue& catalogue, const QuerySpec& spec,
+                           QueryResources* resources) {
+  QueryResources alone(1);
+  QueryRun run(spec, resources != nullptr ? resources : &alone);
+  QUIPU_TRY(run.control.CheckTime());
+  QUIPU_TRY_ASSIGN(ResultSet result, IsPlain(spec) ? AnswerPlain(view, catalogue, spec, &run)
+                                                   : AnswerDerived(view, catalogue, spec, &run));
+  result.as_of = view.as_of;
+  result.stats = run.stats;
+  if (spec.explain) {
+    run.explanation.memory_bytes = run.control.peak_bytes();
+    result.explanation = std::move(run.explanation);
+  }
+  return result;
 }
 
 }  // namespace quipu

@@ -18,6 +18,7 @@
 // 31 March looks up 28 February in the second sheet.
 #pragma once
 
+#include "query/resources.h"
 #include "quipu/query.h"
 #include "quipu/result_set.h"
 #include "store/catalogue.h"
@@ -26,7 +27,9 @@
 namespace quipu {
 
 /// Answers `spec` from `view`. kInvalidArgument for a question that makes no sense, kExhausted at a bound (which holds for each reading by itself),
-/// kOutOfRange for an overflowing sum or expired rows, kCorruption for damaged pages: never a smaller answer.
-Result<ResultSet> RunQuery(const View& view, const Catalogue& catalogue, const QuerySpec& spec);
+/// kOutOfRange for an overflowing sum or expired rows, kCorruption for damaged pages: never a smaller answer. Without `resources`: on this
+/// thread alone.
+Result<ResultSet> RunQuery(const View& view, const Catalogue& catalogue, const QuerySpec& spec,
+                           QueryResources* resources = nullptr);
 
 }  // namespace quipu

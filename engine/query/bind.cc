@@ -35,6 +35,9 @@ class Binder {
       : view_(view), catalogue_(catalogue), spec_(spec), out_(out) {
     out_->spec = &spec;
     out_->erased = view.erased;
+    // Names are never fewer than those that the view's rows have.
+    out_->all_customers_end = catalogue.size(NameKind::kCustomer);
+    out_->services_end = catalogue.size(NameKind::kService);
   }
 
   Status Scope() {
@@ -96,12 +99,35 @@ class Binder {
   }
 
   void AllowCells() {
-    // No cell is shorter than an hour: for minutes the walk over all windows would find nothing.
-    bool ok = !spec_.raw_only && out_->filters.empty() && spec_.window.unit != WindowUnit::kMinute;
-    for (const Field& f : out_->group_by) ok &= f.kind != FieldKind::kDimension;
-    for (const MeasureNeed& m : out_->measures) ok &= !m.ends && !(m.quantiles && spec_.exact);
-    for (const Field& f : out_->distincts) ok &= f.kind == FieldKind::kCustomer && !spec_.exact;
-    out_->cells_allowed = ok;
+    std::string& why = out_->why_no_cells;
+    const auto refuse = [&why](const std::string& reason) {
+      why += (why.empty() ? "" : "; ") + reason;
+    };
+    if (spec_.raw_only) refuse("raw rows were asked for");
+    // For minutes the walk over all windows would find nothing.
+    if (spec_.window.unit == WindowUnit::kMinute) refuse("no cell is shorter than an hour");
+    for (const Filter& f : spec_.filters) refuse("a filter on '" + f.column + "' needs rows");
+    for (std::size_t i = 0; i < out_->group_by.size(); ++i) {
+      if (out_->group_by[i].kind == FieldKind::kDimension)
+        refuse("no cell is by dimension: '" + spec_.group_by[i] + "'");
+    }
+    for (std::size_t i = 0; i < spec_.select.size(); ++i) {
+      const BoundAggregate& a = out_->aggregates[i];
+      const std::string& name = spec_.select[i].name;
+      if (a.function == Function::kDistinct) {
+        if (out_->distincts[a.slot].kind != FieldKind::kCustomer)
+          refuse("no cell has '" + name + "', only distinct(customer)");
+        else if (spec_.exact)
+          refuse("'" + name + "' exactly needs rows");
+      } else if (a.counts_rows) {
+        continue;
+      } else if (a.function == Function::kFirst || a.function == Function::kLatest) {
+        refuse("no cell has '" + name + "'");
+      } else if (a.function == Function::kQuantile && spec_.exact) {
+        refuse("'" + name + "' exactly needs rows");
+      }
+    }
+    out_->cells_allowed = why.empty();
   }
 
  private:
@@ -331,6 +357,19 @@ bool BoundQuery::WantsService(ServiceOrdinal s) const {
 bool BoundQuery::WantsCustomer(CustomerOrdinal c) const {
   if (all_customers) return !IsErased(erased, c);
   return std::binary_search(customers.begin(), customers.end(), c);
+}
+
+bool BoundQuery::WantsSumsOnly() const {
+  return std::all_of(aggregates.begin(), aggregates.end(), [](const BoundAggregate& a) {
+    return a.function == Function::kCount || a.function == Function::kSum ||
+           a.function == Function::kAvg;
+  });
+}
+
+std::uint64_t BoundQuery::CustomerPlace(CustomerOrdinal c) const {
+  if (all_customers) return c;
+  return static_cast<std::uint64_t>(std::lower_bound(customers.begin(), customers.end(), c) -
+                                    customers.begin());
 }
 
 Status BindScope(const View& view, const Catalogue& catalogue, const QuerySpec& spec,

@@ -74,9 +74,19 @@ struct BoundQuery {
       distinct_slots;  ///< For each dimension in distincts its index in `dimensions`.
   std::vector<BoundAggregate> aggregates;
   bool cells_allowed = false;  ///< Summaries may answer (see executor.h).
+  std::string why_no_cells;    ///< What in the question forbids it; empty if they may.
   bool groups_by_customer = false;
   bool groups_by_service = false;
+  /// Nothing but counts, sums and averages is asked.
+  [[nodiscard]] bool WantsSumsOnly() const;
+  /// One beyond the largest ordinal that a row can have.
+  std::uint32_t all_customers_end = 0, services_end = 0;
 
+  /// Customers have places below customers_end(): all of them their ordinal, chosen ones their number among those.
+  [[nodiscard]] std::uint64_t customers_end() const {
+    return all_customers ? all_customers_end : customers.size();
+  }
+  [[nodiscard]] std::uint64_t CustomerPlace(CustomerOrdinal c) const;
   /// Index in `windows` of the window that holds t (from <= t < to).
   [[nodiscard]] std::size_t WindowOf(TimeUs t) const;
   /// End of window w, exclusive.

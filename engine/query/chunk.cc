@@ -4,207 +4,216 @@
 #include <limits>
 
 #include "base/check.h"
+#include "sketch/exact_sum.h"
 
 namespace quipu {
+namespace {
+
+// Of a filter's table: not computed yet.
+constexpr std::uint8_t kUnknown = 2;
+// Dictionaries up to this size are looked through at once; of larger ones an entry when a row has it.
+constexpr std::size_t kLearntAtOnceMax = 4096;
+
+/// Keeps the rows for which `passes(row)`, which is 0 or 1, and drops spans that become empty.
+template <class Passes>
+void Keep(Selection* selection, Passes&& passes) {
+  const bool was_listed = selection->listed;
+  if (!was_listed) {  // room for all
+    std::size_t all = 0;
+    for (const RowSpan& s : selection->spans) all += s.end - s.begin;
+    selection->rows.resize(all);
+  }
+  std::uint32_t* const rows = selection->rows.data();
+  std::uint32_t kept = 0;
+  std::size_t spans = 0;
+  for (const RowSpan& span : selection->spans) {
+    const std::uint32_t begin = kept;
+    for (std::uint32_t k = span.begin; k < span.end; ++k) {
+      const std::uint32_t row = was_listed ? rows[k] : k;
+      rows[kept] = row;
+      kept += passes(row);
+    }
+    if (kept > begin) selection->spans[spans++] = {begin, kept, span.customer, span.service};
+  }
+  selection->spans.resize(spans);
+  selection->rows.resize(kept);
+  selection->listed = true;
+}
+
+Int128 SaturatedProduct(Int128 a, Int128 b) {
+  Int128 product = 0;
+  if (!__builtin_mul_overflow(a, b, &product)) return product;
+  constexpr Int128 kMax = static_cast<Int128>(~Uint128{0} >> 1);
+  return a < 0 ? -kMax : kMax;
+}
+
+}  // namespace
+
+void Selection::List() {
+  if (listed) return;
+  Keep(this, [](std::uint32_t) { return 1u; });
+}
+
+MantissaRange RangeOf(FilterOp op, const Decimal& number, int scale) {
+  constexpr Int128 kMax = static_cast<Int128>(~Uint128{0} >> 1);
+  // The number at `scale` lies in [floor, ceiling]; they differ if it has more digits.
+  Int128 floor = 0, ceiling = 0;
+  if (scale >= number.scale()) {
+    floor = ceiling =
+        SaturatedProduct(number.mantissa(), static_cast<Int128>(PowerOf10(scale - number.scale())));
+  } else {
+    const auto divisor = static_cast<Int128>(PowerOf10(number.scale() - scale));
+    const Int128 rest = number.mantissa() % divisor;
+    floor = number.mantissa() / divisor - (rest < 0 ? 1 : 0);
+    ceiling = floor + (rest != 0 ? 1 : 0);
+  }
+  switch (op) {
+    case FilterOp::kLess:
+      return {-kMax, ceiling - 1};
+    case FilterOp::kLessEqual:
+      return {-kMax, floor};
+    case FilterOp::kGreater:
+      return {floor + 1, kMax};
+    case FilterOp::kGreaterEqual:
+      return {ceiling, kMax};
+    default:
+      return {ceiling, floor};
+  }
+}
 
 RowFilter::RowFilter(const BoundQuery& query, const Catalogue& catalogue)
-    : query_(&query),
-      catalogue_(&catalogue),
-      memos_(query.filters.size()),
-      ordinal_memos_(query.filters.size()) {}
+    : query_(&query), catalogue_(&catalogue), states_(query.filters.size()) {}
 
-void RowFilter::ForgetDictionaries() {
-  for (DictionaryMemo& memo : memos_) memo.Reset();
-}
-
-bool RowFilter::PassesOrdinal(const BoundFilter& filter, std::map<std::uint32_t, bool>* memo,
-                              std::uint32_t ordinal) const {
-  const auto [it, is_new] = memo->try_emplace(ordinal, false);
-  if (is_new) {
-    it->second = filter.MatchesText(filter.field.kind == FieldKind::kCustomer
-                                        ? catalogue_->Customer(ordinal)
-                                        : catalogue_->Service(ordinal));
-  }
-  return it->second;
-}
-
-void RowFilter::Apply(const Chunk& chunk, std::vector<std::uint32_t>* selected) {
-  for (std::size_t f = 0; f < query_->filters.size() && !selected->empty(); ++f) {
+Status RowFilter::Apply(Chunk* chunk, Selection* selection) {
+  for (std::size_t f = 0; f < states_.size() && !selection->spans.empty(); ++f) {
     const BoundFilter& filter = query_->filters[f];
     switch (filter.field.kind) {
       case FieldKind::kCustomer:
-        std::erase_if(*selected, [&](std::uint32_t i) {
-          return !PassesOrdinal(filter, &ordinal_memos_[f], chunk.customers[i]);
-        });
-        break;
       case FieldKind::kService:
-        std::erase_if(*selected, [&](std::uint32_t i) {
-          return !PassesOrdinal(filter, &ordinal_memos_[f], chunk.services[i]);
-        });
+        FilterSpans(filter, &states_[f], selection);
         break;
-      case FieldKind::kDimension: {
-        const Chunk::DimensionColumn& column = chunk.dimensions[filter.slot];
-        DictionaryMemo& memo = memos_[f];
-        memo.Use(column.dictionary);
-        const auto matches = [&](std::string_view s) { return filter.MatchesText(s) ? 1u : 0u; };
-        std::erase_if(*selected, [&](std::uint32_t i) {
-          const std::uint32_t code = column.codes == nullptr ? 0 : column.codes[i];
-          return code == 0 ? !filter.MatchesAbsent() : memo.Of(code - 1, matches) == 0;
-        });
+      case FieldKind::kDimension:
+        QUIPU_TRY(FilterCodes(filter, &states_[f], chunk, selection));
         break;
-      }
-      case FieldKind::kMeasure: {
-        const Chunk::MeasureColumn& column = chunk.measures[filter.slot];
-        std::erase_if(*selected, [&](std::uint32_t i) {
-          if (!column.IsPresent(i)) return !filter.MatchesAbsent();
-          return !filter.MatchesNumber(Decimal(column.Mantissa(i), column.scale));
-        });
+      case FieldKind::kMeasure:
+        QUIPU_TRY(FilterValues(filter, chunk, selection));
         break;
-      }
     }
-  }
-}
-
-Aggregator::Aggregator(const BoundQuery& query, const Catalogue& catalogue, Groups* groups)
-    : query_(&query),
-      catalogue_(&catalogue),
-      groups_(groups),
-      filter_(query, catalogue),
-      group_memos_(query.group_by.size()),
-      key_(1 + query.group_by.size()) {}
-
-void Aggregator::ForgetDictionaries() {
-  filter_.ForgetDictionaries();
-  for (DictionaryMemo& memo : group_memos_) memo.Reset();
-}
-
-Status Aggregator::Add(const Chunk& chunk, std::vector<std::uint32_t>* selected) {
-  filter_.Apply(chunk, selected);
-  if (selected->empty()) return {};
-  QUIPU_TRY(AssignGroups(chunk, *selected));
-  for (const std::uint32_t g : group_of_) ++groups_->rows(g);
-  for (std::size_t m = 0; m < query_->measures.size(); ++m) {
-    if (query_->measures[m].aggregated()) AddMeasure(m, chunk, *selected);
-  }
-  for (std::size_t d = 0; d < query_->distincts.size(); ++d) AddDistinct(d, chunk, *selected);
-  return groups_->CheckMemory(selected->size());
-}
-
-std::uint32_t Aggregator::KeyPart(std::size_t field, const Chunk& chunk, std::size_t row) {
-  switch (query_->group_by[field].kind) {
-    case FieldKind::kCustomer:
-      return chunk.customers[row];
-    case FieldKind::kService:
-      return chunk.services[row];
-    default:
-      break;
-  }
-  const Chunk::DimensionColumn& column = chunk.dimensions[query_->group_slots[field]];
-  const std::uint32_t code = column.codes == nullptr ? 0 : column.codes[row];
-  if (code == 0) return 0;
-  return group_memos_[field].Of(code - 1,
-                                [&](std::string_view s) { return groups_->strings().Intern(s); });
-}
-
-/// Fills group_of_. Neighbouring rows mostly share their group: the table is asked only when the key changes.
-Status Aggregator::AssignGroups(const Chunk& chunk, const std::vector<std::uint32_t>& selected) {
-  for (std::size_t f = 0; f < query_->group_by.size(); ++f) {
-    if (query_->group_by[f].kind == FieldKind::kDimension) {
-      group_memos_[f].Use(chunk.dimensions[query_->group_slots[f]].dictionary);
-    }
-  }
-  group_of_.resize(selected.size());
-  last_key_.clear();
-  for (std::size_t k = 0; k < selected.size(); ++k) {
-    const std::uint32_t row = selected[k];
-    const TimeUs t = chunk.times[row];
-    if (t < window_start_ || t >= window_end_) {
-      window_ = query_->WindowOf(t);
-      window_start_ = query_->windows[window_];
-      window_end_ = query_->WindowEnd(window_);
-    }
-    key_[0] = static_cast<std::uint32_t>(window_);
-    for (std::size_t f = 0; f < query_->group_by.size(); ++f) key_[f + 1] = KeyPart(f, chunk, row);
-    if (key_ == last_key_) {
-      group_of_[k] = group_of_[k - 1];
-      continue;
-    }
-    QUIPU_TRY_ASSIGN(group_of_[k], groups_->Find(key_));
-    last_key_ = key_;
   }
   return {};
 }
 
-void Aggregator::AddMeasure(std::size_t slot, const Chunk& chunk,
-                            const std::vector<std::uint32_t>& selected) {
-  const MeasureNeed& need = query_->measures[slot];
-  const Chunk::MeasureColumn& column = chunk.measures[slot];
-  if (!column.exists) return;
-  if (need.stats && column.narrow != nullptr) {
-    AddNarrowStats(slot, column, selected);
-    if (!need.quantiles && !need.ends) return;
-  }
-  for (std::size_t k = 0; k < selected.size(); ++k) {
-    const std::uint32_t row = selected[k];
-    if (!column.IsPresent(row)) continue;
-    const std::uint32_t g = group_of_[k];
-    const Int128 mantissa = column.Mantissa(row);
-    if (need.stats && column.narrow == nullptr) groups_->stats(g, slot).Add(mantissa, column.scale);
-    if (need.quantiles) groups_->quantiles(g, slot).Add(mantissa, column.scale);
-    if (need.ends) {
-      RowPlace place = chunk.place;
-      place.row += row;
-      groups_->AddEnd(g, slot, {chunk.times[row], place, AtSumScale(mantissa, column.scale), {}});
+void RowFilter::FilterSpans(const BoundFilter& filter, State* state, Selection* selection) const {
+  const bool by_customer = filter.field.kind == FieldKind::kCustomer;
+  std::erase_if(selection->spans, [&](const RowSpan& span) {
+    const std::uint32_t ordinal = by_customer ? span.customer : span.service;
+    if (ordinal >= state->passes.size()) state->passes.resize(ordinal + 1, kUnknown);
+    std::uint8_t& passes = state->passes[ordinal];
+    if (passes == kUnknown) {
+      passes = filter.MatchesText(by_customer ? catalogue_->Customer(ordinal)
+                                              : catalogue_->Service(ordinal))
+                   ? 1
+                   : 0;
     }
+    return passes == 0;
+  });
+}
+
+// Which codes pass, as far as it is worth knowing before a row asks.
+void RowFilter::Learn(const BoundFilter& filter, const DictionaryPtr& dictionary, State* state) {
+  if (dictionary == state->dictionary && !state->passes.empty()) return;
+  state->dictionary = dictionary;
+  const std::size_t entries = dictionary == nullptr ? 0 : dictionary->size();
+  state->passes.assign(entries + 1, kUnknown);
+  state->passes[0] = filter.MatchesAbsent() ? 1 : 0;
+  state->all_known = entries <= kLearntAtOnceMax;
+  state->passing_first = 1;
+  state->passing_last = static_cast<std::uint32_t>(entries) + 1;
+  if (!state->all_known) return;
+  state->passing_first = state->passing_last = 0;
+  for (std::uint32_t code = 1; code <= entries; ++code) {
+    const bool passes = filter.MatchesText((*dictionary)[code - 1]);
+    state->passes[code] = passes ? 1 : 0;
+    if (!passes) continue;
+    if (state->passing_first == 0) state->passing_first = code;
+    state->passing_last = code + 1;
   }
 }
 
-/// Neighbouring rows mostly share their group: their mantissas are summed as integers and reach the 192-bit sum once per stretch.
-void Aggregator::AddNarrowStats(std::size_t slot, const Chunk::MeasureColumn& column,
-                                const std::vector<std::uint32_t>& selected) {
-  for (std::size_t k = 0; k < selected.size();) {
-    const std::uint32_t g = group_of_[k];
-    std::uint64_t n = 0;
-    Int128 sum = 0;
-    std::int64_t low = std::numeric_limits<std::int64_t>::max();
-    std::int64_t high = std::numeric_limits<std::int64_t>::min();
-    for (; k < selected.size() && group_of_[k] == g; ++k) {
-      const std::uint32_t row = selected[k];
-      if (column.present != nullptr && column.present[row] == 0) continue;
-      const std::int64_t v = column.narrow[row];
-      sum += v;
-      low = std::min(low, v);
-      high = std::max(high, v);
-      ++n;
+Status RowFilter::FilterCodes(const BoundFilter& filter, State* state, Chunk* chunk,
+                              Selection* selection) {
+  CodeBounds bounds;
+  DictionaryPtr dictionary_of_zone;
+  QUIPU_TRY_ASSIGN(const bool has_zone,
+                   chunk->ZoneOfCodes(filter.slot, &bounds, &dictionary_of_zone));
+  if (has_zone) {
+    Learn(filter, dictionary_of_zone, state);
+    if (state->all_known && !state->MayPass(bounds)) {
+      selection->Clear();
+      return {};
     }
-    if (n > 0) groups_->stats(g, slot).AddMany(n, sum, low, high, column.scale);
   }
+  QUIPU_TRY_ASSIGN(const Chunk::DimensionColumn* const column, chunk->Dimension(filter.slot));
+  if (column->codes == nullptr) {
+    if (!filter.MatchesAbsent()) selection->Clear();
+    return {};
+  }
+  Learn(filter, column->dictionary, state);
+  const std::uint32_t* const codes = column->codes;
+  std::uint8_t* const passes = state->passes.data();
+  if (state->all_known) {
+    Keep(selection, [=](std::uint32_t row) -> std::uint32_t { return passes[codes[row]]; });
+    return {};
+  }
+  const StringList& dictionary = *column->dictionary;
+  Keep(selection, [&](std::uint32_t row) -> std::uint32_t {
+    std::uint8_t& known = passes[codes[row]];
+    if (known == kUnknown) known = filter.MatchesText(dictionary[codes[row] - 1]) ? 1 : 0;
+    return known;
+  });
+  return {};
 }
 
-void Aggregator::AddDistinct(std::size_t slot, const Chunk& chunk,
-                             const std::vector<std::uint32_t>& selected) {
-  const Field& field = query_->distincts[slot];
-  std::uint32_t last_value = 0xFFFFFFFF;
-  std::uint32_t last_group = 0xFFFFFFFF;
-  for (std::size_t k = 0; k < selected.size(); ++k) {
-    const std::uint32_t row = selected[k];
-    std::uint32_t value = 0;
-    std::string_view text;
-    if (field.kind == FieldKind::kDimension) {
-      const Chunk::DimensionColumn& column = chunk.dimensions[query_->distinct_slots[slot]];
-      value = column.codes == nullptr ? 0 : column.codes[row];
-      if (value == 0) continue;  // absent is not a value
-      text = (*column.dictionary)[value - 1];
-    } else {
-      value = field.kind == FieldKind::kCustomer ? chunk.customers[row] : chunk.services[row];
+Status RowFilter::FilterValues(const BoundFilter& filter, Chunk* chunk, Selection* selection) {
+  const bool is_range = filter.op != FilterOp::kIn && filter.op != FilterOp::kNotEqual &&
+                        filter.op != FilterOp::kPrefix;
+  if (is_range) {
+    QUIPU_TRY_ASSIGN(const MeasureVectorStats* const stats, chunk->Stats(filter.slot));
+    if (stats != nullptr) {
+      const MantissaRange range = RangeOf(filter.op, filter.numbers[0], stats->scale);
+      if (stats->present_count == 0 || stats->max < range.low || stats->min > range.high) {
+        selection->Clear();
+        return {};
+      }
+      if (stats->present_count == chunk->rows() && stats->min >= range.low &&
+          stats->max <= range.high)
+        return {};
     }
-    if (value == last_value && group_of_[k] == last_group) continue;
-    last_value = value;
-    last_group = group_of_[k];
-    if (field.kind == FieldKind::kCustomer) text = catalogue_->Customer(value);
-    if (field.kind == FieldKind::kService) text = catalogue_->Service(value);
-    groups_->distinct(last_group, slot).Add(Hash64(text));
   }
+  QUIPU_TRY_ASSIGN(const Chunk::MeasureColumn* const column, chunk->Measure(filter.slot));
+  if (is_range && column->exists && column->narrow != nullptr) {
+    const MantissaRange range = RangeOf(filter.op, filter.numbers[0], column->scale);
+    constexpr Int128 kLow = std::numeric_limits<std::int64_t>::min();
+    constexpr Int128 kHigh = std::numeric_limits<std::int64_t>::max();
+    if (range.low > kHigh || range.high < kLow || range.low > range.high) {
+      selection->Clear();
+      return {};
+    }
+    const auto low = static_cast<std::int64_t>(std::max(range.low, kLow));
+    const auto high = static_cast<std::int64_t>(std::min(range.high, kHigh));
+    const std::int64_t* const values = column->narrow;
+    const std::uint8_t* const present = column->present;
+    Keep(selection, [=](std::uint32_t row) -> std::uint32_t {
+      const bool inside = values[row] >= low && values[row] <= high;
+      return (present == nullptr || present[row] != 0 ? 1u : 0u) & (inside ? 1u : 0u);
+    });
+    return {};
+  }
+  Keep(selection, [&](std::uint32_t row) -> std::uint32_t {
+    if (!column->IsPresent(row)) return filter.MatchesAbsent() ? 1 : 0;
+    return filter.MatchesNumber(Decimal(column->Mantissa(row), column->scale)) ? 1 : 0;
+  });
+  return {};
 }
 
 }  // namespace quipu

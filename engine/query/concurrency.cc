@@ -34,13 +34,13 @@ struct Edge {
 class OverlapCount {
  public:
   OverlapCount(const View& view, const Catalogue& catalogue, const QuerySpec& spec,
-               const Aggregate& aggregate, const SeriesOf& series_of, QueryStats* stats)
+               const Aggregate& aggregate, const SeriesOf& series_of, QueryRun* run)
       : view_(view),
         catalogue_(catalogue),
         spec_(spec),
         aggregate_(aggregate),
         series_of_(series_of),
-        stats_(stats),
+        run_(run),
         rows_spec_(RowsSpec()),
         stream_(view, catalogue, rows_spec_) {}
 
@@ -93,7 +93,7 @@ class OverlapCount {
     before.to = std::max(from_, to_);
     Source source(view_, catalogue_, before);
     QUIPU_TRY(source.Bind());
-    QUIPU_TRY(source.Run(stats_));
+    QUIPU_TRY(source.Run(run_));
     QUIPU_TRY_ASSIGN(const ResultSet longest, source.All());
     if (!longest.columns[0].IsPresent(0)) return 0;
     return ToUs(AtSumScale(longest.columns[0].decimals[0]), aggregate_.unit_us);
@@ -120,7 +120,7 @@ class OverlapCount {
           edges.push_back({series, -1, end});
           return {};
         },
-        stats_);
+        run_);
     if (full) return Taken::kTooMuch;
     QUIPU_TRY(read);
     QUIPU_TRY(Walk(&edges));
@@ -164,7 +164,7 @@ class OverlapCount {
   const QuerySpec& spec_;
   const Aggregate& aggregate_;
   const SeriesOf& series_of_;
-  QueryStats* stats_;
+  QueryRun* run_;
   const QuerySpec rows_spec_;
   RowStream stream_;
   TimeUs from_ = 0, to_ = 0;
@@ -178,8 +178,8 @@ class OverlapCount {
 
 Status AddConcurrency(const View& view, const Catalogue& catalogue, const QuerySpec& spec,
                       const Aggregate& aggregate, const SeriesOf& series_of, std::size_t column,
-                      Sheet* sheet, QueryStats* stats) {
-  OverlapCount count(view, catalogue, spec, aggregate, series_of, stats);
+                      Sheet* sheet, QueryRun* run) {
+  OverlapCount count(view, catalogue, spec, aggregate, series_of, run);
   QUIPU_TRY(count.Run());
   return count.Fill(column, sheet);
 }

@@ -9,6 +9,7 @@
 // ends are sorted and walked through, in stretches of the range that fit into memory.
 #pragma once
 
+#include "query/query_run.h"
 #include "query/sheet.h"
 #include "quipu/query.h"
 #include "store/catalogue.h"
@@ -19,6 +20,6 @@ namespace quipu {
 /// Sets `column` of the sheet to `aggregate`, which is a concurrency, for each group and window of `spec`; adds the rows that are missing.
 Status AddConcurrency(const View& view, const Catalogue& catalogue, const QuerySpec& spec,
                       const Aggregate& aggregate, const SeriesOf& series_of, std::size_t column,
-                      Sheet* sheet, QueryStats* stats);
+                      Sheet* sheet, QueryRun* run);
 
 }  // namespace quipu

@@ -74,20 +74,26 @@ class PageSearch final : public RowSink {
 
   void SetSource(std::uint32_t source) { source_ = source; }
 
-  Status OnRows(const Chunk& chunk, std::uint32_t first_row,
-                std::vector<std::uint32_t>* selected) override {
-    filter_.Apply(chunk, selected);
-    for (const std::uint32_t i : *selected) {
-      const TimeUs time = chunk.times[i];
-      if (time > bound_ || (after_ != nullptr && time < after_->time)) continue;
-      // Of the cursor's own instant some have been returned: they must not fill the page.
-      const bool is_cursors = after_ != nullptr && time == after_->time;
-      (is_cursors ? at_cursor_ : later_).push_back({time, source_, first_row + i, {}, {}});
+  Status OnRows(Chunk* chunk, Selection* selection) override {
+    if (chunk->bounds().min > bound_) return {};
+    QUIPU_TRY(filter_.Apply(chunk, selection));
+    if (selection->spans.empty()) return {};
+    QUIPU_TRY_ASSIGN(const TimeUs* const times, chunk->Times());
+    for (const RowSpan& span : selection->spans) {
+      for (std::uint32_t k = span.begin; k < span.end; ++k) {
+        const std::uint32_t row = selection->RowAt(k);
+        const TimeUs time = times[row];
+        if (time > bound_) break;  // so are the span's others
+        if (after_ != nullptr && time < after_->time) continue;
+        // Of the cursor's own instant some have been returned: they must not fill the page.
+        const bool is_cursors = after_ != nullptr && time == after_->time;
+        (is_cursors ? at_cursor_ : later_)
+            .push_back({time, source_, chunk->place().row + row, {}, {}});
+      }
     }
     if (later_.size() > room_) Shrink();
     return {};
   }
-  void OnNewDictionaries() override { filter_.ForgetDictionaries(); }
 
   std::vector<Candidate> Take() {
     if (later_.size() > limit_) Shrink();
@@ -210,15 +216,16 @@ Result<EventPage> RunEventQuery(const View& view, const Catalogue& catalogue,
   if (bound.empty) return page;
   // One more than the page holds tells whether there is another page.
   PageSearch search(bound, catalogue, std::size_t{query.limit} + 1, after ? &*after : nullptr);
-  std::uint64_t rows_visited = 0;
+  ScanStats scanned;
   for (std::uint32_t s = 0; s < view.segments.size(); ++s) {
     search.SetSource(s);
     QUIPU_TRY_ASSIGN(const SegmentPlan plan, PlanSegment(bound, *view.segments[s]));
-    QUIPU_TRY(ScanSegment(bound, *view.segments[s], plan, &search, &rows_visited));
+    QUIPU_TRY(ScanSegment(bound, *view.segments[s], plan, 0, view.segments[s]->vectors(), &search,
+                          &scanned));
   }
   for (std::uint32_t h = 0; h < view.hot.size(); ++h) {
     search.SetSource(static_cast<std::uint32_t>(view.segments.size()) + h);
-    QUIPU_TRY(ScanHotBatch(bound, *view.hot[h], &search, &rows_visited));
+    QUIPU_TRY(ScanHotBatch(bound, *view.hot[h], &search, &scanned));
   }
   std::vector<Candidate> found = search.Take();
   QUIPU_TRY(ReadIdentities(view, &found));

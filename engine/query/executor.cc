@@ -1,101 +1,333 @@
 #include "query/executor.h"
 
 #include <algorithm>
+#include <memory>
 
 #include "base/check.h"
+#include "query/aggregator.h"
 #include "query/bind.h"
 #include "query/groups.h"
 #include "query/plan.h"
+#include "query/run_sums.h"
 #include "query/scan.h"
+#include "store/erasure.h"
 
 namespace quipu {
 namespace {
 
-class Execution final : public RowSink {
+/// Raw rows that one worker takes at a time: vectors of a segment, or hot batches.
+struct Task {
+  std::size_t segment = 0;                          // index in the plans
+  std::uint32_t first_vector = 0, last_vector = 0;  // none: hot batches [first_hot, last_hot)
+  std::size_t first_hot = 0, last_hot = 0;
+};
+
+/// A worker: groups that no other one touches, so that nothing is shared while rows are read. The first has those of the caller.
+class Worker final : public RowSink {
  public:
-  Execution(const View& view, const Catalogue& catalogue, const BoundQuery& query, Groups* groups)
+  /// `groups` null: it makes its own.
+  Worker(const BoundQuery& query, const Catalogue& catalogue, QueryControl* control, Groups* groups)
+      : control_(control),
+        own_(groups == nullptr ? std::make_unique<Groups>(query, control) : nullptr),
+        groups_(groups == nullptr ? *own_ : *groups),
+        aggregator_(query, catalogue, &groups_) {}
+
+  Status OnRows(Chunk* chunk, Selection* selection) override {
+    constexpr std::uint32_t kChunksPerCheck = 16;
+    if (++chunks_ % kChunksPerCheck == 0) QUIPU_TRY(control_->CheckTime());
+    QUIPU_TRY(aggregator_.Add(chunk, selection));
+    return groups_.CheckTies();
+  }
+  [[nodiscard]] Groups& groups() { return groups_; }
+
+  Status status;
+  std::vector<ScanStats> scanned;  // by plan, the hot tier last
+
+ private:
+  QueryControl* control_;
+  std::unique_ptr<Groups> own_;
+  Groups& groups_;
+  Aggregator aggregator_;
+  std::uint32_t chunks_ = 0;
+};
+
+class Execution {
+ public:
+  Execution(const View& view, const Catalogue& catalogue, const BoundQuery& query, QueryRun* run)
       : view_(view),
         catalogue_(catalogue),
         query_(query),
-        groups_(*groups),
-        aggregator_(query, catalogue, groups) {}
+        run_(run),
+        control_(&run->control),
+        stats_(run->stats) {}
 
-  Status Run(QueryStats* stats) {
+  Status Run(Groups* groups) {
+    workers_.push_back(std::make_unique<Worker>(query_, catalogue_, control_, groups));
     if (!query_.empty) {
-      for (const SegmentPtr& segment : view_.segments) {
-        QUIPU_TRY_ASSIGN(const SegmentPlan plan, PlanSegment(query_, *segment));
-        if (plan.cells.empty() && plan.raw.empty()) continue;
-        ++stats_.segments;
-        QUIPU_TRY(AddCells(*segment, plan));
-        QUIPU_TRY(ScanSegment(query_, *segment, plan, this, &stats_.rows));
-      }
-      for (const HotBatchPtr& batch : view_.hot)
-        QUIPU_TRY(ScanHotBatch(query_, *batch, this, &stats_.hot_rows));
+      QUIPU_TRY(Plan());
+      run_->StepDone("plan");
+      for (const Planned& planned : plans_) QUIPU_TRY(AddCells(planned));
+      run_->StepDone("cells");
+      QUIPU_TRY(Scan());
     }
-    stats->segments += stats_.segments;
-    stats->cells += stats_.cells;
-    stats->rows += stats_.rows;
-    stats->hot_rows += stats_.hot_rows;
-    return groups_.SettleTies();
-  }
-
-  Status OnRows(const Chunk& chunk, std::uint32_t /*first_row*/,
-                std::vector<std::uint32_t>* selected) override {
-    QUIPU_TRY(aggregator_.Add(chunk, selected));
-    return groups_.CheckTies();
-  }
-  void OnNewDictionaries() override { aggregator_.ForgetDictionaries(); }
-
- private:
-  Status AddCells(const SegmentReader& segment, const SegmentPlan& plan) {
-    if (plan.cells.empty()) return {};
-    QUIPU_TRY_ASSIGN(const SummaryTable* table, segment.summaries());
-    std::vector<std::uint32_t> key(groups_.key_width());
-    for (const CellUse& use : plan.cells) {
-      key[0] = use.window;
-      for (std::size_t f = 0; f < query_.group_by.size(); ++f) {
-        key[f + 1] = query_.group_by[f].kind == FieldKind::kCustomer ? use.customer : use.service;
-      }
-      QUIPU_TRY_ASSIGN(const std::uint32_t g, groups_.Find(key));
-      QUIPU_TRY(AddCell(*table, use, g));
-      QUIPU_TRY(groups_.CheckMemory(Groups::kCellWeight));
-    }
-    stats_.cells += plan.cells.size();
+    QUIPU_TRY(groups->SettleTies());
+    run_->StepDone("rows");
+    if (run_->explains) Explain(&run_->explanation);
     return {};
   }
 
-  Status AddCell(const SummaryTable& table, const CellUse& use, std::uint32_t g) {
-    groups_.rows(g) += table.rows(use.cell);
+ private:
+  struct Planned {
+    const SegmentReader* segment = nullptr;
+    SegmentPlan plan;
+    std::vector<RunSums> run_sums;  // by measure, if planned
+  };
+
+  Status Plan() {
+    for (const SegmentPtr& segment : view_.segments) {
+      QUIPU_TRY(control_->CheckTime());
+      Planned planned{segment.get(), {}, {}};
+      QUIPU_TRY_ASSIGN(planned.plan, PlanSegment(query_, *segment, true));
+      if (planned.plan.run_sums_window) {
+        QUIPU_TRY_ASSIGN(const bool loaded, LoadRunSums(&planned));
+        if (!loaded) {
+          QUIPU_TRY_ASSIGN(planned.plan, PlanSegment(query_, *segment, false));
+        }
+      }
+      const SegmentPlan& plan = planned.plan;
+      if (plan.cells.empty() && plan.raw.empty() && !plan.run_sums_window) continue;
+      plans_.push_back(std::move(planned));
+    }
+    stats_.segments += plans_.size();
+    scanned_.resize(plans_.size() + 1);
+    return {};
+  }
+
+  /// False: some sum does not fit.
+  Result<bool> LoadRunSums(Planned* planned) {
+    for (const MeasureNeed& need : query_.measures) {
+      auto sums = RunSums::Load(*planned->segment, need.id);
+      if (!sums && sums.error().code() == StatusCode::kOutOfRange) return false;
+      if (!sums) return sums.error();
+      planned->run_sums.push_back(*std::move(sums));
+    }
+    return true;
+  }
+
+  Status AddRunSums(const Planned& planned) {
+    Groups& groups = workers_[0]->groups();
+    QUIPU_TRY_ASSIGN(const Directory* const directory, planned.segment->directory());
+    const std::span<const quipu::Run> runs = directory->runs();
+    const std::uint32_t window = *planned.plan.run_sums_window;
+    for (std::size_t r = 0; r < runs.size(); ++r) {
+      const quipu::Run& run = runs[r];
+      if (!query_.WantsService(run.service) || IsErased(query_.erased, run.customer)) continue;
+      QUIPU_TRY_ASSIGN(const std::uint32_t g, groups.Find(window, run.customer, run.service));
+      groups.rows(g) += run.rows;
+      for (std::size_t m = 0; m < planned.run_sums.size(); ++m) {
+        const RunSums& sums = planned.run_sums[m];
+        if (sums.count(r) > 0) groups.stats(g, m).AddSum(sums.count(r), sums.sum(r), sums.scale());
+      }
+      if (r % Groups::kCellWeight == 0) QUIPU_TRY(groups.CheckMemory(Groups::kCellWeight));
+    }
+    stats_.cells += runs.size();
+    return control_->CheckTime();
+  }
+
+  Status AddCells(const Planned& planned) {
+    if (planned.plan.run_sums_window) return AddRunSums(planned);
+    if (planned.plan.cells.empty()) return {};
+    Groups& groups = workers_[0]->groups();
+    QUIPU_TRY_ASSIGN(const SummaryTable* table, planned.segment->summaries());
+    for (const CellUse& use : planned.plan.cells) {
+      QUIPU_TRY_ASSIGN(const std::uint32_t g, groups.Find(use.window, use.customer, use.service));
+      QUIPU_TRY(AddCell(*table, use, g, &groups));
+      QUIPU_TRY(groups.CheckMemory(Groups::kCellWeight));
+    }
+    stats_.cells += planned.plan.cells.size();
+    return control_->CheckTime();
+  }
+
+  Status AddCell(const SummaryTable& table, const CellUse& use, std::uint32_t g, Groups* groups) {
+    groups->rows(g) += table.rows(use.cell);
     for (std::size_t m = 0; m < query_.measures.size(); ++m) {
       const MeasureNeed& need = query_.measures[m];
-      if (need.stats) groups_.stats(g, m).Merge(table.Measure(use.cell, need.id));
+      if (need.stats) groups->stats(g, m).Merge(table.Measure(use.cell, need.id));
       if (need.quantiles)
-        QUIPU_TRY(table.MergeQuantiles(use.cell, need.id, &groups_.quantiles(g, m)));
+        QUIPU_TRY(table.MergeQuantiles(use.cell, need.id, &groups->quantiles(g, m)));
     }
     for (std::size_t d = 0; d < query_.distincts.size();
          ++d) {  // only `customer` comes here, see BoundQuery::cells_allowed
       if (use.customer == kAllCustomers) {
-        QUIPU_TRY(table.MergeDistinctCustomers(use.cell, &groups_.distinct(g, d)));
+        QUIPU_TRY(table.MergeDistinctCustomers(use.cell, &groups->distinct(g, d)));
       } else {
-        groups_.distinct(g, d).Add(Hash64(catalogue_.Customer(use.customer)));
+        groups->distinct(g, d).Add(Hash64(catalogue_.Customer(use.customer)));
       }
     }
     return {};
+  }
+
+  // ---- Raw rows ----
+
+  /// Cuts what is to be read into tasks of some row groups.
+  void MakeTasks() {
+    constexpr std::uint32_t kVectorsPerTask = kRowGroupRows / kVectorRows;
+    constexpr std::size_t kHotRowsPerTask = 65'536;
+    for (std::size_t i = 0; i < plans_.size(); ++i) {
+      const std::vector<RawPiece>& raw = plans_[i].plan.raw;
+      if (raw.empty()) continue;
+      for (const RawPiece& piece : raw) raw_rows_ += piece.run.rows;
+      const std::uint32_t first = raw.front().run.first_row / kVectorRows;
+      const std::uint32_t end =
+          (raw.back().run.first_row + raw.back().run.rows - 1) / kVectorRows + 1;
+      for (std::uint32_t v = first; v < end;) {
+        const std::uint32_t next = std::min(end, (v / kVectorsPerTask + 1) * kVectorsPerTask);
+        tasks_.push_back({i, v, next, 0, 0});
+        v = next;
+      }
+    }
+    for (std::size_t h = 0; h < view_.hot.size();) {
+      const std::size_t first = h;
+      std::size_t rows = 0;
+      for (; h < view_.hot.size() && rows < kHotRowsPerTask; ++h) rows += view_.hot[h]->rows.size();
+      raw_rows_ += rows;
+      tasks_.push_back({0, 0, 0, first, h});
+    }
+  }
+
+  Status RunTask(const Task& task, Worker* worker) {
+    worker->scanned.resize(plans_.size() + 1);
+    if (task.first_vector < task.last_vector) {
+      const Planned& planned = plans_[task.segment];
+      return ScanSegment(query_, *planned.segment, planned.plan, task.first_vector,
+                         task.last_vector, worker, &worker->scanned[task.segment]);
+    }
+    for (std::size_t h = task.first_hot; h < task.last_hot; ++h)
+      QUIPU_TRY(ScanHotBatch(query_, *view_.hot[h], worker, &worker->scanned.back()));
+    return {};
+  }
+
+  Status Scan() {
+    MakeTasks();
+    // A helper costs some microseconds, and its groups must be added to the others'.
+    constexpr std::uint64_t kRowsPerWorker = 65'536;
+    std::uint64_t most = std::min<std::uint64_t>(run_->resources->pool.threads(), tasks_.size());
+    if (query_.spec->threads != 0) {
+      most = std::min<std::uint64_t>(most, query_.spec->threads);
+    } else {
+      most = std::min(most, raw_rows_ / kRowsPerWorker);
+    }
+    const auto workers = static_cast<std::size_t>(std::max<std::uint64_t>(1, most));
+    while (workers_.size() < workers)
+      workers_.push_back(std::make_unique<Worker>(query_, catalogue_, control_, nullptr));
+    std::atomic<std::size_t> next{0};
+    const auto work = [&](std::uint32_t w) {
+      Worker& worker = *workers_[w];
+      for (std::size_t t = next++; t < tasks_.size() && worker.status.ok(); t = next++)
+        worker.status = RunTask(tasks_[t], &worker);
+      if (!worker.status.ok()) control_->Stop();
+    };
+    if (workers > 1) {
+      run_->resources->pool.Run(static_cast<std::uint32_t>(workers), work);
+    } else {
+      work(0);
+    }
+    return Gather();
+  }
+
+  /// The groups of all workers into those of the first.
+  Status Gather() {
+    // Who was stopped because of another's failure has nothing to say.
+    for (const auto& worker : workers_) {
+      if (!worker->status.ok() && worker->status.code() != StatusCode::kCancelled)
+        return worker->status;
+    }
+    for (const auto& worker : workers_) QUIPU_TRY(Status(worker->status));
+    threads_ = static_cast<std::uint32_t>(workers_.size());
+    for (std::size_t w = 0; w < workers_.size(); ++w) {
+      const std::vector<ScanStats>& scanned = workers_[w]->scanned;
+      for (std::size_t i = 0; i < scanned.size(); ++i) {
+        scanned_[i].Add(scanned[i]);
+        (i < plans_.size() ? stats_.rows : stats_.hot_rows) += scanned[i].rows;
+      }
+      if (w == 0) continue;
+      QUIPU_TRY(workers_[0]->groups().Absorb(&workers_[w]->groups()));
+      workers_[w].reset();
+    }
+    workers_.resize(1);
+    return control_->CheckTime();
+  }
+
+  // ---- Explanation ----
+
+  void Explain(Explanation* to) const {
+    if (to->why_no_cells.empty()) to->why_no_cells = query_.why_no_cells;
+    to->segments_skipped += view_.segments.size() - plans_.size();
+    to->threads = std::max(to->threads, threads_);
+    to->groups += workers_[0]->groups().size();
+    for (std::size_t i = 0; i < plans_.size(); ++i) {
+      const SegmentPlan& plan = plans_[i].plan;
+      ExplainedSource& source = to->sources.emplace_back();
+      source.file = plans_[i].segment->meta().file_name;
+      source.month = MonthText(plans_[i].segment->meta().spec.month);
+      source.month_cells = plan.month_cells;
+      source.day_cells = plan.day_cells;
+      source.hour_cells = plan.hour_cells;
+      source.runs = plan.raw.size();
+      if (plan.run_sums_window) {
+        const auto directory = plans_[i].segment->directory();  // it is loaded
+        source.run_sums = directory ? (*directory)->runs().size() : 0;
+      }
+      source.why_rows = ReasonsOf(plan);
+      Describe(scanned_[i], &source);
+    }
+    if (scanned_.empty() || scanned_.back().rows == 0) return;
+    ExplainedSource& hot = to->sources.emplace_back();
+    hot.file = "unsealed events";
+    hot.why_rows = "summaries are made when events are sealed";
+    Describe(scanned_.back(), &hot);
+  }
+
+  static void Describe(const ScanStats& scanned, ExplainedSource* source) {
+    source->vectors = scanned.vectors;
+    source->vectors_decoded = scanned.vectors_decoded;
+    source->rows = scanned.rows;
+    source->bytes = scanned.bytes;
+  }
+
+  [[nodiscard]] std::string ReasonsOf(const SegmentPlan& plan) const {
+    std::string why;
+    if (plan.raw.empty()) return why;
+    if (!query_.cells_allowed) return "the question needs rows";
+    const auto add = [&why](bool holds, const char* text) {
+      if (holds) why += (why.empty() ? "" : "; ") + std::string(text);
+    };
+    add(plan.reasons.edges, "the range or a window begins or ends inside an hour");
+    add(plan.reasons.few_rows, "too few rows for cells of their own");
+    add(plan.reasons.no_sketch, "cells without sketches of what is asked");
+    add(plan.reasons.hidden, "cells of all customers count one that is being erased");
+    return why;
   }
 
   const View& view_;
   const Catalogue& catalogue_;
   const BoundQuery& query_;
-  Groups& groups_;
-  Aggregator aggregator_;
-  QueryStats stats_;
+  QueryRun* run_;
+  QueryControl* control_;
+  QueryStats& stats_;
+  std::vector<Planned> plans_;
+  std::vector<Task> tasks_;
+  std::uint64_t raw_rows_ = 0;  // of all tasks, before times and filters
+  std::vector<std::unique_ptr<Worker>> workers_;
+  std::vector<ScanStats> scanned_;  // by plan, the hot tier last
+  std::uint32_t threads_ = 1;
 };
 
 }  // namespace
 
 Status ExecuteQuery(const View& view, const Catalogue& catalogue, const BoundQuery& query,
-                    Groups* groups, QueryStats* stats) {
-  return Execution(view, catalogue, query, groups).Run(stats);
+                    QueryRun* run, Groups* groups) {
+  return Execution(view, catalogue, query, run).Run(groups);
 }
 
 }  // namespace quipu

@@ -28,10 +28,8 @@ std::optional<FoundEvent> FindHot(const View& view, const Catalogue& catalogue,
                                   const Wanted& wanted) {
   for (const HotBatchPtr& batch : view.hot) {
     const RowBatch& rows = batch->rows;
-    for (std::size_t i = 0; i < rows.size(); ++i) {
-      if (rows.identities[i] != wanted.identity.key || rows.id_forms[i] != wanted.identity.form ||
-          !wanted.IsOwnerOf(rows, i))
-        continue;
+    for (const std::uint32_t i : batch->RowsWithKey(wanted.identity.key)) {
+      if (rows.id_forms[i] != wanted.identity.form || !wanted.IsOwnerOf(rows, i)) continue;
       FoundEvent found;
       found.event = MakeStoredEvent(rows, i, catalogue);
       found.tier = "hot";

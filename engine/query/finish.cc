@@ -1,10 +1,10 @@
 #include "query/finish.h"
 
 #include <algorithm>
-#include <map>
 #include <numeric>
 
 #include "base/check.h"
+#include "query/series.h"
 #include "query/value.h"
 #include "sketch/exact_sum.h"
 
@@ -27,6 +27,11 @@ struct Row {
   std::uint32_t series = 0;  ///< Index of the group values (the key without its window).
 };
 
+template <class T>
+int ThreeWay(const T& x, const T& y) {
+  return x < y ? -1 : y < x ? 1 : 0;
+}
+
 class Finisher {
  public:
   Finisher(const BoundQuery& query, const Catalogue& catalogue, Groups* groups)
@@ -34,71 +39,77 @@ class Finisher {
 
   Result<ResultSet> Run() {
     result_.zone = spec_.window.zone;
+    exact_.assign(query_.aggregates.size(), true);
+    values_.resize(query_.aggregates.size());
     MakeRows();
     if (spec_.fill) QUIPU_TRY(Fill());
-    QUIPU_TRY(MakeValues());
     QUIPU_TRY(Order());
-    MakeColumns();
+    QUIPU_TRY(MakeColumns());
     return std::move(result_);
   }
 
  private:
   [[nodiscard]] bool HasWindows() const { return spec_.window.unit != WindowUnit::kNone; }
 
-  /// The rank of each series in group-value order (absent first) decides the default order, without comparing strings again.
+  /// Rows in the default order, (window, group values), unless few of them are wanted in another one: then strings are compared only where
+  /// everything else ties.
   void MakeRows() {
-    std::map<std::vector<std::string>, std::uint32_t> order;
-    std::vector<std::vector<std::string>> texts(groups_.size());
-    for (std::uint32_t g = 0; g < groups_.size(); ++g) {
-      texts[g] = GroupTexts(g);
-      order.emplace(texts[g], 0);
+    is_in_default_order_ = spec_.order_by.empty() || spec_.limit == 0 || spec_.fill;
+    const auto groups = static_cast<std::uint32_t>(groups_.size());
+    rows_.reserve(groups);
+    if (!is_in_default_order_) {
+      for (std::uint32_t g = 0; g < groups; ++g) rows_.push_back({WindowOf(g), g, 0});
+    } else {
+      SeriesOrder order = OrderSeries(query_, catalogue_, groups_);
+      series_ = order.group_of.size();
+      // Each window's groups by series: a counting sort by series first, a stable one by window then.
+      std::vector<std::uint32_t> sorted = SortStably(order.series_of, series_, {});
+      if (HasWindows()) {
+        std::vector<std::uint32_t> windows(groups);
+        for (std::uint32_t g = 0; g < groups; ++g) windows[g] = groups_.key(g)[0];
+        sorted = SortStably(windows, query_.windows.size(), sorted);
+      }
+      for (const std::uint32_t g : sorted) rows_.push_back({WindowOf(g), g, order.series_of[g]});
+      series_group_ = std::move(order.group_of);
     }
     // A query without group-by answers one row even if nothing matched, and fill needs a series to fill.
-    if (order.empty() && query_.group_by.empty() && (!HasWindows() || spec_.fill)) {
-      order.emplace(std::vector<std::string>{}, 0);
+    if (groups == 0 && query_.group_by.empty()) {
+      series_ = 1;
+      if (!HasWindows()) rows_.push_back({});
     }
-    for (auto& [text, index] : order) {
-      index = static_cast<std::uint32_t>(series_.size());
-      series_.push_back(text);
-    }
-    for (std::uint32_t g = 0; g < groups_.size(); ++g) {
-      rows_.push_back(
-          {HasWindows() ? query_.windows[groups_.key(g)[0]] : 0, g, order.find(texts[g])->second});
-    }
-    if (rows_.empty() && !series_.empty() && !HasWindows()) rows_.push_back({});
-    std::sort(rows_.begin(), rows_.end(), [](const Row& a, const Row& b) {
-      return std::pair(a.window, a.series) < std::pair(b.window, b.series);
-    });
   }
 
-  /// Each value with a mark in front, so that an absent one sorts before "" and is told from it.
-  std::vector<std::string> GroupTexts(std::uint32_t g) const {
-    std::vector<std::string> texts;
-    for (std::size_t f = 0; f < query_.group_by.size(); ++f) {
-      const std::uint32_t v = groups_.key(g)[f + 1];
-      switch (query_.group_by[f].kind) {
-        case FieldKind::kCustomer:
-          texts.push_back("+" + std::string(catalogue_.Customer(v)));
-          break;
-        case FieldKind::kService:
-          texts.push_back("+" + std::string(catalogue_.Service(v)));
-          break;
-        default:
-          texts.push_back(v == 0 ? std::string() : "+" + std::string(groups_.strings()[v]));
-      }
+  /// A group with the row's group values.
+  [[nodiscard]] std::uint32_t GroupOf(const Row& row) const {
+    return row.group != Row::kNoGroup ? row.group : series_group_[row.series];
+  }
+  [[nodiscard]] TimeUs WindowOf(std::uint32_t g) const {
+    return HasWindows() ? query_.windows[groups_.key(g)[0]] : 0;
+  }
+
+  /// Numbers of the keys (below `end`) in ascending order of key; equal keys in the order of `from` (empty: of their numbers).
+  static std::vector<std::uint32_t> SortStably(const std::vector<std::uint32_t>& keys,
+                                               std::size_t end,
+                                               const std::vector<std::uint32_t>& from) {
+    std::vector<std::uint32_t> starts(end + 1, 0), sorted(keys.size());
+    for (const std::uint32_t key : keys) ++starts[key + 1u];
+    for (std::size_t i = 1; i <= end; ++i) starts[i] += starts[i - 1];
+    for (std::uint32_t i = 0; i < keys.size(); ++i) {
+      const std::uint32_t number = from.empty() ? i : from[i];
+      sorted[starts[keys[number]]++] = number;
     }
-    return texts;
+    return sorted;
   }
 
   Status Fill() {
     if (!HasWindows()) return {};
     const TimeUs from = spec_.from.value_or(query_.from);
     const TimeUs to = spec_.to.value_or(query_.to);
-    if (from >= to || series_.empty() || !query_.windower) return {};
+    if (from >= to || series_ == 0 || !query_.windower) return {};
     // Where nothing is seen, an open end is nowhere.
     if (query_.from >= query_.to && !(spec_.from && spec_.to)) return {};
     auto starts = query_.windower->Starts(from, to, spec_.groups_max);
-    if (!starts || starts->size() > spec_.groups_max / series_.size()) {
+    if (!starts || starts->size() > spec_.groups_max / series_) {
       return Status::Exhausted(
           "filling needs more than " + std::to_string(spec_.groups_max) +
           " rows; ask for a shorter range or longer windows, or raise groups_max");
@@ -106,7 +117,7 @@ class Finisher {
     std::vector<Row> filled;
     std::size_t at = 0;
     for (const TimeUs start : *starts) {
-      for (std::uint32_t s = 0; s < series_.size(); ++s) {
+      for (std::uint32_t s = 0; s < series_; ++s) {
         if (at < rows_.size() && rows_[at].window == start && rows_[at].series == s) {
           filled.push_back(rows_[at++]);
         } else {
@@ -119,16 +130,13 @@ class Finisher {
     return {};
   }
 
-  Status MakeValues() {
-    values_.resize(rows_.size());
-    exact_.assign(query_.aggregates.size(), true);
+  /// The values of one aggregate, for all rows.
+  Result<std::vector<Value>> EvaluateAll(std::size_t a) {
+    std::vector<Value> values(rows_.size());
     for (std::size_t r = 0; r < rows_.size(); ++r) {
-      for (std::size_t a = 0; a < query_.aggregates.size(); ++a) {
-        QUIPU_TRY_ASSIGN(Value v, Evaluate(query_.aggregates[a], a, rows_[r].group));
-        values_[r].push_back(v);
-      }
+      QUIPU_TRY_ASSIGN(values[r], Evaluate(query_.aggregates[a], a, rows_[r].group));
     }
-    return {};
+    return values;
   }
 
   static Value EmptyWindow(const BoundAggregate& a) {
@@ -182,21 +190,54 @@ class Finisher {
     }
   }
 
+  struct OrderKey {
+    int column = 0;  // -1 = window, then group-by, then aggregates
+    bool descending = false;
+    std::vector<Int128> sums;  // by row, in place of values; may be empty
+  };
+
+  /// The sums of all rows as integers at scale 18, which compare faster than decimals are made; the least integer where there is none. Nothing if it is
+  /// no plain sum, or one does not fit.
+  std::vector<Int128> SumsOf(std::size_t a) {
+    constexpr Int128 kAbsent = static_cast<Int128>(Uint128{1} << 127);
+    const BoundAggregate& aggregate = query_.aggregates[a];
+    if (aggregate.function != Function::kSum) return {};
+    std::vector<Int128> sums(rows_.size(), kAbsent);
+    for (std::size_t r = 0; r < rows_.size(); ++r) {
+      if (rows_[r].group == Row::kNoGroup) continue;
+      const MeasureStats& stats = groups_.stats(rows_[r].group, aggregate.slot);
+      if (stats.count == 0) continue;
+      const ExactSum& sum = stats.sum;
+      sums[r] = static_cast<Int128>(static_cast<Uint128>(sum.word(1)) << 64 | sum.word(0));
+      const std::uint64_t sign = sums[r] < 0 ? ~std::uint64_t{0} : 0;
+      if (sum.word(2) != sign || sums[r] == kAbsent) return {};
+    }
+    return sums;
+  }
+
   Status Order() {
     order_.resize(rows_.size());
     std::iota(order_.begin(), order_.end(), 0);
-    std::vector<std::pair<int, bool>>
-        keys;  // column (-1 = window, then group-by, then aggregates), descending
+    std::vector<OrderKey> keys;
     for (const struct OrderBy& by : spec_.order_by) {
-      QUIPU_TRY_ASSIGN(const int column, ColumnOf(by.column));
-      keys.emplace_back(column, by.descending);
+      OrderKey& key = keys.emplace_back();
+      QUIPU_TRY_ASSIGN(key.column, ColumnOf(by.column));
+      key.descending = by.descending;
+      const int a = key.column - static_cast<int>(spec_.group_by.size());
+      if (a < 0) continue;
+      key.sums = SumsOf(static_cast<std::size_t>(a));
+      auto& values = values_[static_cast<std::size_t>(a)];
+      if (key.sums.empty() && values.empty()) {
+        QUIPU_TRY_ASSIGN(values, EvaluateAll(static_cast<std::size_t>(a)));
+      }
     }
     const auto less = [&](std::uint32_t a, std::uint32_t b) {
-      for (const auto& [column, descending] : keys) {
-        const int c = Compare(column, a, b);
-        if (c != 0) return descending ? c > 0 : c < 0;
+      for (const OrderKey& key : keys) {
+        const int c =
+            key.sums.empty() ? Compare(key.column, a, b) : ThreeWay(key.sums[a], key.sums[b]);
+        if (c != 0) return key.descending ? c > 0 : c < 0;
       }
-      return a < b;  // rows_ is in the default order already
+      return is_in_default_order_ ? a < b : LessByDefault(a, b);
     };
     const std::size_t keep =
         spec_.limit == 0 ? order_.size() : std::min<std::size_t>(spec_.limit, order_.size());
@@ -219,45 +260,73 @@ class Finisher {
                                    "': it is not a column of the answer");
   }
 
-  [[nodiscard]] int Compare(int column, std::uint32_t a, std::uint32_t b) const {
-    const auto three_way = [](const auto& x, const auto& y) { return x < y ? -1 : y < x ? 1 : 0; };
-    if (column < 0) return three_way(rows_[a].window, rows_[b].window);
-    const auto c = static_cast<std::size_t>(column);
-    if (c < spec_.group_by.size())
-      return three_way(series_[rows_[a].series][c], series_[rows_[b].series][c]);
-    const Value& x = values_[a][c - spec_.group_by.size()];
-    const Value& y = values_[b][c - spec_.group_by.size()];
-    if (x.present != y.present) return x.present ? 1 : -1;
-    return three_way(x.number(), y.number());
+  /// As in the default order: by window, then by group values.
+  [[nodiscard]] bool LessByDefault(std::uint32_t a, std::uint32_t b) const {
+    if (rows_[a].window != rows_[b].window) return rows_[a].window < rows_[b].window;
+    for (std::size_t f = 0; f < spec_.group_by.size(); ++f) {
+      const int c = Compare(static_cast<int>(f), a, b);
+      if (c != 0) return c < 0;
+    }
+    return a < b;
   }
 
-  void MakeColumns() {
+  [[nodiscard]] int Compare(int column, std::uint32_t a, std::uint32_t b) const {
+    if (column < 0) return ThreeWay(rows_[a].window, rows_[b].window);
+    const auto c = static_cast<std::size_t>(column);
+    if (c < spec_.group_by.size()) {
+      return CompareGroupTexts(query_, catalogue_, groups_, c, GroupOf(rows_[a]),
+                               GroupOf(rows_[b]));
+    }
+    const Value& x = values_[c - spec_.group_by.size()][a];
+    const Value& y = values_[c - spec_.group_by.size()][b];
+    if (x.present != y.present) return x.present ? 1 : -1;
+    return ThreeWay(x.number(), y.number());
+  }
+
+  Status MakeColumns() {
     if (HasWindows()) {
       ResultColumn& column = AddColumn("window_start", ColumnType::kTime);
       for (const std::uint32_t r : order_) column.times.push_back(rows_[r].window);
     }
     for (std::size_t f = 0; f < spec_.group_by.size(); ++f) {
       ResultColumn& column = AddColumn(spec_.group_by[f], ColumnType::kString);
+      column.strings.resize(order_.size());
       for (std::size_t i = 0; i < order_.size(); ++i) {
-        const std::string& marked = series_[rows_[order_[i]].series][f];
-        column.present[i] = marked.empty() ? 0 : 1;
-        column.strings.push_back(marked.empty() ? std::string() : marked.substr(1));
+        const auto text = GroupText(query_, catalogue_, groups_, GroupOf(rows_[order_[i]]), f);
+        column.present[i] = text ? 1 : 0;
+        if (text) column.strings[i] = *text;
       }
     }
-    for (std::size_t a = 0; a < query_.aggregates.size(); ++a) {
-      ResultColumn& column = AddColumn(spec_.select[a].name, TypeOf(query_.aggregates[a]));
-      column.exact = exact_[a];
-      result_.exact &= exact_[a];
-      for (std::size_t i = 0; i < order_.size(); ++i) {
-        const Value& v = values_[order_[i]][a];
-        column.present[i] = v.present ? 1 : 0;
-        if (column.type == ColumnType::kInteger) {
-          column.integers.push_back(v.integer);
-        } else {
-          column.decimals.push_back(v.number());
-        }
+    for (std::size_t a = 0; a < query_.aggregates.size(); ++a) QUIPU_TRY(MakeValueColumn(a));
+    return {};
+  }
+
+  Status MakeValueColumn(std::size_t a) {
+    ResultColumn& column = AddColumn(spec_.select[a].name, TypeOf(query_.aggregates[a]));
+    const bool is_integer = column.type == ColumnType::kInteger;
+    if (is_integer) {
+      column.integers.resize(order_.size());
+    } else {
+      column.decimals.resize(order_.size());
+    }
+    for (std::size_t i = 0; i < order_.size(); ++i) {
+      const std::uint32_t r = order_[i];
+      Value v;
+      if (!values_[a].empty()) {
+        v = values_[a][r];
+      } else {
+        QUIPU_TRY_ASSIGN(v, Evaluate(query_.aggregates[a], a, rows_[r].group));
+      }
+      column.present[i] = v.present ? 1 : 0;
+      if (is_integer) {
+        column.integers[i] = v.integer;
+      } else {
+        column.decimals[i] = v.present ? v.number() : Decimal();
       }
     }
+    column.exact = exact_[a];
+    result_.exact &= exact_[a];
+    return {};
   }
 
   ResultColumn& AddColumn(std::string name, ColumnType type) {
@@ -273,9 +342,12 @@ class Finisher {
   const Catalogue& catalogue_;
   Groups& groups_;
   ResultSet result_;
-  std::vector<std::vector<std::string>> series_;
+  bool is_in_default_order_ = true;
+  std::size_t series_ = 0;
+  std::vector<std::uint32_t> series_group_;  // by series
   std::vector<Row> rows_;
-  std::vector<std::vector<Value>> values_;
+  std::vector<std::vector<Value>>
+      values_;               // per aggregate, by row; empty: not needed before the columns are made
   std::vector<bool> exact_;  // per aggregate
   std::vector<std::uint32_t> order_;
 };

@@ -55,6 +55,17 @@ class IdentityReader {
   std::map<const SegmentReader*, std::vector<Ends::End*>> asked_;
 };
 
+/// Adds the other sketch, which may be used up.
+template <class Sketch>
+void MergeSketch(std::unique_ptr<Sketch>* sketch, std::unique_ptr<Sketch>* other) {
+  if (*other == nullptr) return;
+  if (*sketch == nullptr) {
+    *sketch = std::move(*other);
+  } else {
+    (*sketch)->Merge(**other);
+  }
+}
+
 bool HaveOneValue(const std::vector<Ends::End>& ends) {
   return std::all_of(ends.begin(), ends.end(),
                      [&](const Ends::End& e) { return e.value == ends.front().value; });
@@ -74,6 +85,24 @@ std::size_t Ends::Add(const End& e) {
   };
   return add(&first, !first.empty() && e.time < first.front().time) +
          add(&latest, !latest.empty() && e.time > latest.front().time);
+}
+
+std::size_t Ends::Merge(const Ends& o) {
+  const auto merge = [](std::vector<End>* ends, const std::vector<End>& more,
+                        bool is_better) -> std::size_t {
+    if (more.empty()) return 0;
+    if (ends->empty() || is_better) {
+      *ends = more;
+      return more.size() - 1;
+    }
+    if (more.front().time != ends->front().time) return 0;
+    ends->insert(ends->end(), more.begin(), more.end());
+    return more.size();
+  };
+  return merge(&first, o.first,
+               !first.empty() && !o.first.empty() && o.first.front().time < first.front().time) +
+         merge(&latest, o.latest,
+               !latest.empty() && !o.latest.empty() && o.latest.front().time > latest.front().time);
 }
 
 Status Groups::SettleTies() {
@@ -104,8 +133,9 @@ Status Groups::SettleTies() {
   return {};
 }
 
-Groups::Groups(const BoundQuery& query)
+Groups::Groups(const BoundQuery& query, QueryControl* control)
     : query_(&query),
+      control_(control),
       width_(1 + query.group_by.size()),
       measures_(query.measures.size()),
       distincts_(query.distincts.size()),
@@ -116,6 +146,21 @@ Groups::Groups(const BoundQuery& query)
       has_ends_(std::any_of(query.measures.begin(), query.measures.end(),
                             [](const auto& m) { return m.ends; })) {
   Rehash(64);
+  for (const Field& f : query.group_by) {
+    if (f.kind == FieldKind::kDimension) return;
+  }
+  const std::uint64_t customers = query.groups_by_customer ? query.customers_end() : 1;
+  const std::uint64_t services = query.groups_by_service ? query.services_end : 1;
+  const std::uint64_t windows = query.windows.size();
+  if (customers <= kPlainMax && services <= kPlainMax && windows <= kPlainMax &&
+      windows * services <= kPlainMax && windows * services * customers <= kPlainMax)
+    plain_size_ = windows * services * customers;
+  plain_key_.resize(width_);
+}
+
+Groups::~Groups() {
+  // Less never fails.
+  if (control_ != nullptr) (void)control_->Charge(-static_cast<std::int64_t>(charged_));
 }
 
 std::size_t Groups::HashOf(std::span<const std::uint32_t> key) const {
@@ -162,6 +207,71 @@ Result<std::uint32_t> Groups::Find(std::span<const std::uint32_t> wanted) {
   return g;
 }
 
+// Consecutive customers and services lie side by side, as they come.
+std::uint64_t Groups::PlainIndex(std::uint32_t window, CustomerOrdinal customer,
+                                 ServiceOrdinal service) const {
+  std::uint64_t index = window;
+  if (query_->groups_by_customer)
+    index = index * query_->customers_end() + query_->CustomerPlace(customer);
+  if (query_->groups_by_service) index = index * query_->services_end + service;
+  return index;
+}
+
+Result<std::uint32_t> Groups::FindPlain(std::uint32_t window, CustomerOrdinal customer,
+                                        ServiceOrdinal service) {
+  plain_key_[0] = window;
+  for (std::size_t f = 0; f < query_->group_by.size(); ++f) {
+    plain_key_[f + 1] = query_->group_by[f].kind == FieldKind::kCustomer ? customer : service;
+  }
+  return Find(plain_key_);
+}
+
+Result<std::uint32_t> Groups::Find(std::uint32_t window, CustomerOrdinal customer,
+                                   ServiceOrdinal service) {
+  if (plain_size_ == 0) return FindPlain(window, customer, service);
+  if (plain_ == nullptr) {
+    plain_.reset(static_cast<std::uint32_t*>(
+        std::calloc(static_cast<std::size_t>(plain_size_), sizeof(std::uint32_t))));
+    QUIPU_CHECK(plain_ != nullptr);
+  }
+  const std::uint64_t index = PlainIndex(window, customer, service);
+  QUIPU_DCHECK(index < plain_size_);
+  std::uint32_t& group = plain_[index];
+  if (group == 0) {
+    QUIPU_TRY_ASSIGN(const std::uint32_t found, FindPlain(window, customer, service));
+    group = found + 1;
+  }
+  return group - 1;
+}
+
+Status Groups::Absorb(Groups* other) {
+  std::vector<std::uint32_t> strings;  // by the other's number
+  std::vector<std::uint32_t> key(width_);
+  for (std::uint32_t g = 0; g < other->size(); ++g) {
+    const auto theirs = other->key(g);
+    std::copy(theirs.begin(), theirs.end(), key.begin());
+    for (std::size_t f = 0; f < query_->group_by.size(); ++f) {
+      if (query_->group_by[f].kind != FieldKind::kDimension || key[f + 1] == 0) continue;
+      if (key[f + 1] >= strings.size()) strings.resize(key[f + 1] + 1, 0);
+      std::uint32_t& mine = strings[key[f + 1]];
+      if (mine == 0) mine = strings_.Intern(other->strings_[key[f + 1]]);
+      key[f + 1] = mine;
+    }
+    QUIPU_TRY_ASSIGN(const std::uint32_t to, Find(key));
+    rows_[to] += other->rows_[g];
+    for (std::size_t m = 0; m < measures_; ++m) {
+      const std::size_t a = to * measures_ + m, b = g * measures_ + m;
+      if (has_stats_) stats_[a].Merge(other->stats_[b]);
+      if (has_ends_) ties_ += ends_[a].Merge(other->ends_[b]);
+      if (has_quantiles_) MergeSketch(&quantiles_[a], &other->quantiles_[b]);
+    }
+    for (std::size_t d = 0; d < distincts_; ++d)
+      MergeSketch(&distinct_[to * distincts_ + d], &other->distinct_[g * distincts_ + d]);
+    if ((g & 1023) == 0) QUIPU_TRY(CheckMemory(kCellWeight));
+  }
+  return CheckMemory(kCellWeight);
+}
+
 QuantileSketch& Groups::quantiles(std::uint32_t g, std::size_t measure) {
   auto& sketch = quantiles_[g * measures_ + measure];
   if (!sketch) sketch = std::make_unique<QuantileSketch>(query_->spec->exact);
@@ -188,8 +298,9 @@ Status Groups::CheckMemory(std::size_t added) {
   added_since_check_ = 0;
   size_at_check_ = size();
   std::uint64_t bytes = strings_.bytes() + slots_.capacity() * 4 + keys_.capacity() * 4 +
-                        rows_.capacity() * 8 + stats_.capacity() * sizeof(MeasureStats) +
-                        ends_.capacity() * sizeof(Ends) + ties_ * sizeof(Ends::End) +
+                        (plain_ == nullptr ? 0 : plain_size_ * 4) + rows_.capacity() * 8 +
+                        stats_.capacity() * sizeof(MeasureStats) + ends_.capacity() * sizeof(Ends) +
+                        ties_ * sizeof(Ends::End) +
                         (quantiles_.capacity() + distinct_.capacity()) * sizeof(void*);
   if (has_sketches) {
     for (const auto& sketch : quantiles_)
@@ -197,11 +308,10 @@ Status Groups::CheckMemory(std::size_t added) {
     for (const auto& sketch : distinct_)
       bytes += sketch ? sketch->bytes() + sizeof(DistinctSketch) : 0;
   }
-  if (bytes <= query_->spec->memory_bytes_max) return {};
-  return Status::Exhausted("the query needs more than " +
-                           std::to_string(query_->spec->memory_bytes_max) +
-                           " bytes of working memory (" + std::to_string(size()) +
-                           " groups so far); narrow the question or raise memory_bytes_max");
+  if (control_ == nullptr) return {};
+  const auto more = static_cast<std::int64_t>(bytes) - static_cast<std::int64_t>(charged_);
+  charged_ = bytes;
+  return control_->Charge(more);
 }
 
 }  // namespace quipu

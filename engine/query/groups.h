@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <cstdlib>
 #include <deque>
 #include <memory>
 #include <optional>
@@ -12,6 +13,7 @@
 #include <vector>
 
 #include "query/bind.h"
+#include "query/resources.h"
 #include "segment/segment.h"
 #include "sketch/distinct_sketch.h"
 #include "sketch/measure_stats.h"
@@ -51,18 +53,30 @@ struct Ends {
       latest;  ///< All of one time each; one after Groups::SettleTies, none = no value.
   /// How many ties there are more than before.
   std::size_t Add(const End& e);
+  std::size_t Merge(const Ends& o);
 };
 
 class Groups {
  public:
-  explicit Groups(const BoundQuery& query);
+  /// `control` (may be null) is charged with the memory.
+  explicit Groups(const BoundQuery& query, QueryControl* control = nullptr);
+  ~Groups();
+  Groups(const Groups&) = delete;
+  Groups& operator=(const Groups&) = delete;
 
   /// The group with this key, a new one if need be. A key is the window's index, then one value per group-by field: an ordinal for
   /// customer and service, an interned string (0 = absent) for a dimension. kExhausted above spec.groups_max.
   Result<std::uint32_t> Find(std::span<const std::uint32_t> key);
+  /// The same without dimensions in the key; where windows x customers x services are not too many, a look into an array.
+  Result<std::uint32_t> Find(std::uint32_t window, CustomerOrdinal customer,
+                             ServiceOrdinal service);
+  /// Adds all that the other has, which is of the same query.
+  Status Absorb(Groups* other);
 
   // Accumulators of group g.
   std::uint64_t& rows(std::uint32_t g) { return rows_[g]; }
+  /// Of all groups, by group. Good until the next Find.
+  std::uint64_t* all_rows() { return rows_.data(); }
   MeasureStats& stats(std::uint32_t g, std::size_t measure) {
     return stats_[g * measures_ + measure];
   }
@@ -85,7 +99,7 @@ class Groups {
   Interner& strings() { return strings_; }
   [[nodiscard]] const Interner& strings() const { return strings_; }
 
-  /// kExhausted if the accumulators are larger than spec.memory_bytes_max. Call with what was added since the last call (rows, or
+  /// kExhausted if the accumulators are larger than a bound allows. Call with what was added since the last call (rows, or
   /// kCellWeight for a cell); it walks over the sketches only when that is much against their number, so all walks together cost
   /// less than the adding.
   Status CheckMemory(std::size_t added);
@@ -93,12 +107,24 @@ class Groups {
 
  private:
   void Rehash(std::size_t slots);
+  [[nodiscard]] std::uint64_t PlainIndex(std::uint32_t window, CustomerOrdinal customer,
+                                         ServiceOrdinal service) const;
+  Result<std::uint32_t> FindPlain(std::uint32_t window, CustomerOrdinal customer,
+                                  ServiceOrdinal service);
   [[nodiscard]] std::size_t HashOf(std::span<const std::uint32_t> key) const;
 
   const BoundQuery* query_;
+  QueryControl* control_;
   std::size_t width_, measures_, distincts_;
   bool has_stats_, has_quantiles_, has_ends_;
   std::vector<std::uint32_t> slots_;  // group + 1; 0 = empty; a power of two
+  static constexpr std::uint64_t kPlainMax = 1u << 22;
+  struct Free {
+    void operator()(void* p) const { std::free(p); }
+  };
+  std::uint64_t plain_size_ = 0;  // windows x customers x services; 0: too many, or dimensions
+  std::unique_ptr<std::uint32_t[], Free> plain_;  // group + 1; 0 = none; allocated when needed
+  std::vector<std::uint32_t> plain_key_;
   std::vector<std::uint32_t> keys_;
   std::vector<std::uint64_t> rows_;
   std::vector<MeasureStats> stats_;
@@ -110,6 +136,7 @@ class Groups {
   std::size_t ties_ = 0;  // at least as many
   std::size_t added_since_check_ = 0;
   std::size_t size_at_check_ = 0;
+  std::uint64_t charged_ = 0;
 };
 
 }  // namespace quipu

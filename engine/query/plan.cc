@@ -4,25 +4,71 @@
 #include <unordered_map>
 
 #include "base/check.h"
+#include "query/run_sums.h"
 #include "store/erasure.h"
 
 namespace quipu {
 namespace {
 
+/// The cells of one (customer or all, service), by level.
+struct CellRanges {
+  SummaryTable::Range hours, days, months;
+};
+
+/// Finds the cells of runs that come in ascending order: a step forward mostly, since runs and groups of cells are sorted alike.
+class CellFinder {
+ public:
+  explicit CellFinder(const SummaryTable& table) : groups_(table.groups()) {}
+
+  CellRanges Find(CustomerOrdinal customer, ServiceOrdinal service) {
+    const SummaryTable::GroupKey wanted{customer, service, CellLevel::kHour};
+    const auto less = [](const auto& group, const SummaryTable::GroupKey& key) {
+      return group.first < key;
+    };
+    // Steps that double, then the gap halved: as short as the way is.
+    std::size_t step = 1, last = at_;
+    while (last < groups_.size() && groups_[last].first < wanted) {
+      at_ = last + 1;
+      last += step;
+      step *= 2;
+    }
+    const auto begin = groups_.begin();
+    at_ = static_cast<std::size_t>(
+        std::lower_bound(begin + static_cast<std::ptrdiff_t>(at_),
+                         begin + static_cast<std::ptrdiff_t>(std::min(last, groups_.size())),
+                         wanted, less) -
+        begin);
+    CellRanges found;
+    for (std::size_t i = at_; i < groups_.size() && groups_[i].first.customer == customer &&
+                              groups_[i].first.service == service;
+         ++i) {
+      (groups_[i].first.level == CellLevel::kHour  ? found.hours
+       : groups_[i].first.level == CellLevel::kDay ? found.days
+                                                   : found.months) = groups_[i].second;
+    }
+    return found;
+  }
+
+ private:
+  const std::vector<std::pair<SummaryTable::GroupKey, SummaryTable::Range>>& groups_;
+  std::size_t at_ = 0;
+};
+
 /// Tiles time ranges of one (scope, service) with cells; what cells cannot serve becomes intervals of raw rows.
 class Tiler {
  public:
   Tiler(const BoundQuery& query, const SummaryTable& table, const SegmentMeta& meta,
-        CustomerOrdinal customer, ServiceOrdinal service, std::vector<CellUse>* cells)
+        CustomerOrdinal customer, ServiceOrdinal service, const CellRanges& ranges,
+        SegmentPlan* plan)
       : query_(query),
         table_(table),
         meta_(meta),
         customer_(customer),
         service_(service),
-        cells_(cells),
-        month_(table.Find(customer, service, CellLevel::kMonth)),
-        days_(table.Find(customer, service, CellLevel::kDay)),
-        hours_(table.Find(customer, service, CellLevel::kHour)) {}
+        plan_(plan),
+        month_(ranges.months),
+        days_(ranges.days),
+        hours_(ranges.hours) {}
 
   /// True if no cell exists: then the whole run is one raw piece, without a walk over the windows.
   [[nodiscard]] bool HasNoCells() const { return month_.first == month_.last; }
@@ -33,7 +79,7 @@ class Tiler {
     covered_to_ = from;
     const bool whole = from <= meta_.time_min && to > meta_.time_max;  // as good as the whole month
     if (whole && month_.first != month_.last && Serves(month_.first)) {
-      Use(month_.first, from, to);
+      Use(month_.first, from, to, &plan_->month_cells);
     } else {
       TileDays(from, to);
     }
@@ -48,7 +94,7 @@ class Tiler {
   /// Without cells: are there rows in [from, to) that have expired?
   void WantRows(TimeUs from, TimeUs to) {
     covered_to_ = from;
-    Raw(from, to);
+    Raw(from, to, &plan_->reasons.edges);
   }
 
  private:
@@ -65,7 +111,7 @@ class Tiler {
       if (cell == kNone) {
         Missing(day, day + kDayUs);
       } else if (Serves(cell)) {
-        Use(cell, day, day + kDayUs);
+        Use(cell, day, day + kDayUs, &plan_->day_cells);
       } else {
         TileHours(day, day + kDayUs);
       }
@@ -77,21 +123,21 @@ class Tiler {
     const TimeUs first_hour = -FloorTo(-from, kHourUs);
     const TimeUs last_hour = FloorTo(to, kHourUs);
     if (first_hour >= last_hour) {
-      Raw(from, to);
+      Raw(from, to, &plan_->reasons.edges);
       return;
     }
-    if (from < first_hour) Raw(from, first_hour);
+    if (from < first_hour) Raw(from, first_hour, &plan_->reasons.edges);
     for (TimeUs hour = first_hour; hour < last_hour; hour += kHourUs) {
       const std::uint32_t cell = FindCell(hours_, hour);
       if (cell == kNone) {
         Missing(hour, hour + kHourUs);
       } else if (Serves(cell)) {
-        Use(cell, hour, hour + kHourUs);
+        Use(cell, hour, hour + kHourUs, &plan_->hour_cells);
       } else {
-        Raw(hour, hour + kHourUs);
+        Raw(hour, hour + kHourUs, &plan_->reasons.no_sketch);
       }
     }
-    if (last_hour < to) Raw(last_hour, to);
+    if (last_hour < to) Raw(last_hour, to, &plan_->reasons.edges);
   }
 
   [[nodiscard]] std::uint32_t FindCell(SummaryTable::Range range, TimeUs start) const {
@@ -118,9 +164,10 @@ class Tiler {
            table_.HasDistinctCustomers(cell);
   }
 
-  void Use(std::uint32_t cell, TimeUs from, TimeUs to) {
+  void Use(std::uint32_t cell, TimeUs from, TimeUs to, std::uint64_t* count) {
     Cover(from, to);
-    cells_->push_back({customer_, service_, cell, window_});
+    plan_->cells.push_back({customer_, service_, cell, window_});
+    ++*count;
   }
   /// No cell: no rows at all for all customers, too few to pay for a cell for one customer.
   /// Where only summaries are left, a day without a cell has no rows for one customer either; but hours may be unknown (summary.h).
@@ -128,11 +175,12 @@ class Tiler {
     if (customer_ == kAllCustomers && (!IsSummariesOnly() || hours_.first != hours_.last)) {
       Cover(from, to);
     } else {
-      Raw(from, to);
+      Raw(from, to, &plan_->reasons.few_rows);
     }
   }
-  void Raw(TimeUs from, TimeUs to) {
+  void Raw(TimeUs from, TimeUs to, bool* reason) {
     Cover(from, to);
+    *reason = true;
     if (IsSummariesOnly()) {
       needs_expired_rows_ = needs_expired_rows_ || HasDayIn(from, to);
       return;
@@ -161,7 +209,7 @@ class Tiler {
   const SegmentMeta& meta_;
   const CustomerOrdinal customer_;
   const ServiceOrdinal service_;
-  std::vector<CellUse>* cells_;
+  SegmentPlan* plan_;
   const SummaryTable::Range month_, days_, hours_;
   std::vector<Interval> raw_;
   bool needs_expired_rows_ = false;
@@ -171,8 +219,9 @@ class Tiler {
 
 class SegmentPlanner {
  public:
-  SegmentPlanner(const BoundQuery& query, const SegmentReader& segment)
+  SegmentPlanner(const BoundQuery& query, const SegmentReader& segment, bool run_sums)
       : query_(query),
+        run_sums_(run_sums),
         segment_(segment),
         from_(std::max(query.from, segment.meta().time_min)),
         to_(std::min(query.to, segment.meta().time_max + 1)) {}
@@ -191,7 +240,9 @@ class SegmentPlanner {
       if (query_.all_customers && !query_.groups_by_customer && !hides) {
         QUIPU_TRY(PlanAllCustomers());
       } else {
-        QUIPU_TRY(PlanByCustomer());
+        plan_.reasons.hidden = hides;
+        QUIPU_TRY_ASSIGN(const bool planned, PlanRunSums());
+        if (!planned) QUIPU_TRY(PlanByCustomer());
       }
     }
     return std::move(plan_);
@@ -202,8 +253,10 @@ class SegmentPlanner {
   Status CheckNoRowsWanted() {
     QUIPU_TRY_ASSIGN(const SummaryTable* table, segment_.summaries());
     const Run* missing = nullptr;
+    CellFinder cells(*table);
     QUIPU_TRY(ForEachRun([&](const Run& run) {
-      Tiler tiler(query_, *table, segment_.meta(), run.customer, run.service, &plan_.cells);
+      Tiler tiler(query_, *table, segment_.meta(), run.customer, run.service,
+                  cells.Find(run.customer, run.service), &plan_);
       tiler.WantRows(from_, to_);
       if (missing == nullptr && tiler.NeedsExpiredRows()) missing = &run;
     }));
@@ -237,7 +290,8 @@ class SegmentPlanner {
     std::unordered_map<ServiceOrdinal, RawService> raw_services;
     for (const auto& [service, name] : segment_.services()) {
       if (!query_.WantsService(service)) continue;
-      Tiler tiler(query_, *table, segment_.meta(), kAllCustomers, service, &plan_.cells);
+      Tiler tiler(query_, *table, segment_.meta(), kAllCustomers, service,
+                  CellFinder(*table).Find(kAllCustomers, service), &plan_);
       TileWindows(&tiler);
       if (tiler.NeedsExpiredRows()) return Expired(service);
       if (tiler.raw().empty()) continue;
@@ -252,15 +306,34 @@ class SegmentPlanner {
     });
   }
 
+  /// Many customers, sums only, everything inside one window?
+  Result<bool> PlanRunSums() {
+    const SegmentMeta& meta = segment_.meta();
+    if (!run_sums_ || !query_.all_customers || !query_.groups_by_customer ||
+        !query_.WantsSumsOnly() || from_ > meta.time_min || to_ <= meta.time_max ||
+        meta.spec.summaries_only)
+      return false;
+    const std::size_t window = query_.WindowOf(meta.time_min);
+    if (query_.WindowEnd(window) <= meta.time_max) return false;
+    QUIPU_TRY_ASSIGN(const Directory* const directory, segment_.directory());
+    const std::size_t runs = directory->runs().size();
+    if (runs > kRunSumsMax || directory->rows() < kRunSumsRowsMin * runs) return false;
+    plan_.run_sums_window = static_cast<std::uint32_t>(window);
+    return true;
+  }
+
   Status PlanByCustomer() {
     QUIPU_TRY_ASSIGN(const SummaryTable* table, segment_.summaries());
     const std::uint32_t whole = AddIntervals({{from_, to_}});
     const Run* missing = nullptr;
     const Run* lost = nullptr;
+    CellFinder cells(*table);
     QUIPU_TRY(ForEachRun([&](const Run& run) {
-      Tiler tiler(query_, *table, segment_.meta(), run.customer, run.service, &plan_.cells);
+      Tiler tiler(query_, *table, segment_.meta(), run.customer, run.service,
+                  cells.Find(run.customer, run.service), &plan_);
       if (tiler.HasNoCells()) {
         if (lost == nullptr) lost = &run;
+        plan_.reasons.few_rows = true;
         AddRaw(run, whole);
         return;
       }
@@ -315,6 +388,7 @@ class SegmentPlanner {
   void AddRaw(const Run& run, std::uint32_t interval) { plan_.raw.push_back({run, interval, 1}); }
 
   const BoundQuery& query_;
+  const bool run_sums_;
   const SegmentReader& segment_;
   const TimeUs from_, to_;
   SegmentPlan plan_;
@@ -322,8 +396,9 @@ class SegmentPlanner {
 
 }  // namespace
 
-Result<SegmentPlan> PlanSegment(const BoundQuery& query, const SegmentReader& segment) {
-  return SegmentPlanner(query, segment).Plan();
+Result<SegmentPlan> PlanSegment(const BoundQuery& query, const SegmentReader& segment,
+                                bool run_sums) {
+  return SegmentPlanner(query, segment, run_sums).Plan();
 }
 
 }  // namespace quipu

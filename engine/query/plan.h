@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "query/bind.h"
@@ -29,13 +30,27 @@ struct CellUse {
   std::uint32_t window = 0;
 };
 
+/// Why raw rows are read although cells are allowed.
+struct RawReasons {
+  bool edges = false;      ///< The range or a window begins or ends inside an hour.
+  bool few_rows = false;   ///< Too few rows for a cell: reading them is as cheap.
+  bool no_sketch = false;  ///< Cells without quantiles or distinct counts of what is asked.
+  bool hidden = false;     ///< Cells of all customers count a customer that is being erased.
+};
+
 struct SegmentPlan {
   std::vector<CellUse> cells;
+  std::uint64_t hour_cells = 0, day_cells = 0, month_cells = 0;  ///< Of `cells`.
+  RawReasons reasons;
+  /// Sums by run (run_sums.h) answer alone, in this window; then nothing else is planned.
+  std::optional<std::uint32_t> run_sums_window;
   std::vector<RawPiece> raw;  ///< Ascending by row.
   std::vector<Interval> intervals;
 };
 
 /// kOutOfRange: rows are needed that have expired (SegmentSpec::summaries_only).
-Result<SegmentPlan> PlanSegment(const BoundQuery& query, const SegmentReader& segment);
+/// `run_sums`: whether they may be planned with.
+Result<SegmentPlan> PlanSegment(const BoundQuery& query, const SegmentReader& segment,
+                                bool run_sums = false);
 
 }  // namespace quipu

@@ -35,12 +35,12 @@ Reading::Reading(const View& view, const Catalogue& catalogue, const QuerySpec& 
   plain_ = std::make_unique<Source>(view, catalogue, std::move(plain));
 }
 
-Status Reading::Run(QueryStats* stats) {
+Status Reading::Run(QueryRun* run) {
   QUIPU_TRY(plain_->Bind());
-  return plain_columns_.empty() ? Status() : plain_->Run(stats);
+  return plain_columns_.empty() ? Status() : plain_->Run(run);
 }
 
-Result<Sheet> Reading::MakeSheet(SeriesList* list, QueryStats* stats) {
+Result<Sheet> Reading::MakeSheet(SeriesList* list, QueryRun* run) {
   const SeriesOf series_of = [list](const SeriesTexts& texts) { return list->IdOf(texts); };
   Sheet sheet = EmptySheet();
   if (!plain_columns_.empty()) {
@@ -48,14 +48,14 @@ Result<Sheet> Reading::MakeSheet(SeriesList* list, QueryStats* stats) {
     relative_error_ = answer.relative_error;
     AddToSheet(answer, HasWindows(), spec_.group_by.size(), plain_columns_, series_of, &sheet);
   }
-  QUIPU_TRY(AddReplays(series_of, &sheet, stats));
+  QUIPU_TRY(AddReplays(series_of, &sheet, run));
   // Without groups and windows there is always one row.
   if (spec_.group_by.empty() && !HasWindows()) sheet.Add(list->IdOf({}), 0);
   return sheet;
 }
 
 Result<Sheet> Reading::MakeSheetWithOthers(SeriesList* list, const std::vector<bool>& kept,
-                                           std::uint32_t others, QueryStats* stats) {
+                                           std::uint32_t others, QueryRun* run) {
   const auto is_kept = [&](const SeriesTexts& texts) {
     const std::uint32_t id = list->IdOf(texts);
     return id < kept.size() && kept[id];
@@ -73,7 +73,7 @@ Result<Sheet> Reading::MakeSheetWithOthers(SeriesList* list, const std::vector<b
     AddToSheet(
         rest, HasWindows(), 0, plain_columns_, [&](const SeriesTexts&) { return others; }, &sheet);
   }
-  QUIPU_TRY(AddReplays(series_of, &sheet, stats));
+  QUIPU_TRY(AddReplays(series_of, &sheet, run));
   return sheet;
 }
 
@@ -84,13 +84,13 @@ Sheet Reading::EmptySheet() const {
   return Sheet(std::move(empty));
 }
 
-Status Reading::AddReplays(const SeriesOf& series_of, Sheet* sheet, QueryStats* stats) const {
+Status Reading::AddReplays(const SeriesOf& series_of, Sheet* sheet, QueryRun* run) const {
   for (std::size_t c = 0; c < spec_.select.size(); ++c) {
     const Aggregate& a = spec_.select[c];
     if (IsTimeWeighted(a.function)) {
-      QUIPU_TRY(AddTimeWeighted(view_, catalogue_, spec_, a, series_of, c, sheet, stats));
+      QUIPU_TRY(AddTimeWeighted(view_, catalogue_, spec_, a, series_of, c, sheet, run));
     } else if (IsConcurrency(a.function)) {
-      QUIPU_TRY(AddConcurrency(view_, catalogue_, spec_, a, series_of, c, sheet, stats));
+      QUIPU_TRY(AddConcurrency(view_, catalogue_, spec_, a, series_of, c, sheet, run));
     }
   }
   return {};

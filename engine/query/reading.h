@@ -4,6 +4,7 @@
 #include <memory>
 #include <vector>
 
+#include "query/query_run.h"
 #include "query/sheet.h"
 #include "query/source.h"
 
@@ -15,12 +16,12 @@ class Reading {
   Reading(const View& view, const Catalogue& catalogue, const QuerySpec& spec,
           const std::vector<std::size_t>& chosen);
 
-  Status Run(QueryStats* stats);
+  Status Run(QueryRun* run);
   /// Every group and window. Series get their numbers from `list`.
-  Result<Sheet> MakeSheet(SeriesList* list, QueryStats* stats);
+  Result<Sheet> MakeSheet(SeriesList* list, QueryRun* run);
   /// The same, but the series that are not kept are put together as `others`.
   Result<Sheet> MakeSheetWithOthers(SeriesList* list, const std::vector<bool>& kept,
-                                    std::uint32_t others, QueryStats* stats);
+                                    std::uint32_t others, QueryRun* run);
   /// Where the aggregate is in the sheet.
   [[nodiscard]] std::size_t ColumnOf(std::size_t aggregate) const { return column_of_[aggregate]; }
   /// The range, cut to where the view has events.
@@ -30,7 +31,7 @@ class Reading {
  private:
   [[nodiscard]] bool HasWindows() const { return spec_.window.unit != WindowUnit::kNone; }
   [[nodiscard]] Sheet EmptySheet() const;
-  Status AddReplays(const SeriesOf& series_of, Sheet* sheet, QueryStats* stats) const;
+  Status AddReplays(const SeriesOf& series_of, Sheet* sheet, QueryRun* run) const;
 
   const View& view_;
   const Catalogue& catalogue_;

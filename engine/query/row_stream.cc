@@ -17,51 +17,57 @@ class RowStreamSink final : public RowSink {
         visit_(visit),
         filter_(query, stream->catalogue_),
         memos_(query.group_by.size()),
+        dimensions_(query.group_by.size()),
+        measures_(query.aggregates.size()),
         key_(query.group_by.size()),
         values_(query.aggregates.size()),
         present_(query.aggregates.size()) {}
 
-  Status OnRows(const Chunk& chunk, std::uint32_t /*first_row*/,
-                std::vector<std::uint32_t>* selected) override {
-    filter_.Apply(chunk, selected);
+  Status OnRows(Chunk* chunk, Selection* selection) override {
+    QUIPU_TRY(filter_.Apply(chunk, selection));
+    if (selection->spans.empty()) return {};
+    QUIPU_TRY_ASSIGN(const TimeUs* const times, chunk->Times());
     for (std::size_t f = 0; f < query_.group_by.size(); ++f) {
-      if (query_.group_by[f].kind == FieldKind::kDimension)
-        memos_[f].Use(chunk.dimensions[query_.group_slots[f]].dictionary);
+      if (query_.group_by[f].kind != FieldKind::kDimension) continue;
+      QUIPU_TRY_ASSIGN(dimensions_[f], chunk->Dimension(query_.group_slots[f]));
+      memos_[f].Use(dimensions_[f]->dictionary);
     }
-    for (const std::uint32_t i : *selected) {
-      StreamRow row;
-      row.time = chunk.times[i];
-      row.group = GroupOf(chunk, i);
-      row.place = chunk.place;
-      row.place.row += i;
-      for (std::size_t a = 0; a < values_.size(); ++a) {
-        const Chunk::MeasureColumn& column = chunk.measures[query_.aggregates[a].slot];
-        present_[a] = column.IsPresent(i) ? 1 : 0;
-        if (present_[a] != 0) values_[a] = AtSumScale(column.Mantissa(i), column.scale);
+    for (std::size_t a = 0; a < values_.size(); ++a) {
+      QUIPU_TRY_ASSIGN(measures_[a], chunk->Measure(query_.aggregates[a].slot));
+    }
+    for (const RowSpan& span : selection->spans) {
+      for (std::uint32_t k = span.begin; k < span.end; ++k) {
+        const std::uint32_t i = selection->RowAt(k);
+        StreamRow row;
+        row.time = times[i];
+        row.group = GroupOf(span, i);
+        row.place = chunk->place();
+        row.place.row += i;
+        for (std::size_t a = 0; a < values_.size(); ++a) {
+          const Chunk::MeasureColumn& column = *measures_[a];
+          present_[a] = column.IsPresent(i) ? 1 : 0;
+          if (present_[a] != 0) values_[a] = AtSumScale(column.Mantissa(i), column.scale);
+        }
+        row.values = values_;
+        row.present = present_;
+        QUIPU_TRY(visit_(row));
       }
-      row.values = values_;
-      row.present = present_;
-      QUIPU_TRY(visit_(row));
     }
     return {};
   }
-  void OnNewDictionaries() override {
-    filter_.ForgetDictionaries();
-    for (DictionaryMemo& memo : memos_) memo.Reset();
-  }
 
  private:
-  std::uint32_t KeyPart(std::size_t f, const Chunk& chunk, std::uint32_t i) {
-    if (query_.group_by[f].kind == FieldKind::kCustomer) return chunk.customers[i];
-    if (query_.group_by[f].kind == FieldKind::kService) return chunk.services[i];
-    const Chunk::DimensionColumn& column = chunk.dimensions[query_.group_slots[f]];
+  std::uint32_t KeyPart(std::size_t f, const RowSpan& span, std::uint32_t i) {
+    if (query_.group_by[f].kind == FieldKind::kCustomer) return span.customer;
+    if (query_.group_by[f].kind == FieldKind::kService) return span.service;
+    const Chunk::DimensionColumn& column = *dimensions_[f];
     const std::uint32_t code = column.codes == nullptr ? 0 : column.codes[i];
     if (code == 0) return 0;
-    return memos_[f].Of(code - 1, [&](std::string_view s) { return strings_.Intern(s); });
+    return memos_[f].Of(code, [&](std::string_view s) { return strings_.Intern(s); });
   }
 
-  std::uint32_t GroupOf(const Chunk& chunk, std::uint32_t i) {
-    for (std::size_t f = 0; f < key_.size(); ++f) key_[f] = KeyPart(f, chunk, i);
+  std::uint32_t GroupOf(const RowSpan& span, std::uint32_t i) {
+    for (std::size_t f = 0; f < key_.size(); ++f) key_[f] = KeyPart(f, span, i);
     if (has_last_ && key_ == last_key_) return last_group_;
     const auto [it, is_new] = groups_.try_emplace(key_, 0);
     if (is_new) it->second = Number();
@@ -97,6 +103,9 @@ class RowStreamSink final : public RowSink {
   const RowVisitor& visit_;
   RowFilter filter_;
   std::vector<DictionaryMemo> memos_;  // per group-by field
+  // Of the chunk at hand: per group-by field that is a dimension, and per aggregate.
+  std::vector<const Chunk::DimensionColumn*> dimensions_;
+  std::vector<const Chunk::MeasureColumn*> measures_;
   Interner strings_;
   std::map<std::vector<std::uint32_t>, std::uint32_t> groups_;
   std::vector<std::uint32_t> key_, last_key_;
@@ -106,7 +115,7 @@ class RowStreamSink final : public RowSink {
   std::vector<std::uint8_t> present_;
 };
 
-Status RowStream::Read(TimeUs from, TimeUs to, const RowVisitor& visit, QueryStats* stats) {
+Status RowStream::Read(TimeUs from, TimeUs to, const RowVisitor& visit, QueryRun* run) {
   QuerySpec spec = spec_;
   spec.from = from;
   spec.to = to;
@@ -115,14 +124,17 @@ Status RowStream::Read(TimeUs from, TimeUs to, const RowVisitor& visit, QuerySta
   QUIPU_TRY_ASSIGN(const BoundQuery bound, Bind(view_, catalogue_, spec));
   if (bound.empty) return {};
   RowStreamSink sink(this, bound, visit);
+  ScanStats sealed, hot;
   for (const SegmentPtr& segment : view_.segments) {
-    QUIPU_TRY_ASSIGN(const SegmentPlan plan, PlanSegment(bound, *segment));
+    QUIPU_TRY(run->control.CheckTime());
+    QUIPU_TRY_ASSIGN(const SegmentPlan plan, PlanSegment(bound, *segment, false));
     if (plan.raw.empty()) continue;
-    ++stats->segments;
-    QUIPU_TRY(ScanSegment(bound, *segment, plan, &sink, &stats->rows));
+    ++run->stats.segments;
+    QUIPU_TRY(ScanSegment(bound, *segment, plan, 0, segment->vectors(), &sink, &sealed));
   }
-  for (const HotBatchPtr& batch : view_.hot)
-    QUIPU_TRY(ScanHotBatch(bound, *batch, &sink, &stats->hot_rows));
+  for (const HotBatchPtr& batch : view_.hot) QUIPU_TRY(ScanHotBatch(bound, *batch, &sink, &hot));
+  run->stats.rows += sealed.rows;
+  run->stats.hot_rows += hot.rows;
   return {};
 }
 

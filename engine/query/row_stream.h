@@ -6,6 +6,7 @@
 #include <span>
 #include <vector>
 
+#include "query/query_run.h"
 #include "query/bind.h"
 #include "query/groups.h"
 #include "query/sheet.h"
@@ -34,7 +35,7 @@ class RowStream {
       : view_(view), catalogue_(catalogue), spec_(spec) {}
 
   /// Visits the rows in [from, to), in no special order. Stops with the first error of the visitor. kOutOfRange if rows have expired.
-  Status Read(TimeUs from, TimeUs to, const RowVisitor& visit, QueryStats* stats);
+  Status Read(TimeUs from, TimeUs to, const RowVisitor& visit, QueryRun* run);
 
   [[nodiscard]] std::size_t groups() const { return texts_.size(); }
   /// The group's values, one a group-by field.

@@ -1,197 +1,269 @@
 #include "query/scan.h"
 
 #include <algorithm>
+#include <limits>
 
 #include "base/check.h"
+#include "segment/vector_cursor.h"
 
 namespace quipu {
 namespace {
 
-/// Decodes the vectors of one segment that its raw pieces touch.
+/// How many of n ascending times are below t. No branch hangs on a time, since spans are short and their ends are anywhere.
+std::uint32_t CountBefore(const TimeUs* times, std::uint32_t n, TimeUs t) {
+  const TimeUs* base = times;
+  while (n > 1) {
+    const std::uint32_t half = n / 2;
+    base += half & (0u - static_cast<std::uint32_t>(base[half - 1] < t ? 1 : 0));
+    n -= half;
+  }
+  return static_cast<std::uint32_t>(base - times) + (n == 1 && *base < t ? 1 : 0);
+}
+
+class SegmentChunk final : public Chunk {
+ public:
+  SegmentChunk(const BoundQuery& query, const SegmentReader& segment)
+      : segment_(segment),
+        cursor_(segment, IdsOf(query), query.dimensions),
+        measures_(query.measures.size()),
+        dimensions_(query.dimensions.size()),
+        measures_of_(measures_.size(), kNone),
+        dimensions_of_(dimensions_.size(), kNone) {}
+
+  Status Seek(std::uint32_t v) {
+    cursor_.Seek(v);
+    rows_ = static_cast<std::uint32_t>(cursor_.rows());
+    place_ = {&segment_, nullptr, v * kVectorRows};
+    QUIPU_TRY_ASSIGN(bounds_, cursor_.Bounds());
+    return {};
+  }
+  [[nodiscard]] const VectorCursor& cursor() const { return cursor_; }
+
+  Result<const TimeUs*> Times() override { return cursor_.Times(); }
+  Result<const MeasureColumn*> Measure(std::size_t slot) override {
+    if (measures_of_[slot] != cursor_.vector()) {
+      QUIPU_TRY_ASSIGN(const MeasureVector* const in, cursor_.Measure(slot));
+      measures_[slot] = {};
+      if (in->present_count > 0) {
+        constexpr Int128 kSmall = std::numeric_limits<std::int64_t>::max() / kVectorRows;
+        measures_[slot] = {true,
+                           in->scale,
+                           in->all_present ? nullptr : in->present.data(),
+                           in->is_wide ? nullptr : in->narrow.data(),
+                           in->is_wide ? in->wide.data() : nullptr,
+                           !in->is_wide && in->min >= -kSmall && in->max <= kSmall};
+      }
+      measures_of_[slot] = cursor_.vector();
+    }
+    return static_cast<const MeasureColumn*>(&measures_[slot]);
+  }
+  Result<const DimensionColumn*> Dimension(std::size_t slot) override {
+    if (dimensions_of_[slot] != cursor_.vector()) {
+      QUIPU_TRY_ASSIGN(dimensions_[slot].dictionary, cursor_.Dictionary(slot));
+      QUIPU_TRY_ASSIGN(dimensions_[slot].codes, cursor_.Codes(slot));
+      dimensions_of_[slot] = cursor_.vector();
+    }
+    return static_cast<const DimensionColumn*>(&dimensions_[slot]);
+  }
+  Result<const MeasureVectorStats*> Stats(std::size_t slot) override { return cursor_.Stats(slot); }
+  Result<bool> ZoneOfCodes(std::size_t slot, CodeBounds* bounds,
+                           DictionaryPtr* dictionary) override {
+    QUIPU_TRY_ASSIGN(*dictionary, cursor_.Dictionary(slot));
+    QUIPU_TRY_ASSIGN(*bounds, cursor_.BoundsOfCodes(slot));
+    return true;
+  }
+
+ private:
+  static constexpr std::uint32_t kNone = 0xFFFFFFFF;
+  static std::vector<ColumnId> IdsOf(const BoundQuery& query) {
+    std::vector<ColumnId> ids;
+    for (const MeasureNeed& need : query.measures) ids.push_back(need.id);
+    return ids;
+  }
+
+  const SegmentReader& segment_;
+  VectorCursor cursor_;
+  std::vector<MeasureColumn> measures_;
+  std::vector<DimensionColumn> dimensions_;
+  std::vector<std::uint32_t> measures_of_, dimensions_of_;  // vectors
+};
+
+/// Goes through the vectors of one segment that its raw pieces touch.
 class SegmentScan {
  public:
   SegmentScan(const BoundQuery& query, const SegmentReader& segment, const SegmentPlan& plan,
-              RowSink* sink)
-      : query_(query),
-        segment_(segment),
-        plan_(plan),
-        sink_(sink),
-        customers_(kVectorRows),
-        services_(kVectorRows),
-        measures_(query.measures.size()),
-        dimensions_(query.dimensions.size()) {
-    chunk_.measures.resize(query.measures.size());
-    chunk_.dimensions.resize(query.dimensions.size());
-  }
+              RowSink* sink, ScanStats* stats)
+      : plan_(plan), chunk_(query, segment), sink_(sink), stats_(stats) {}
 
-  Status Run(std::uint64_t* rows) {
-    std::size_t p = 0;
+  Status Run(std::uint32_t first_vector, std::uint32_t last_vector) {
+    row_ = first_vector * kVectorRows;
+    // The first piece that reaches beyond the rows in front.
+    std::size_t p = static_cast<std::size_t>(
+        std::partition_point(plan_.raw.begin(), plan_.raw.end(),
+                             [this](const RawPiece& piece) { return EndOf(piece) <= row_; }) -
+        plan_.raw.begin());
     while (p < plan_.raw.size()) {
-      const std::uint32_t v = FirstRowFrom(p) / kVectorRows;
-      QUIPU_TRY(ScanVector(v, p, rows));
-      // Go on with the first piece that reaches beyond this vector.
+      const std::uint32_t v = std::max(row_, plan_.raw[p].run.first_row) / kVectorRows;
+      if (v >= last_vector) break;
+      QUIPU_TRY(ScanVector(v, p));
       row_ = (v + 1) * kVectorRows;
-      while (p < plan_.raw.size() && plan_.raw[p].run.first_row + plan_.raw[p].run.rows <= row_)
-        ++p;
+      while (p < plan_.raw.size() && EndOf(plan_.raw[p]) <= row_) ++p;
     }
+    stats_->vectors_decoded += chunk_.cursor().vectors_decoded();
+    stats_->bytes += chunk_.cursor().bytes_read();
     return {};
   }
 
  private:
-  [[nodiscard]] std::uint32_t FirstRowFrom(std::size_t p) const {
-    return std::max(row_, plan_.raw[p].run.first_row);
-  }
-
-  Status ScanVector(std::uint32_t v, std::size_t p, std::uint64_t* rows) {
-    QUIPU_TRY_ASSIGN(const TimeBounds bounds, segment_.TimeBoundsOf(v));
-    if (!Touches(bounds, v, p)) return {};
-    QUIPU_TRY(segment_.ReadTimes(v, &times_));
-    Select(v, p, bounds);
-    if (selected_.empty()) return {};
-    *rows += selected_.size();
-    QUIPU_TRY(Decode(v));
-    return sink_->OnRows(chunk_, v * kVectorRows, &selected_);
-  }
-
-  /// Could any row of the vector lie in the intervals of the pieces that reach into it?
-  [[nodiscard]] bool Touches(const TimeBounds& bounds, std::uint32_t v, std::size_t p) const {
-    const std::uint32_t end = (v + 1) * kVectorRows;
-    for (; p < plan_.raw.size() && plan_.raw[p].run.first_row < end; ++p) {
-      for (const Interval& i : IntervalsOf(plan_.raw[p])) {
-        if (bounds.min < i.to && bounds.max >= i.from) return true;
-      }
-    }
-    return false;
-  }
-
+  static std::uint32_t EndOf(const RawPiece& piece) { return piece.run.first_row + piece.run.rows; }
   [[nodiscard]] std::span<const Interval> IntervalsOf(const RawPiece& piece) const {
     return {plan_.intervals.data() + piece.first_interval, piece.intervals};
   }
 
-  void Select(std::uint32_t v, std::size_t p, const TimeBounds& bounds) {
-    selected_.clear();
+  Status ScanVector(std::uint32_t v, std::size_t p) {
+    QUIPU_TRY(chunk_.Seek(v));
+    selection_.Clear();
+    QUIPU_TRY(Select(v, p));
+    if (selection_.spans.empty()) return {};
+    for (const RowSpan& span : selection_.spans) stats_->rows += span.end - span.begin;
+    ++stats_->vectors;
+    return sink_->OnRows(&chunk_, &selection_);
+  }
+
+  Status Select(std::uint32_t v, std::size_t p) {
     const std::uint32_t begin = v * kVectorRows;
-    const std::uint32_t end = begin + static_cast<std::uint32_t>(times_.size());
+    const std::uint32_t end = begin + chunk_.rows();
+    const TimeBounds& bounds = chunk_.bounds();
     for (; p < plan_.raw.size() && plan_.raw[p].run.first_row < end; ++p) {
       const RawPiece& piece = plan_.raw[p];
       const std::uint32_t a = std::max(begin, piece.run.first_row) - begin;
-      const std::uint32_t b = std::min(end, piece.run.first_row + piece.run.rows) - begin;
-      std::fill(customers_.begin() + a, customers_.begin() + b, piece.run.customer);
-      std::fill(services_.begin() + a, services_.begin() + b, piece.run.service);
-      const auto intervals = IntervalsOf(piece);
-      if (intervals.size() == 1 && intervals[0].from <= bounds.min &&
-          bounds.max < intervals[0].to) {
-        for (std::uint32_t i = a; i < b; ++i) selected_.push_back(i);
-        continue;
+      const std::uint32_t b = std::min(end, EndOf(piece)) - begin;
+      std::uint32_t at = a;
+      for (const Interval& interval : IntervalsOf(piece)) {
+        if (interval.from > bounds.max || interval.to <= bounds.min) continue;
+        std::uint32_t from = at, to = b;
+        if (interval.from > bounds.min || interval.to <= bounds.max) {
+          QUIPU_TRY_ASSIGN(const TimeUs* const times, chunk_.Times());
+          from = at + CountBefore(times + at, b - at, interval.from);
+          to = from + CountBefore(times + from, b - from, interval.to);
+        }
+        if (from < to)
+          selection_.spans.push_back({from, to, piece.run.customer, piece.run.service});
+        at = to;
+        if (at == b) break;
       }
-      for (std::uint32_t i = a; i < b; ++i) {
-        const TimeUs t = times_[i];
-        const auto it = std::upper_bound(intervals.begin(), intervals.end(), t,
-                                         [](TimeUs x, const Interval& y) { return x < y.to; });
-        if (it != intervals.end() && t >= it->from) selected_.push_back(i);
-      }
-    }
-  }
-
-  Status Decode(std::uint32_t v) {
-    // Dictionaries belong to row groups: a new row group brings new ones.
-    const std::uint32_t row_group = v / (kRowGroupRows / kVectorRows);
-    if (row_group != row_group_) sink_->OnNewDictionaries();
-    row_group_ = row_group;
-    chunk_.times = times_.data();
-    chunk_.customers = customers_.data();
-    chunk_.services = services_.data();
-    chunk_.place = {&segment_, nullptr, v * kVectorRows};
-    for (std::size_t m = 0; m < query_.measures.size(); ++m) {
-      const MeasureNeed& need = query_.measures[m];
-      chunk_.measures[m] = {};
-      if ((!need.aggregated() && !need.filtered) || !segment_.HasMeasure(need.id)) continue;
-      QUIPU_TRY(segment_.ReadMeasure(need.id, v, &measures_[m]));
-      const MeasureVector& in = measures_[m];
-      if (in.present_count == 0) continue;
-      chunk_.measures[m] = {true, in.scale, in.all_present ? nullptr : in.present.data(),
-                            in.is_wide ? nullptr : in.narrow.data(),
-                            in.is_wide ? in.wide.data() : nullptr};
-    }
-    for (std::size_t d = 0; d < query_.dimensions.size(); ++d) {
-      chunk_.dimensions[d] = {};
-      if (!segment_.HasDimension(query_.dimensions[d])) continue;
-      QUIPU_TRY(segment_.ReadDimension(query_.dimensions[d], v, &dimensions_[d]));
-      if (!dimensions_[d].dictionary) continue;
-      chunk_.dimensions[d] = {dimensions_[d].codes.data(), dimensions_[d].dictionary.get()};
     }
     return {};
   }
 
-  const BoundQuery& query_;
-  const SegmentReader& segment_;
   const SegmentPlan& plan_;
+  SegmentChunk chunk_;
   RowSink* sink_;
+  ScanStats* stats_;
   std::uint32_t row_ = 0;
-  std::uint32_t row_group_ = 0xFFFFFFFF;
-  Chunk chunk_;
-  std::vector<TimeUs> times_;
-  std::vector<CustomerOrdinal> customers_;
-  std::vector<ServiceOrdinal> services_;
-  std::vector<MeasureVector> measures_;
-  std::vector<DimensionVector> dimensions_;
-  std::vector<std::uint32_t> selected_;
+  Selection selection_;
 };
 
-/// The chunk that starts at row `at` of a batch in memory.
-void PointInto(const BoundQuery& query, const RowBatch& rows, std::size_t at, Chunk* chunk) {
-  chunk->times = rows.times.data() + at;
-  chunk->customers = rows.customers.data() + at;
-  chunk->services = rows.services.data() + at;
-  chunk->place = {nullptr, &rows, static_cast<std::uint32_t>(at)};
-  for (std::size_t m = 0; m < query.measures.size(); ++m) {
-    const DecimalColumn* column = rows.FindMeasure(query.measures[m].id);
-    chunk->measures[m] = {};
-    if (column == nullptr) continue;
-    chunk->measures[m] = {true, column->scale,
-                          column->present.empty() ? nullptr : column->present.data() + at,
-                          column->is_wide() ? nullptr : column->narrow.data() + at,
-                          column->is_wide() ? column->wide.data() + at : nullptr};
+/// Rows of a batch in memory.
+class HotChunk final : public Chunk {
+ public:
+  HotChunk(const BoundQuery& query, const RowBatch& rows)
+      : rows_of_(rows), measures_(query.measures.size()), dimensions_(query.dimensions.size()) {
+    for (const MeasureNeed& need : query.measures) columns_.push_back(rows.FindMeasure(need.id));
+    for (const ColumnId id : query.dimensions) coded_.push_back(rows.FindDimension(id));
   }
-  for (std::size_t d = 0; d < query.dimensions.size(); ++d) {
-    const CodedColumn* column = rows.FindDimension(query.dimensions[d]);
-    chunk->dimensions[d] = {};
-    if (column != nullptr) chunk->dimensions[d] = {column->codes.data() + at, &column->dictionary};
+
+  void Seek(std::uint32_t at) {
+    at_ = at;
+    rows_ = std::min(kVectorRows, static_cast<std::uint32_t>(rows_of_.size()) - at);
+    place_ = {nullptr, &rows_of_, at};
+    const auto [low, high] =
+        std::minmax_element(rows_of_.times.begin() + at, rows_of_.times.begin() + at + rows_);
+    bounds_ = {*low, *high};
+    for (std::size_t m = 0; m < measures_.size(); ++m) {
+      const DecimalColumn* const c = columns_[m];
+      if (c == nullptr) continue;
+      measures_[m] = {true,
+                      c->scale,
+                      c->present.empty() ? nullptr : c->present.data() + at,
+                      c->is_wide() ? nullptr : c->narrow.data() + at,
+                      c->is_wide() ? c->wide.data() + at : nullptr,
+                      false};
+    }
+    for (std::size_t d = 0; d < dimensions_.size(); ++d) {
+      if (coded_[d] == nullptr) continue;
+      // Without a share in it: the view holds the batch.
+      dimensions_[d] = {coded_[d]->codes.data() + at,
+                        DictionaryPtr(DictionaryPtr(), &coded_[d]->dictionary)};
+    }
   }
-}
+
+  /// Rows of the asked scope, as spans of neighbours of one customer and service.
+  void Select(const BoundQuery& query, Selection* selection) const {
+    selection->Clear();
+    const TimeUs* const times = rows_of_.times.data() + at_;
+    for (std::uint32_t i = 0; i < rows_; ++i) {
+      const TimeUs t = times[i];
+      if (t < query.from || t >= query.to) continue;
+      const CustomerOrdinal customer = rows_of_.customers[at_ + i];
+      const ServiceOrdinal service = rows_of_.services[at_ + i];
+      if (!selection->spans.empty()) {
+        RowSpan& last = selection->spans.back();
+        if (last.end == i && last.customer == customer && last.service == service &&
+            times[i - 1] <= t) {
+          ++last.end;
+          continue;
+        }
+      }
+      if (query.WantsCustomer(customer) && query.WantsService(service))
+        selection->spans.push_back({i, i + 1, customer, service});
+    }
+  }
+
+  Result<const TimeUs*> Times() override {
+    return static_cast<const TimeUs*>(rows_of_.times.data() + at_);
+  }
+  Result<const MeasureColumn*> Measure(std::size_t slot) override {
+    return static_cast<const MeasureColumn*>(&measures_[slot]);
+  }
+  Result<const DimensionColumn*> Dimension(std::size_t slot) override {
+    return static_cast<const DimensionColumn*>(&dimensions_[slot]);
+  }
+  Result<const MeasureVectorStats*> Stats(std::size_t) override {
+    return static_cast<const MeasureVectorStats*>(nullptr);
+  }
+  Result<bool> ZoneOfCodes(std::size_t, CodeBounds*, DictionaryPtr*) override { return false; }
+
+ private:
+  const RowBatch& rows_of_;
+  std::uint32_t at_ = 0;
+  std::vector<const DecimalColumn*> columns_;
+  std::vector<const CodedColumn*> coded_;
+  std::vector<MeasureColumn> measures_;
+  std::vector<DimensionColumn> dimensions_;
+};
 
 }  // namespace
 
 Status ScanSegment(const BoundQuery& query, const SegmentReader& segment, const SegmentPlan& plan,
-                   RowSink* sink, std::uint64_t* rows) {
+                   std::uint32_t first_vector, std::uint32_t last_vector, RowSink* sink,
+                   ScanStats* stats) {
   if (plan.raw.empty()) return {};
-  sink->OnNewDictionaries();
-  return SegmentScan(query, segment, plan, sink).Run(rows);
+  return SegmentScan(query, segment, plan, sink, stats).Run(first_vector, last_vector);
 }
 
 Status ScanHotBatch(const BoundQuery& query, const HotBatch& batch, RowSink* sink,
-                    std::uint64_t* rows) {
+                    ScanStats* stats) {
   if (query.empty || batch.rows.empty() || batch.time_max < query.from ||
       batch.time_min >= query.to)
     return {};
-  sink->OnNewDictionaries();
-  Chunk chunk;
-  chunk.measures.resize(query.measures.size());
-  chunk.dimensions.resize(query.dimensions.size());
-  std::vector<std::uint32_t> selected;
-  for (std::size_t at = 0; at < batch.rows.size(); at += kVectorRows) {
-    const std::size_t n = std::min<std::size_t>(kVectorRows, batch.rows.size() - at);
-    PointInto(query, batch.rows, at, &chunk);
-    selected.clear();
-    for (std::uint32_t i = 0; i < n; ++i) {
-      const TimeUs t = chunk.times[i];
-      if (t < query.from || t >= query.to) continue;
-      if (query.WantsCustomer(chunk.customers[i]) && query.WantsService(chunk.services[i]))
-        selected.push_back(i);
-    }
-    *rows += n;
-    if (!selected.empty())
-      QUIPU_TRY(sink->OnRows(chunk, static_cast<std::uint32_t>(at), &selected));
+  HotChunk chunk(query, batch.rows);
+  Selection selection;
+  for (std::uint32_t at = 0; at < batch.rows.size(); at += kVectorRows) {
+    chunk.Seek(at);
+    stats->rows += chunk.rows();
+    chunk.Select(query, &selection);
+    if (!selection.spans.empty()) QUIPU_TRY(sink->OnRows(&chunk, &selection));
   }
   return {};
 }

@@ -1,8 +1,7 @@
 // Scan: raw rows of segments and hot batches as chunks.
 #pragma once
 
-#include <functional>
-#include <span>
+#include <cstdint>
 
 #include "query/chunk.h"
 #include "query/plan.h"
@@ -10,23 +9,34 @@
 
 namespace quipu {
 
-/// Receives each chunk with the rows that lie in the asked pieces.
+/// What a scan has touched.
+struct ScanStats {
+  std::uint64_t rows = 0;             ///< Rows in the asked pieces.
+  std::uint64_t vectors = 0;          ///< Vectors with such rows.
+  std::uint64_t vectors_decoded = 0;  ///< Columns of vectors (times among them) that were decoded.
+  std::uint64_t bytes = 0;            ///< Of the pages that were looked into.
+  void Add(const ScanStats& o) {
+    rows += o.rows;
+    vectors += o.vectors;
+    vectors_decoded += o.vectors_decoded;
+    bytes += o.bytes;
+  }
+};
+
+/// Receives each chunk with the rows that lie in the asked pieces; at least one.
 class RowSink {
  public:
   virtual ~RowSink() = default;
-  /// `first_row` is the chunk's place in its segment or hot batch.
-  virtual Status OnRows(const Chunk& chunk, std::uint32_t first_row,
-                        std::vector<std::uint32_t>* selected) = 0;
-  /// Dictionaries passed so far may be gone.
-  virtual void OnNewDictionaries() = 0;
+  virtual Status OnRows(Chunk* chunk, Selection* selection) = 0;
 };
 
-/// Reads the raw pieces of a plan, each vector once. Adds the rows visited to `rows`.
+/// Reads the raw pieces of a plan in vectors [first_vector, last_vector), each vector once.
 Status ScanSegment(const BoundQuery& query, const SegmentReader& segment, const SegmentPlan& plan,
-                   RowSink* sink, std::uint64_t* rows);
+                   std::uint32_t first_vector, std::uint32_t last_vector, RowSink* sink,
+                   ScanStats* stats);
 
 /// Reads a hot batch: rows of the asked customers, services and time.
 Status ScanHotBatch(const BoundQuery& query, const HotBatch& batch, RowSink* sink,
-                    std::uint64_t* rows);
+                    ScanStats* stats);
 
 }  // namespace quipu

@@ -101,7 +101,8 @@ class SessionWalk {
     std::vector<SessionEvent> events;
     std::uint64_t without_id = 0;
     bool full = false;
-    QueryStats stats;
+    QueryResources alone(1);
+    QueryRun run(spec_, &alone);
     const Status read = stream_.Read(
         a, b,
         [&](const StreamRow& row) -> Status {
@@ -116,7 +117,7 @@ class SessionWalk {
                             row.present[1] != 0 ? row.values[1] : 0});
           return {};
         },
-        &stats);
+        &run);
     if (full) return false;
     QUIPU_TRY(read);
     events_without_id_ += without_id;

@@ -33,9 +33,9 @@ Status Source::Bind() {
   return {};
 }
 
-Status Source::Run(QueryStats* stats) {
-  groups_.emplace(*bound_);
-  return ExecuteQuery(view_, catalogue_, *bound_, &*groups_, stats);
+Status Source::Run(QueryRun* run) {
+  groups_.emplace(*bound_, &run->control);
+  return ExecuteQuery(view_, catalogue_, *bound_, run, &*groups_);
 }
 
 Result<ResultSet> Source::All() { return FinishQuery(*bound_, catalogue_, &*groups_); }

@@ -5,6 +5,7 @@
 #include <functional>
 #include <optional>
 
+#include "query/query_run.h"
 #include "query/bind.h"
 #include "query/groups.h"
 #include "query/sheet.h"
@@ -23,7 +24,7 @@ class Source {
 
   Status Bind();
   /// After Bind.
-  Status Run(QueryStats* stats);
+  Status Run(QueryRun* run);
   [[nodiscard]] const BoundQuery& bound() const { return *bound_; }
   [[nodiscard]] const QuerySpec& spec() const { return spec_; }
 

@@ -31,13 +31,13 @@ struct Level {
 class LevelReplay {
  public:
   LevelReplay(const View& view, const Catalogue& catalogue, const QuerySpec& spec,
-              const Aggregate& aggregate, const SeriesOf& series_of, QueryStats* stats)
+              const Aggregate& aggregate, const SeriesOf& series_of, QueryRun* run)
       : view_(view),
         catalogue_(catalogue),
         spec_(spec),
         aggregate_(aggregate),
         series_of_(series_of),
-        stats_(stats),
+        run_(run),
         levels_spec_(LevelsSpec()),
         stream_(view, catalogue, levels_spec_) {}
 
@@ -103,7 +103,7 @@ class LevelReplay {
     before.to = spec_.from;
     Source source(view_, catalogue_, before);
     QUIPU_TRY(source.Bind());
-    QUIPU_TRY(source.Run(stats_));
+    QUIPU_TRY(source.Run(run_));
     QUIPU_TRY_ASSIGN(const ResultSet latest, source.All());
     const std::size_t fields = before.group_by.size();
     SeriesTexts texts(fields);
@@ -134,7 +134,7 @@ class LevelReplay {
           changes.push_back({level, row.time, row.values[0], row.place});
           return {};
         },
-        stats_);
+        run_);
     if (full) return Taken::kTooMuch;
     QUIPU_TRY(read);
     std::sort(changes.begin(), changes.end(), [](const Change& x, const Change& y) {
@@ -208,7 +208,7 @@ class LevelReplay {
   const QuerySpec& spec_;
   const Aggregate& aggregate_;
   const SeriesOf& series_of_;
-  QueryStats* stats_;
+  QueryRun* run_;
   const QuerySpec levels_spec_;
   RowStream stream_;
   std::vector<WindowSpan> spans_;
@@ -223,8 +223,8 @@ class LevelReplay {
 
 Status AddTimeWeighted(const View& view, const Catalogue& catalogue, const QuerySpec& spec,
                        const Aggregate& aggregate, const SeriesOf& series_of, std::size_t column,
-                       Sheet* sheet, QueryStats* stats) {
-  LevelReplay replay(view, catalogue, spec, aggregate, series_of, stats);
+                       Sheet* sheet, QueryRun* run) {
+  LevelReplay replay(view, catalogue, spec, aggregate, series_of, run);
   QUIPU_TRY(replay.Run());
   return replay.Fill(column, sheet);
 }

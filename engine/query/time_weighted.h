@@ -9,6 +9,7 @@
 // Level x time is summed as an integer of units of 10^-18 x microseconds, so nothing is rounded before the end.
 #pragma once
 
+#include "query/query_run.h"
 #include "query/sheet.h"
 #include "quipu/query.h"
 #include "store/catalogue.h"
@@ -19,6 +20,6 @@ namespace quipu {
 /// Sets `column` of the sheet to `aggregate`, which is time-weighted, for each group and window of `spec`; adds the rows that are missing.
 Status AddTimeWeighted(const View& view, const Catalogue& catalogue, const QuerySpec& spec,
                        const Aggregate& aggregate, const SeriesOf& series_of, std::size_t column,
-                       Sheet* sheet, QueryStats* stats);
+                       Sheet* sheet, QueryRun* run);
 
 }  // namespace quipu

@@ -2,7 +2,20 @@
 
 #include <utility>
 
+#include "base/hash.h"
+
 namespace quipu {
+namespace {
+
+std::uint64_t HashOf(const StringList& strings) {
+  return Hash64(strings.text()) * 31 + strings.size();
+}
+
+bool SameStrings(const StringList& a, const StringList& b) {
+  return a.text() == b.text() && a.offsets() == b.offsets();
+}
+
+}  // namespace
 
 DictionaryPtr DictionaryCache::Find(std::uint64_t slot) const {
   const std::lock_guard lock(mutex_);
@@ -12,9 +25,14 @@ DictionaryPtr DictionaryCache::Find(std::uint64_t slot) const {
 
 DictionaryPtr DictionaryCache::Insert(std::uint64_t slot, DictionaryPtr dictionary) {
   const std::lock_guard lock(mutex_);
-  const auto [entry, added] = by_slot_.try_emplace(slot, std::move(dictionary));
-  DictionaryPtr kept = entry->second;
-  if (!added) return kept;
+  if (const auto found = by_slot_.find(slot); found != by_slot_.end()) return found->second;
+  std::weak_ptr<const StringList>& same = by_content_[HashOf(*dictionary)];
+  if (const DictionaryPtr shared = same.lock(); shared && SameStrings(*shared, *dictionary)) {
+    dictionary = shared;
+  } else {
+    same = dictionary;
+  }
+  DictionaryPtr kept = by_slot_.emplace(slot, std::move(dictionary)).first->second;
   age_.push_back(slot);
   bytes_ += kept->bytes();
   while (bytes_ > kBytesMax && age_.size() > 1) {
@@ -22,6 +40,8 @@ DictionaryPtr DictionaryCache::Insert(std::uint64_t slot, DictionaryPtr dictiona
     bytes_ -= oldest->second->bytes();
     by_slot_.erase(oldest);
     age_.pop_front();
+    if (by_content_.size() > 2 * by_slot_.size() + 64)
+      std::erase_if(by_content_, [](const auto& entry) { return entry.second.expired(); });
   }
   return kept;
 }

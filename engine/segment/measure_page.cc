@@ -360,6 +360,7 @@ void EncodeMeasurePage(const DecimalColumn& column, const DecimalColumn* quantit
 
 void FillAbsent(std::size_t rows, MeasureVector* out) {
   out->scale = 0;
+  out->min = out->max = 0;
   out->all_present = false;
   out->is_wide = false;
   out->present_count = 0;
@@ -384,6 +385,8 @@ Status DecodeMeasureVector(Bytes payload, const MeasureVector* quantity, std::si
     return ExpectEnd(rest, "measure");
   }
   out->scale = head.stats.scale;
+  out->min = head.stats.min;
+  out->max = head.stats.max;
   out->all_present = head.presence == Presence::kAll;
   out->is_wide = head.stats.is_wide;
   out->present_count = head.stats.present_count;

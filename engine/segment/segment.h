@@ -134,6 +134,7 @@ struct TimeBounds {
 /// One vector of a measure. `present` has one byte per row; mantissas at absent rows are 0.
 struct MeasureVector {
   int scale = 0;
+  Int128 min = 0, max = 0;  ///< Of the values that are there, as the file says.
   bool all_present = false;
   bool is_wide = false;
   std::uint32_t present_count = 0;
@@ -236,6 +237,11 @@ class SegmentReader {
   /// Entries of one rows page of the index (8,192); see IdentityCursor.
   Status ReadIndexPage(std::size_t page, std::vector<IdentityEntry>* entries) const;
 
+  /// Bytes that are computed from the rows and then kept in the page cache, like a page that was read. `number` says which; the same number must
+  /// always mean the same bytes.
+  Result<PagePtr> Derived(std::uint32_t number,
+                          const std::function<Result<std::string>()>& make) const;
+
   /// By (kind, column); together the whole file. From the footer, without reading a page.
   [[nodiscard]] std::vector<PageBytes> BytesByColumn() const;
   /// Every page's checksum, totals, order, directory, identity index, and every summary cell re-derived from the rows.
@@ -246,6 +252,7 @@ class SegmentReader {
   struct State;
 
  private:
+  friend class VectorCursor;
   explicit SegmentReader(std::unique_ptr<State> state);
   std::unique_ptr<State> state_;
 };

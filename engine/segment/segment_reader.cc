@@ -359,6 +359,20 @@ Status SegmentReader::ReadDimension(ColumnId id, std::uint32_t v, DimensionVecto
   return state_->AtPage(decoded, PageKind::kDimension, id, at.group);
 }
 
+Result<PagePtr> SegmentReader::Derived(std::uint32_t number,
+                                       const std::function<Result<std::string>()>& make) const {
+  // No page of the file begins there.
+  const std::uint64_t offset = (std::uint64_t{1} << 63) + number;
+  const std::uint64_t segment_id = state_->meta.spec.segment_id;
+  if (state_->cache != nullptr) {
+    if (PagePtr found = state_->cache->Find(segment_id, offset)) return found;
+  }
+  QUIPU_TRY_ASSIGN(std::string bytes, make());
+  auto page = std::make_shared<const std::string>(std::move(bytes));
+  if (state_->cache == nullptr) return PagePtr(std::move(page));
+  return state_->cache->Insert(segment_id, offset, std::move(page));
+}
+
 std::uint64_t SegmentReader::resident_bytes() const {
   std::uint64_t bytes = sizeof(State) + state_->footer.row_groups.size() * sizeof(RowGroupFooter);
   if (const Directory* directory = state_->directory.peek())

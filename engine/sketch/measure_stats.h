@@ -27,6 +27,11 @@ struct MeasureStats {
     Widen(AtSumScale(low, scale), AtSumScale(high, scale));
     count += n;
   }
+  /// The same for who will not ask for min and max, which are left as they are.
+  void AddSum(std::uint64_t n, Int128 mantissa_sum, int scale) {
+    sum.Add(mantissa_sum, scale);
+    count += n;
+  }
   void Merge(const MeasureStats& o) {
     if (o.count == 0) return;
     sum.Add(o.sum);

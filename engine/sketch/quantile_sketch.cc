@@ -149,8 +149,34 @@ void QuantileSketch::AddAtSumScale(Int128 v) {
     AddToHistogram(BucketOf(v), 1);
     return;
   }
-  values_.push_back(v);
+  KeepRepeated(v, 1);
   if (count_ > kQuantileExactMax && !exact_always_) BecomeHistogram();
+}
+
+// Of exact mode; bounds and count know of it already.
+void QuantileSketch::KeepRepeated(Int128 v, std::uint64_t n) {
+  if (!counted_.empty()) {
+    if (counted_.AddRepeated(v, n)) return;
+    StopCounting();
+  }
+  values_.insert(values_.end(), n, v);
+  if (exact_always_ && values_.size() >= count_again_) CountIfSmaller();
+}
+
+// From values to counters, if those are smaller.
+void QuantileSketch::CountIfSmaller() {
+  if (counted_.Start(values_, min_, max_, scale_max_)) {
+    std::vector<Int128>().swap(values_);
+  } else {
+    count_again_ = 2 * values_.size();
+  }
+}
+
+// Back to values: one came that has no counter.
+void QuantileSketch::StopCounting() {
+  counted_.ForEach([this](Int128 v, std::uint64_t n) { values_.insert(values_.end(), n, v); });
+  counted_.Clear();
+  count_again_ = std::max(count_again_, 2 * values_.size());
 }
 
 // scale_max_ as if every value had been added by itself.
@@ -198,8 +224,13 @@ void QuantileSketch::AddSpan(std::span<const Mantissa> mantissas, std::int64_t l
   Widen(low, high, scale);
   count_ += mantissas.size();
   if (exact() && (count_ <= kQuantileExactMax || exact_always_)) {
+    if (!counted_.empty()) {
+      if (counted_.Add(mantissas, low, high, scale)) return;
+      StopCounting();
+    }
     const auto factor = static_cast<Int128>(PowerOf10(kSumScale - scale));
     for (const Mantissa mantissa : mantissas) values_.push_back(mantissa * factor);
+    if (exact_always_ && values_.size() >= count_again_) CountIfSmaller();
     return;
   }
   CoverForMany(AtSumScale(low, scale), AtSumScale(high, scale));
@@ -214,7 +245,7 @@ void QuantileSketch::AddRepeated(std::int64_t mantissa, std::uint64_t n, int sca
   count_ += n;
   const Int128 v = AtSumScale(mantissa, scale);
   if (exact() && (count_ <= kQuantileExactMax || exact_always_)) {
-    values_.insert(values_.end(), n, v);
+    KeepRepeated(v, n);
     return;
   }
   CoverForMany(v, v);
@@ -304,6 +335,8 @@ void QuantileSketch::GrowWindow(std::int32_t low, std::int32_t high) {
 void QuantileSketch::BecomeHistogram() {
   if (count_ > 0) GrowWindow(BucketOf(min_), BucketOf(max_));
   for (const Int128 v : values_) AddToHistogram(BucketOf(v), 1);
+  counted_.ForEach([this](Int128 v, std::uint64_t n) { AddToHistogram(BucketOf(v), n); });
+  counted_.Clear();
   std::vector<Int128>().swap(values_);  // an assignment would keep its memory
 }
 
@@ -316,6 +349,17 @@ void QuantileSketch::Merge(const QuantileSketch& other) {
   scale_max_ = std::max(scale_max_, other.scale_max_);
   if (other.exact()) {
     for (const Int128 v : other.values_) AddAtSumScale(v);
+    other.counted_.ForEach([this](Int128 v, std::uint64_t n) {
+      min_ = count_ == 0 ? v : std::min(min_, v);
+      max_ = count_ == 0 ? v : std::max(max_, v);
+      count_ += n;
+      if (exact() && exact_always_) {
+        KeepRepeated(v, n);
+      } else {
+        if (exact()) BecomeHistogram();
+        AddToHistogram(BucketOf(v), n);
+      }
+    });
     return;
   }
   QUIPU_CHECK(!exact_always_);
@@ -348,6 +392,7 @@ Int128 QuantileSketch::Representative(std::int32_t bucket) const {
 
 Int128 QuantileSketch::ExactRank(std::uint64_t rank) const {
   const auto nth = static_cast<std::ptrdiff_t>(rank - 1);
+  if (!counted_.empty()) return counted_.AtRank(rank);
   if (exact_always_) {
     std::nth_element(values_.begin(), values_.begin() + nth, values_.end());
     return values_[rank - 1];
@@ -372,7 +417,7 @@ Decimal QuantileSketch::Quantile(std::uint32_t ppm) const {
 }
 
 std::size_t QuantileSketch::bytes() const {
-  return sizeof *this + values_.capacity() * sizeof(Int128) +
+  return sizeof *this + values_.capacity() * sizeof(Int128) + counted_.bytes() +
          buckets_.capacity() * sizeof(std::uint64_t);
 }
 

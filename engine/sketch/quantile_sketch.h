@@ -27,6 +27,7 @@
 #include "base/bytes.h"
 #include "quipu/decimal.h"
 #include "quipu/status.h"
+#include "sketch/value_counts.h"
 
 namespace quipu {
 
@@ -72,6 +73,9 @@ class QuantileSketch {
 
  private:
   void AddAtSumScale(Int128 v);
+  void KeepRepeated(Int128 v, std::uint64_t n);
+  void CountIfSmaller();
+  void StopCounting();
   template <class Mantissa>
   void AddSpan(std::span<const Mantissa> mantissas, std::int64_t low, std::int64_t high, int scale);
   template <class Mantissa>
@@ -97,6 +101,10 @@ class QuantileSketch {
   std::uint64_t count_ = 0;
   Int128 min_ = 0, max_ = 0;            // at scale 18
   mutable std::vector<Int128> values_;  // exact mode: at scale 18, unordered
+  // The same where `exact_always` keeps many: the values are in here and none in values_, or here is none.
+  ValueCounts counted_;
+  std::uint64_t count_again_ = kCountFrom;  // not worth trying below
+  static constexpr std::uint64_t kCountFrom = 4096;
   std::int32_t first_bucket_ = 0;       // histogram mode: a dense window of counts
   std::vector<std::uint64_t> buckets_;  // empty = exact mode
 };

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "batch/row_batch.h"
+#include "segment/lazy.h"
 #include "segment/segment.h"
 #include "segment/totals.h"
 #include "store/forgotten_ids.h"
@@ -17,6 +18,9 @@ namespace quipu {
 /// Committed rows that no segment holds yet: those of neighbouring commits, at least one row. (Commits without rows, which only change
 /// producers, may fall between two hot batches.)
 struct HotBatch {
+  /// The rows with this key, whatever their form, customer and source: a look into a table that is made at the first call.
+  [[nodiscard]] std::vector<std::uint32_t> RowsWithKey(const Hash128& key) const;
+
   std::uint64_t seq_first = 0, seq_last = 0;
   std::uint64_t first_row =
       0;  ///< Hot rows are numbered for ever, in commit order; this is the number of rows[0].
@@ -28,6 +32,8 @@ struct HotBatch {
   Totals totals;  ///< Of `rows`.
   std::vector<std::uint32_t>
       commit_ends;  ///< [seq - seq_first] = rows of commits up to and including seq.
+  /// Of RowsWithKey: 1 + a row at the place of its key's hash, or after it; 0 = empty. A power of two.
+  mutable Lazy<std::vector<std::uint32_t>> rows_by_key;
 };
 using HotBatchPtr = std::shared_ptr<const HotBatch>;
 using SegmentPtr = std::shared_ptr<SegmentReader>;

@@ -89,6 +89,11 @@ struct Options {
 
   /// Verified pages kept in memory.
   std::uint64_t cache_bytes = 256ull << 20;
+  /// Threads that work on queries: callers' own, and helpers for those that read many raw rows. At most so many for one query, and this less one
+  /// helpers for all. 0 = one for each processor; 1 = no helpers.
+  std::uint32_t query_threads = 0;
+  /// Working memory of all queries under way together; more ends in kExhausted for the one that asks for it.
+  std::uint64_t query_memory_bytes_max = 1ull << 30;
 
   /// Receives the engine's log lines (none by default). Called from several threads; must not call back into the store nor throw.
   std::function<void(LogLevel, const std::string&)> log{};

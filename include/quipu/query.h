@@ -18,6 +18,7 @@
 // `cost`, any measure; `distinct` takes `customer`, `service` or a dimension.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -157,6 +158,11 @@ struct QuerySpec {
   bool raw_only = false;  ///< Do not use summaries (for verification: the answer is the same).
   std::uint64_t groups_max = 1'000'000;           ///< More (group x window) end in kExhausted.
   std::uint64_t memory_bytes_max = 256ull << 20;  ///< More working memory ends in kExhausted.
+  std::uint32_t threads = 0;  ///< At most so many work on it; 0 = as Options::query_threads says.
+  std::uint32_t deadline_ms = 0;  ///< Longer than this ends in kExhausted; 0 = no deadline.
+  /// Set to true, from any thread, it ends the query soon in kCancelled. Must outlive the call; may be null.
+  const std::atomic<bool>* cancelled = nullptr;
+  bool explain = false;  ///< ResultSet::explanation says how the answer came about.
 };
 
 /// Builds a QuerySpec from readable pieces.

@@ -49,6 +49,37 @@ struct QueryStats {
 
 /// How the row of all other groups is called; ResultSet::has_others tells it from a group of that name.
 inline constexpr std::string_view kOthersName = "(all others)";
+/// What one segment gave to an answer; `file` is "unsealed events" for what no segment holds yet.
+struct ExplainedSource {
+  std::string file;
+  std::string month;  ///< "2026-03"; empty for unsealed events.
+  std::uint64_t month_cells = 0, day_cells = 0, hour_cells = 0;
+  std::uint64_t run_sums = 0;  ///< Sums by customer and service that were at hand, or are now.
+  std::uint64_t runs = 0;      ///< Of one customer and service, whose raw rows were looked at.
+  std::uint64_t vectors = 0;   ///< Of at most 1,024 rows, with such rows.
+  std::uint64_t vectors_decoded = 0;  ///< Columns of vectors that were decoded.
+  std::uint64_t rows = 0;             ///< Raw rows in the asked scope and time.
+  std::uint64_t bytes = 0;            ///< Of the pages that raw rows were taken from.
+  std::string why_rows;               ///< Why cells could not answer alone; empty if they did.
+};
+
+struct ExplainedStep {
+  std::string name;  ///< "bind", "plan", "cells", "rows", "finish".
+  std::int64_t us = 0;
+};
+
+/// How an answer came about; for people, so texts may change.
+struct Explanation {
+  std::string
+      why_no_cells;  ///< Why summaries could not serve the question at all; empty if they could.
+  std::vector<ExplainedStep> steps;      ///< In order; the time of the whole is their sum.
+  std::vector<ExplainedSource> sources;  ///< Those that had anything to give.
+  std::uint64_t segments_skipped = 0;    ///< Segments without any row in the asked scope and time.
+  std::uint32_t threads = 1;             ///< That read raw rows.
+  std::uint64_t groups = 0;
+  std::uint64_t memory_bytes =
+      0;  ///< Working memory at its peak, as it is counted against the bounds.
+};
 
 class ResultSet {
  public:
@@ -62,6 +93,7 @@ class ResultSet {
   /// True if the last row stands for all groups that a limit cut (QuerySpec::others): its first group value is kOthersName, the other ones are absent.
   bool has_others = false;
   QueryStats stats;
+  std::optional<Explanation> explanation;  ///< If QuerySpec::explain asked for it.
 
   [[nodiscard]] std::size_t rows() const {
     return columns.empty() ? 0 : columns.front().present.size();

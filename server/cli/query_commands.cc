@@ -19,7 +19,7 @@ struct Flags {
   std::string measure, order, by, compare_from, compare_to;
   std::uint64_t limit = 0;
   bool fill = false, exact = false, raw = false, bottom = false, others = false, percent = false;
-  bool follow = false;
+  bool follow = false, explain = false;
 };
 
 /// What a verb asks beyond the flags that all share.
@@ -50,6 +50,7 @@ Result<QuerySpec> MakeSpec(const Flags& flags, const Ask& ask) {
   if (!query.status().ok()) return query.status();
   QuerySpec spec = query.spec();
   spec.raw_only = flags.raw;
+  spec.explain = flags.explain;
   const auto set_time = [&](const char* flag, const std::string& text,
                             std::optional<TimeUs>* time) -> Status {
     if (text.empty()) return {};
@@ -83,7 +84,13 @@ int RunQuery(const std::string& verb, const Flags& flags, const Ask& ask) {
     if (result.error().code() != StatusCode::kInvalidArgument) return Fail(result.error());
     return FailUsage(verb, result.error().message());
   }
-  return WriteOut(output::Print(*result, *format, spec->window.unit)) ? kExitOk : kExitFailed;
+  std::string text = output::Print(*result, *format, spec->window.unit);
+  if (result->explanation) {
+    const std::string explanation = output::ToText(*result->explanation);
+    if (*format == output::OutputFormat::kTable) text += explanation;
+    if (*format == output::OutputFormat::kCsv) fmt::print(stderr, "{}", explanation);
+  }
+  return WriteOut(text) ? kExitOk : kExitFailed;
 }
 
 void AddList(CLI::App* command, const char* name, std::vector<std::string>* to, const char* text) {
@@ -108,6 +115,8 @@ CLI::App* AddVerb(CLI::App& app, const std::string& name, const std::string& des
       ->capture_default_str();
   command->add_flag("--exact", flags->exact,
                     "Percentiles and distinct counts without approximation");
+  command->add_flag("--explain", flags->explain,
+                    "Also say how the answer came about: what was read from where, in what time");
   command->add_flag("--raw", flags->raw, "Do not use summaries: the answer is the same")->group("");
   AddFollow(command, &flags->follow);
   command->callback([=] { *exit = RunQuery(name, *flags, ask); });

@@ -23,6 +23,9 @@ Result<OutputFormat> ParseOutputFormat(std::string_view name);
 std::string ToTable(const ResultSet& result, WindowUnit window);
 std::string ToJson(const ResultSet& result);
 std::string ToCsv(const ResultSet& result);
+/// Lines for people; JSON without a line end. ToJson(ResultSet) has the latter as "explanation", where there is one.
+std::string ToText(const Explanation& explanation);
+std::string ToJson(const Explanation& explanation);
 std::string Print(const ResultSet& result, OutputFormat format, WindowUnit window);
 
 /// `text` as a JSON string with its quotes.
