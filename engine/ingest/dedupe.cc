@@ -1,6 +1,7 @@
 #include "ingest/dedupe.h"
 
 #include <algorithm>
+#include <map>
 #include <unordered_map>
 
 #include "base/check.h"
@@ -10,12 +11,6 @@ namespace {
 
 /// How many questions ahead memory is asked for: 16 misses are what a core waits for at a time.
 constexpr std::size_t kAhead = 16;
-
-/// Suspected rows of one segment for one incoming row.
-struct Suspect {
-  std::uint32_t stored_row = 0;
-  std::uint32_t incoming_row = 0;
-};
 
 /// Equal keys given: is the rest of the identity equal too?
 bool SameOwner(const RowBatch& a, std::size_t i, const RowBatch& b, std::size_t j) {
@@ -27,6 +22,12 @@ bool SameOwner(const RowBatch& a, std::size_t i, const RowBatch& b, std::size_t 
 }
 
 }  // namespace
+
+/// A row of a segment that may be an incoming row's.
+struct Dedupe::Suspect {
+  std::uint32_t stored_row = 0;
+  std::uint32_t incoming_row = 0;
+};
 
 /// The rows under examination and what is known of them so far.
 struct Dedupe::Incoming {
@@ -190,10 +191,14 @@ struct Dedupe::Questions {
 
 // Files of a closed month share it by customer: most events need to be looked for in one of them.
 Status Dedupe::CheckSegments(Incoming* incoming) {
+  const std::vector<SegmentPtr>& segments = incoming->stored->view->segments;
+  small_.Use(segments);
+  QUIPU_TRY(CheckSmallSegments(incoming));
   const RowBatch& rows = *incoming->rows;
   Questions all, some;
   std::size_t settled = incoming->settled + 1;
-  for (const SegmentPtr& segment : incoming->stored->view->segments) {
+  for (std::size_t s = 0; s < segments.size(); ++s) {
+    if (small_.Holds(s)) continue;
     if (settled != incoming->settled) {
       settled = incoming->settled;
       all.Clear();
@@ -201,9 +206,9 @@ Status Dedupe::CheckSegments(Incoming* incoming) {
         if (incoming->IsOpen(i)) all.Add(rows, i);
       }
     }
-    const SegmentMeta& meta = segment->meta();
+    const SegmentMeta& meta = segments[s]->meta();
     if (meta.customer_first <= all.customer_first && all.customer_last <= meta.customer_last) {
-      QUIPU_TRY(CheckSegment(*segment, all, incoming));
+      QUIPU_TRY(CheckSegment(*segments[s], all, incoming));
       continue;
     }
     some.Clear();
@@ -211,19 +216,40 @@ Status Dedupe::CheckSegments(Incoming* incoming) {
       const CustomerOrdinal customer = rows.customers[row];
       if (meta.customer_first <= customer && customer <= meta.customer_last) some.Add(rows, row);
     }
-    QUIPU_TRY(CheckSegment(*segment, some, incoming));
+    QUIPU_TRY(CheckSegment(*segments[s], some, incoming));
   }
+  return {};
+}
+
+Status Dedupe::CheckSmallSegments(Incoming* incoming) {
+  const RowBatch& rows = *incoming->rows;
+  std::map<std::size_t, std::vector<Suspect>> suspects;  // by segment
+  std::vector<SmallSegments::Found> found;
+  for (std::uint32_t i = 0; i < rows.size(); ++i) {
+    if (i + kAhead < rows.size()) small_.Prefetch(rows.identities[i + kAhead]);
+    if (!incoming->IsOpen(i)) continue;
+    found.clear();
+    small_.Find(rows.identities[i], rows.id_forms[i], &found);
+    for (const SmallSegments::Found& f : found) suspects[f.segment].push_back({f.row, i});
+  }
+  for (auto& [segment, some] : suspects)
+    QUIPU_TRY(Compare(*incoming->stored->view->segments[segment], std::move(some), incoming));
   return {};
 }
 
 Status Dedupe::CheckSegment(const SegmentReader& segment, const Questions& questions,
                             Incoming* incoming) {
-  const RowBatch& rows = *incoming->rows;
   std::vector<IdentitySuspect> found;
   QUIPU_TRY(segment.FindIdentities(questions.probes, &found));
-  if (found.empty()) return {};
   std::vector<Suspect> suspects;
   for (const IdentitySuspect& s : found) suspects.push_back({s.row, questions.rows[s.probe]});
+  return Compare(segment, std::move(suspects), incoming);
+}
+
+/// Keys are equal: is the rest of the identity, and is the content?
+Status Dedupe::Compare(const SegmentReader& segment, std::vector<Suspect> suspects,
+                       Incoming* incoming) {
+  if (suspects.empty()) return {};
   // Read the suspected rows once each and in file order: a replayed file touches every vector once.
   std::sort(suspects.begin(), suspects.end(),
             [](const Suspect& a, const Suspect& b) { return a.stored_row < b.stored_row; });
@@ -235,7 +261,8 @@ Status Dedupe::CheckSegment(const SegmentReader& segment, const Questions& quest
   std::size_t at = 0;
   for (const Suspect& s : suspects) {
     while (wanted[at] != s.stored_row) ++at;
-    if (SameOwner(stored, at, rows, s.incoming_row)) incoming->Settle(s.incoming_row, stored, at);
+    if (SameOwner(stored, at, *incoming->rows, s.incoming_row))
+      incoming->Settle(s.incoming_row, stored, at);
   }
   return {};
 }

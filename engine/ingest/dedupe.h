@@ -1,7 +1,8 @@
 // Dedupe: has this event been counted? Asked of everything the store holds, for each event, before it is committed.
 //
 //   (1) the hot tier, commits that are under way and other events of the same group, through one IdentitySet,
-//   (2) the segments, through their identity indexes, a batch at a time.
+//   (2) the small segments, through one table (SmallSegments),
+//   (3) the others, through their identity indexes, a batch at a time.
 //
 // An equal key is only a suspicion. The stored customer, source and, of an id that is text, the text are compared; then the content decides between `duplicate` (the
 // same) and `conflict`. The window is the whole store: an id is checked against events of any age, as long as the store has theirs. What is
@@ -19,6 +20,7 @@
 #include "batch/row_batch.h"
 #include "ingest/identity_set.h"
 #include "ingest/lateness.h"
+#include "ingest/small_segments.h"
 #include "quipu/event.h"
 #include "store/view.h"
 
@@ -49,19 +51,24 @@ class Dedupe {
                                      TimeUs late_before, RowBatch* rows);
   /// The rows that the last Check accepted will not be stored.
   void Undo(const std::vector<Hash128>& identities, std::uint64_t first_row);
-  [[nodiscard]] std::size_t bytes() const { return hot_.bytes(); }
+  [[nodiscard]] std::size_t bytes() const { return hot_.bytes() + small_.bytes(); }
 
  private:
   struct Incoming;
   struct Questions;
+  struct Suspect;
   void CheckHot(Incoming* incoming);
-  static Status CheckSegments(Incoming* incoming);
+  Status CheckSmallSegments(Incoming* incoming);
+  Status CheckSegments(Incoming* incoming);
   static Status CheckSegment(const SegmentReader& segment, const Questions& questions,
                              Incoming* incoming);
+  static Status Compare(const SegmentReader& segment, std::vector<Suspect> suspects,
+                        Incoming* incoming);
   static void SettleRepeats(Incoming* incoming);
   void NumberAnew(const Incoming& incoming);
 
   IdentitySet hot_;
+  SmallSegments small_;
 };
 
 }  // namespace quipu
