@@ -394,7 +394,8 @@ Status Aggregator::FindBySlots(const Selection& selection) {
         for (std::uint32_t k = piece.begin; k < piece.end; ++k) slots[k] += stride * codes[k];
       }
     }
-    std::uint32_t* const table = blocks_.data() + BlockOf(piece);
+    const std::size_t block = BlockOf(piece);  // may move the tables
+    std::uint32_t* const table = blocks_.data() + block;
     for (std::uint32_t k = piece.begin; k < piece.end; ++k) {
       std::uint32_t& group = table[slots[k]];
       if (group == 0) {

@@ -119,6 +119,7 @@ class Execution {
     QUIPU_TRY_ASSIGN(const Directory* const directory, planned.segment->directory());
     const std::span<const quipu::Run> runs = directory->runs();
     const std::uint32_t window = *planned.plan.run_sums_window;
+    if (groups.size() == 0 && query_.groups_by_service) groups.Reserve(runs.size());
     for (std::size_t r = 0; r < runs.size(); ++r) {
       const quipu::Run& run = runs[r];
       if (!query_.WantsService(run.service) || IsErased(query_.erased, run.customer)) continue;

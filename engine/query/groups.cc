@@ -146,6 +146,7 @@ Groups::Groups(const BoundQuery& query, QueryControl* control)
       has_ends_(std::any_of(query.measures.begin(), query.measures.end(),
                             [](const auto& m) { return m.ends; })) {
   Rehash(64);
+  plain_key_.resize(width_);
   for (const Field& f : query.group_by) {
     if (f.kind == FieldKind::kDimension) return;
   }
@@ -155,7 +156,6 @@ Groups::Groups(const BoundQuery& query, QueryControl* control)
   if (customers <= kPlainMax && services <= kPlainMax && windows <= kPlainMax &&
       windows * services <= kPlainMax && windows * services * customers <= kPlainMax)
     plain_size_ = windows * services * customers;
-  plain_key_.resize(width_);
 }
 
 Groups::~Groups() {
@@ -183,6 +183,16 @@ void Groups::Rehash(std::size_t slots) {
 
 Result<std::uint32_t> Groups::Find(std::span<const std::uint32_t> wanted) {
   QUIPU_DCHECK(wanted.size() == width_);
+  if (plain_size_ == 0) return FindHashed(wanted);
+  CustomerOrdinal customer = 0;
+  ServiceOrdinal service = 0;
+  for (std::size_t f = 0; f < query_->group_by.size(); ++f) {
+    (query_->group_by[f].kind == FieldKind::kCustomer ? customer : service) = wanted[f + 1];
+  }
+  return Find(wanted[0], customer, service);
+}
+
+Result<std::uint32_t> Groups::FindHashed(std::span<const std::uint32_t> wanted) {
   std::size_t i = HashOf(wanted) & (slots_.size() - 1);
   for (; slots_[i] != 0; i = (i + 1) & (slots_.size() - 1)) {
     const std::uint32_t g = slots_[i] - 1;
@@ -190,21 +200,35 @@ Result<std::uint32_t> Groups::Find(std::span<const std::uint32_t> wanted) {
                    keys_.begin() + static_cast<std::ptrdiff_t>(g * width_)))
       return g;
   }
+  QUIPU_TRY_ASSIGN(const std::uint32_t g, Append(wanted));
+  slots_[i] = g + 1;
+  if (size() * 2 > slots_.size()) Rehash(slots_.size() * 2);
+  return g;
+}
+
+// A new group; whoever finds it by its key must remember it.
+Result<std::uint32_t> Groups::Append(std::span<const std::uint32_t> key) {
   if (size() >= query_->spec->groups_max) {
     return Status::Exhausted(
         "more than " + std::to_string(query_->spec->groups_max) +
         " groups; narrow the question (customers, time, filters) or raise groups_max");
   }
   const auto g = static_cast<std::uint32_t>(size());
-  keys_.insert(keys_.end(), wanted.begin(), wanted.end());
+  keys_.insert(keys_.end(), key.begin(), key.end());
   rows_.push_back(0);
   if (has_stats_) stats_.resize(stats_.size() + measures_);
   if (has_quantiles_) quantiles_.resize(quantiles_.size() + measures_);
   if (has_ends_) ends_.resize(ends_.size() + measures_);
   distinct_.resize(distinct_.size() + distincts_);
-  slots_[i] = g + 1;
-  if (size() * 2 > slots_.size()) Rehash(slots_.size() * 2);
   return g;
+}
+
+void Groups::Reserve(std::size_t groups) {
+  groups = static_cast<std::size_t>(
+      std::min<std::uint64_t>(groups, std::min(query_->spec->groups_max, kPlainMax)));
+  keys_.reserve(groups * width_);
+  rows_.reserve(groups);
+  if (has_stats_) stats_.reserve(groups * measures_);
 }
 
 // Consecutive customers and services lie side by side, as they come.
@@ -217,18 +241,18 @@ std::uint64_t Groups::PlainIndex(std::uint32_t window, CustomerOrdinal customer,
   return index;
 }
 
-Result<std::uint32_t> Groups::FindPlain(std::uint32_t window, CustomerOrdinal customer,
-                                        ServiceOrdinal service) {
-  plain_key_[0] = window;
-  for (std::size_t f = 0; f < query_->group_by.size(); ++f) {
-    plain_key_[f + 1] = query_->group_by[f].kind == FieldKind::kCustomer ? customer : service;
-  }
-  return Find(plain_key_);
-}
-
 Result<std::uint32_t> Groups::Find(std::uint32_t window, CustomerOrdinal customer,
                                    ServiceOrdinal service) {
-  if (plain_size_ == 0) return FindPlain(window, customer, service);
+  const auto fill_key = [&] {
+    plain_key_[0] = window;
+    for (std::size_t f = 0; f < query_->group_by.size(); ++f) {
+      plain_key_[f + 1] = query_->group_by[f].kind == FieldKind::kCustomer ? customer : service;
+    }
+  };
+  if (plain_size_ == 0) {
+    fill_key();
+    return FindHashed(plain_key_);
+  }
   if (plain_ == nullptr) {
     plain_.reset(static_cast<std::uint32_t*>(
         std::calloc(static_cast<std::size_t>(plain_size_), sizeof(std::uint32_t))));
@@ -238,7 +262,8 @@ Result<std::uint32_t> Groups::Find(std::uint32_t window, CustomerOrdinal custome
   QUIPU_DCHECK(index < plain_size_);
   std::uint32_t& group = plain_[index];
   if (group == 0) {
-    QUIPU_TRY_ASSIGN(const std::uint32_t found, FindPlain(window, customer, service));
+    fill_key();
+    QUIPU_TRY_ASSIGN(const std::uint32_t found, Append(plain_key_));
     group = found + 1;
   }
   return group - 1;

@@ -14,6 +14,7 @@ TEST(VectorCursorTest, AgreesWithTheReader) {
   Random random(seed);
   NumberNames names;
   MemoryVfs vfs;
+  ASSERT_TRUE(vfs.MakeFolder("/s").ok());
   // Two row groups, the second one short; dimension 8 and measure 9 are in neither.
   const RowBatch rows = RandomRows(random, names, {.rows = kRowGroupRows + 5000});
   const Result<SegmentMeta> meta = WriteSegment(&vfs, names, rows);
@@ -71,6 +72,7 @@ TEST(VectorCursorTest, AgreesWithTheReader) {
 TEST(VectorCursorTest, RowGroupsOfTheSameStringsShareADictionary) {
   NumberNames names;
   MemoryVfs vfs;
+  ASSERT_TRUE(vfs.MakeFolder("/s").ok());
   RowBatchBuilder builder;
   for (std::uint32_t i = 0; i < 2 * kRowGroupRows; ++i) {
     const std::string id = std::to_string(i);

@@ -61,7 +61,8 @@ std::string ToJson(const Explanation& e) {
     const ExplainedSource& s = e.sources[i];
     out += fmt::format(
         "{}{{\"file\":{},\"month\":{},\"month_cells\":{},\"day_cells\":{},\"hour_cells\":{},"
-        "\"run_sums\":{},\"runs\":{},\"vectors\":{},\"vectors_decoded\":{},\"rows\":{},\"bytes\":{},"
+        "\"run_sums\":{},\"runs\":{},\"vectors\":{},\"vectors_decoded\":{},\"rows\":{},\"bytes\":{}"
+        ","
         "\"why_rows\":{}}}",
         i > 0 ? "," : "", JsonString(s.file), JsonString(s.month), s.month_cells, s.day_cells,
         s.hour_cells, s.run_sums, s.runs, s.vectors, s.vectors_decoded, s.rows, s.bytes,
