@@ -17,6 +17,12 @@ endif()
 # Every test program but the RELEASE_ONLY ones: what the sanitizer builds build and run.
 add_custom_target(quipu_sanitized_tests)
 
+# quipu_compile_fast(TARGET target | SOURCE files...)
+# For what is compiled more often than it runs: tests, and the many templates behind a command line. Nearly half of -O3's compile time is saved.
+function(quipu_compile_fast kind)
+  set_property(${kind} ${ARGN} APPEND PROPERTY COMPILE_OPTIONS $<$<CONFIG:Release>:-O1>)
+endfunction()
+
 # quipu_folder(NAME [DEPENDS folders...] [LIBRARIES targets...])
 # A library quipu_NAME of the folder's *.cc, and a test program NAME_test of its *_test.cc.
 function(quipu_folder name)
@@ -53,6 +59,7 @@ function(quipu_test name)
   endif()
   add_executable(${name} ${ARG_SOURCES})
   target_link_libraries(${name} PRIVATE ${ARG_LIBRARIES} quipu_flags GTest::gtest GTest::gtest_main Threads::Threads)
+  quipu_compile_fast(TARGET ${name})
   # Only where they are used: what does not know its folder is compiled once for all checkouts (ccache).
   foreach(source IN LISTS ARG_SOURCES)
     file(STRINGS ${source} folders REGEX "QUIPU_(SOURCE|BINARY)_DIR")

@@ -73,22 +73,49 @@ void FuzzFilter(std::string_view text) {
 
 bool Same(const Aggregate& a, const Aggregate& b) {
   return a.function == b.function && a.column == b.column && a.quantile_ppm == b.quantile_ppm &&
-         a.change == b.change;
+         a.derived == b.derived && a.ago == b.ago && a.windows == b.windows &&
+         a.peak_unit == b.peak_unit && a.level_by == b.level_by && a.unit_us == b.unit_us;
 }
 
 std::string Print(const Aggregate& a) {
-  static constexpr const char* kFunctions[] = {"count", "sum",    "avg",      "min",     "max",
-                                               "first", "latest", "distinct", "quantile"};
+  static constexpr const char* kFunctions[] = {"count",
+                                               "sum",
+                                               "avg",
+                                               "min",
+                                               "max",
+                                               "first",
+                                               "latest",
+                                               "distinct",
+                                               "quantile",
+                                               "time_weighted_sum",
+                                               "time_weighted_avg",
+                                               "max_concurrency",
+                                               "avg_concurrency"};
+  static constexpr const char* kForms[] = {
+      "",           "change", "change_percent", "rate",   "cumulative", "share",
+      "moving_avg", "peak",   "peak_time",      "before", "growth",     "growth_percent"};
+  static constexpr const char* kAgo[] = {"", ",day", ",week", ",month"};
+  static constexpr const char* kUnits[] = {"", ",minute", ",hour", ",day"};
   std::string text = kFunctions[static_cast<std::size_t>(a.function)];
   if (!a.column.empty()) text += "(" + a.column;
   if (a.function == Function::kQuantile) {
     const std::string millionths = std::to_string(1'000'000 + a.quantile_ppm % 1'000'000);
     text += "," + std::to_string(a.quantile_ppm / 1'000'000) + "." + millionths.substr(1);
   }
+  for (const std::string& dimension : a.level_by) text += "," + dimension;
+  if (a.unit_us != 0) {
+    text += a.unit_us == 1           ? ",us"
+            : a.unit_us == 1000      ? ",ms"
+            : a.unit_us == kSecondUs ? ",s"
+            : a.unit_us == kMinuteUs ? ",min"
+                                     : ",h";
+  }
   if (!a.column.empty()) text += ")";
-  if (a.change == Change::kAbsolute) return "change(" + text + ")";
-  if (a.change == Change::kPercent) return "change_percent(" + text + ")";
-  return text;
+  if (a.derived == Derived::kNone) return text;
+  text = kForms[static_cast<std::size_t>(a.derived)] + ("(" + text);
+  text += kAgo[static_cast<std::size_t>(a.ago)];
+  if (a.windows != 0) text += "," + std::to_string(a.windows);
+  return text + kUnits[static_cast<std::size_t>(a.peak_unit)] + ")";
 }
 
 void FuzzAggregate(std::string_view text) {
@@ -100,7 +127,9 @@ void FuzzAggregate(std::string_view text) {
   const auto named = Aggregate::Parse(aggregate->name);
   QUIPU_CHECK(named.has_value() && Same(*named, *aggregate));
   // A column with a comma or a bracket in its name cannot be told from the syntax around it.
-  if (aggregate->column.find_first_of("(),") != std::string::npos) return;
+  std::string names = aggregate->column;
+  for (const std::string& dimension : aggregate->level_by) names += dimension;
+  if (names.find_first_of("(),") != std::string::npos) return;
   const auto again = Aggregate::Parse(Print(*aggregate));
   QUIPU_CHECK(again.has_value() && Same(*again, *aggregate));
 }

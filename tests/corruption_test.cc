@@ -1,6 +1,7 @@
 // Damage on disk. Real stores (real files, RocksDB) are built, with merged segments, sealed
 // segments and unsealed commits. Then every file below the folder is damaged in every way of a
-// list: bits flipped, a sector zeroed, cut short, deleted. A child process opens each damaged copy
+// list: bits flipped, a sector or a page zeroed, two of them swapped, one written over another, the bytes of another file, cut short,
+// deleted. A child process opens each damaged copy
 // and asks everything there is to ask; the truth comes from the oracle, never from the engine.
 //   (1) Each answer is exact or an explicit error (of Open, a question, Ingest, Compact, or a
 //       problem in the report of Verify). Never a smaller sum, never an event counted twice.
@@ -12,7 +13,8 @@
 // are no segments whose presence could betray a lost kv/) and `settled` (killed, after a life: closed months split by customer, an
 // archive folder, a service of which only summaries are left, an erasure that is not finished).
 //
-// QUIPU_SEED repeats the choices, QUIPU_VERBOSE prints every explicit error.
+// QUIPU_SEED repeats the choices, QUIPU_VERBOSE prints every explicit error. QUIPU_SWEEP=full flips a bit of every byte and swaps every
+// sector and page with another: a soak of hours.
 //
 // The children open with create_if_missing, as services do: a store whose damage makes it look like
 // none must not turn into a new empty one.
@@ -51,6 +53,7 @@ namespace fs = std::filesystem;
 
 constexpr std::size_t kFlipsPerFile = 12;
 constexpr std::size_t kSectorBytes = 512;
+constexpr std::size_t kPageBytes = 4096;
 constexpr std::size_t kChildrenAtOnce = 4;  // they wait for fsync most of the time
 /// A damaged length must not be believed: no child needs more memory than this.
 constexpr rlim_t kChildMemoryMax = rlim_t{4} << 30;
@@ -307,28 +310,56 @@ struct Damage {
   std::optional<std::string> bytes;  // what the file holds then; none = deleted
 };
 
-std::vector<Damage> DamagesOf(const std::string& bytes, Random* random) {
-  std::vector<Damage> all;
+bool IsFullSweep() {
+  const char* sweep = std::getenv("QUIPU_SWEEP");
+  return sweep != nullptr && std::string(sweep) == "full";
+}
+
+void AddFlips(const std::string& bytes, Random* random, std::vector<Damage>* all) {
   const std::size_t size = bytes.size();
   std::set<std::size_t> offsets;
   if (size != 0) offsets = {0, size - 1};
-  while (offsets.size() < std::min(size, kFlipsPerFile)) offsets.insert(random->Below(size));
+  const std::size_t wanted = IsFullSweep() ? size : std::min(size, kFlipsPerFile);
+  for (std::size_t i = 0; IsFullSweep() && i < size; ++i) offsets.insert(i);
+  while (offsets.size() < wanted) offsets.insert(random->Below(size));
   for (const std::size_t offset : offsets) {
     std::string flipped = bytes;
     const unsigned bit = static_cast<unsigned>(random->Below(8));
     flipped[offset] = static_cast<char>(static_cast<unsigned char>(flipped[offset]) ^ (1u << bit));
-    all.push_back({"flip", "bit " + std::to_string(bit) + " of byte " + std::to_string(offset),
-                   std::move(flipped)});
+    all->push_back({"flip", "bit " + std::to_string(bit) + " of byte " + std::to_string(offset),
+                    std::move(flipped)});
   }
-  if (size != 0) {
-    const std::size_t sectors = (size + kSectorBytes - 1) / kSectorBytes;
-    const std::size_t first = random->Below(sectors) * kSectorBytes;
-    std::string zeroed = bytes;
-    std::fill(zeroed.begin() + static_cast<std::ptrdiff_t>(first),
-              zeroed.begin() + static_cast<std::ptrdiff_t>(std::min(size, first + kSectorBytes)),
-              '\0');
-    all.push_back({"sector", "at byte " + std::to_string(first), std::move(zeroed)});
+}
+
+/// A block of the file is zeroed, changes places with another, or is written over another (a misdirected write).
+void AddBlocks(const std::string& bytes, std::size_t block, const std::string& kind, Random* random,
+               std::vector<Damage>* all) {
+  const std::size_t blocks = (bytes.size() + block - 1) / block;
+  const std::size_t tries = IsFullSweep() ? blocks : std::min<std::size_t>(blocks, 1);
+  for (std::size_t i = 0; i < tries; ++i) {
+    const std::size_t first = (IsFullSweep() ? i : random->Below(blocks)) * block;
+    const std::size_t length = std::min(block, bytes.size() - first);
+    const std::string place = "at byte " + std::to_string(first);
+    std::string damaged = bytes;
+    damaged.replace(first, length, length, '\0');
+    all->push_back({kind, place, damaged});
+    const std::size_t whole = bytes.size() / block;  // blocks of full length
+    if (whole < 2 || length != block) continue;
+    const std::size_t other = (first / block + 1 + random->Below(whole - 1)) % whole * block;
+    damaged = bytes;
+    damaged.replace(other, block, bytes, first, block);
+    all->push_back({"misdirect", place + " over byte " + std::to_string(other), damaged});
+    damaged.replace(first, block, bytes, other, block);
+    all->push_back({"swap", place + " with byte " + std::to_string(other), damaged});
   }
+}
+
+std::vector<Damage> DamagesOf(const std::string& bytes, Random* random) {
+  std::vector<Damage> all;
+  const std::size_t size = bytes.size();
+  AddFlips(bytes, random, &all);
+  AddBlocks(bytes, kSectorBytes, "sector", random, &all);
+  AddBlocks(bytes, kPageBytes, "page", random, &all);
   const std::pair<const char*, std::size_t> cuts[] = {
       {"cut 1", 1}, {"cut 40", 40}, {"cut half", size / 2}, {"cut all", size}};
   for (const auto& [kind, cut] : cuts) {
@@ -389,6 +420,12 @@ class CorruptionTest {
     ASSERT_GT(files.size(), 4u);
     for (const fs::path& file : files) {
       for (Damage& d : DamagesOf(ReadFile(store_ / file), &random_)) Launch(file, std::move(d));
+      // The next file of its kind in its place.
+      const auto other = std::find_if(files.begin(), files.end(), [&](const fs::path& f) {
+        return f > file && FileKind(f) == FileKind(file);
+      });
+      if (other != files.end())
+        Launch(file, {"other file", other->string(), ReadFile(store_ / *other)});
     }
     while (!running_.empty()) WaitForOne();
   }
@@ -527,6 +564,8 @@ TEST(Corruption, EveryAnswerIsExactOrAnError) {
     EXPECT_GT(test.TallyOf(file, "delete").error + test.TallyOf(file, "flip").error, 0u) << file;
   }
   EXPECT_EQ(test.TallyOf("segment", "delete").exact, 0u);
+  EXPECT_EQ(test.TallyOf("segment", "swap").exact, 0u);
+  EXPECT_EQ(test.TallyOf("segment", "other file").exact, 0u);
 }
 
 }  // namespace

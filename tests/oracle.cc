@@ -1,12 +1,11 @@
 #include "tests/oracle.h"
 
 #include <algorithm>
-#include <boost/multiprecision/cpp_int.hpp>
-#include <cmath>
 #include <set>
 
 #include "base/calendar.h"
 #include "base/check.h"
+#include "tests/oracle_values.h"
 
 namespace quipu {
 namespace {
@@ -74,198 +73,13 @@ bool IsOneOf(const std::string& name, const std::vector<std::string>& names) {
   return names.empty() || std::find(names.begin(), names.end(), name) != names.end();
 }
 
-OracleCell Absent(ColumnType type) {
-  OracleCell cell;
-  cell.type = type;
-  return cell;
-}
-OracleCell TimeCell(TimeUs t) {
-  OracleCell cell = Absent(ColumnType::kTime);
-  cell.present = true;
-  cell.time = t;
-  return cell;
-}
-OracleCell TextCell(const std::optional<std::string>& text) {
-  OracleCell cell = Absent(ColumnType::kString);
-  cell.present = text.has_value();
-  cell.text = text.value_or("");
-  return cell;
-}
-OracleCell IntegerCell(std::size_t n) {
-  OracleCell cell = Absent(ColumnType::kInteger);
-  cell.present = true;
-  cell.integer = static_cast<std::int64_t>(n);
-  return cell;
-}
-OracleCell DecimalCell(const Decimal& d) {
-  OracleCell cell = Absent(ColumnType::kDecimal);
-  cell.present = true;
-  cell.decimal = d;
-  return cell;
-}
-
-/// Are there several of the fact's instant, and the ids that decide which is first are not all there?
-bool IsTied(const Fact& fact, const std::vector<const Fact*>& facts) {
-  std::size_t same = 0, lost = 0;
-  for (const Fact* f : facts) {
-    same += f->time == fact.time;
-    lost += f->time == fact.time && f->has_lost_id;
-  }
-  return same > 1 && lost > 0;
-}
-
-bool IsInteger(Function f) { return f == Function::kCount || f == Function::kDistinct; }
-
-OracleCell DistinctCell(const Aggregate& a, const std::vector<const Fact*>& facts, bool exact) {
-  std::set<std::string> seen;
-  for (const Fact* f : facts) {
-    if (const std::string* text = f->Text(a.column)) seen.insert(*text);
-  }
-  OracleCell cell = IntegerCell(seen.size());
-  if (!exact && seen.size() > 512) cell.slack = OracleCell::Slack::kDistinct;
-  cell.approximate = cell.slack != OracleCell::Slack::kNone;
-  return cell;
-}
-
-OracleCell QuantileCell(const Aggregate& a, const std::vector<const Fact*>& facts, bool exact) {
-  std::vector<Decimal> values;
-  for (const Fact* f : facts) values.push_back(*f->Number(a.column));
-  const std::size_t n = values.size();
-  const std::size_t rank = std::max<std::size_t>(1, (n * a.quantile_ppm + 999'999) / 1'000'000);
-  std::nth_element(values.begin(), values.begin() + static_cast<std::ptrdiff_t>(rank - 1),
-                   values.end());
-  OracleCell cell = DecimalCell(values[rank - 1]);
-  if (!exact && n > 1024) cell.slack = OracleCell::Slack::kQuantile;
-  cell.approximate = cell.slack != OracleCell::Slack::kNone;
-  return cell;
-}
-
-/// The value of a plain aggregate over the facts of one group.
-Result<OracleCell> Evaluate(const Aggregate& a, const std::vector<const Fact*>& all, bool exact) {
-  if (a.function == Function::kCount && a.column.empty()) return IntegerCell(all.size());
-  if (a.function == Function::kDistinct) return DistinctCell(a, all, exact);
-  std::vector<const Fact*> facts;
-  Total total;
-  for (const Fact* f : all) {
-    if (const Decimal* d = f->Number(a.column)) {
-      facts.push_back(f);
-      total.Add(*d);
-    }
-  }
-  if (a.function == Function::kCount) return IntegerCell(facts.size());
-  if (facts.empty()) return Absent(ColumnType::kDecimal);
-  const auto less = [&](const Fact* x, const Fact* y) {
-    return *x->Number(a.column) < *y->Number(a.column);
-  };
-  const auto earlier = [](const Fact* x, const Fact* y) {
-    return std::tuple(x->time, x->identity) < std::tuple(y->time, y->identity);
-  };
-  switch (a.function) {
-    case Function::kSum:
-    case Function::kAvg: {
-      const auto value =
-          a.function == Function::kSum ? total.ToDecimal() : total.DividedBy(facts.size());
-      if (!value) return value.error();
-      return DecimalCell(*value);
-    }
-    case Function::kMin:
-      return DecimalCell(*(*std::min_element(facts.begin(), facts.end(), less))->Number(a.column));
-    case Function::kMax:
-      return DecimalCell(*(*std::max_element(facts.begin(), facts.end(), less))->Number(a.column));
-    case Function::kFirst:
-    case Function::kLatest: {
-      const auto place = a.function == Function::kFirst
-                             ? std::min_element(facts.begin(), facts.end(), earlier)
-                             : std::max_element(facts.begin(), facts.end(), earlier);
-      OracleCell cell = DecimalCell(*(*place)->Number(a.column));
-      if (IsTied(**place, facts)) cell.slack = OracleCell::Slack::kAny;
-      return cell;
-    }
-    default:
-      return QuantileCell(a, facts, exact);
-  }
-}
-
-using BigInt = boost::multiprecision::cpp_int;
-
-BigInt AtScale18(const Decimal& d) {
-  return BigInt(d.mantissa()) *
-         boost::multiprecision::pow(BigInt(10), 18u - static_cast<unsigned>(d.scale()));
-}
-
-/// 100 x (now - before) / |before| at 2 digits, half to even. kOutOfRange above 10^36 percent.
-Result<Decimal> Percent(const Decimal& now, const Decimal& before) {
-  const BigInt divisor = abs(AtScale18(before));
-  const BigInt numerator = (AtScale18(now) - AtScale18(before)) * 10'000;
-  BigInt digits = abs(numerator) / divisor;
-  const BigInt twice = abs(numerator) % divisor * 2;
-  if (twice > divisor || (twice == divisor && digits % 2 != 0)) ++digits;
-  if (digits > boost::multiprecision::pow(BigInt(10), 38))
-    return Status::OutOfRange("change in percent");
-  const auto mantissa = static_cast<Int128>(digits);
-  return Decimal(numerator < 0 ? -mantissa : mantissa, 2);
-}
-
-/// What a missing value is worth in a comparison: nothing is 0 for counts and sums.
-OracleCell ForComparison(const Aggregate& a, OracleCell cell) {
-  if (a.function == Function::kSum) cell.present = true;
-  return cell;
-}
-
-/// How an aggregate's cell changed; `before` is null in a group's first window with events.
-Result<OracleCell> ChangeOf(const Aggregate& a, const OracleCell& now, const OracleCell* before) {
-  const ColumnType type = a.change == Change::kPercent || !IsInteger(a.function)
-                              ? ColumnType::kDecimal
-                              : ColumnType::kInteger;
-  OracleCell cell = Absent(type);
-  cell.approximate = now.approximate;
-  if (before == nullptr || !before->present || !now.present) return cell;
-  const auto number = [](const OracleCell& c) {
-    return c.type == ColumnType::kInteger ? Decimal(c.integer) : c.decimal;
-  };
-  cell.approximate = now.approximate || before->approximate;
-  if (cell.approximate) {
-    cell.slack = OracleCell::Slack::kAny;
-    return cell;
-  }
-  if (a.change == Change::kPercent && number(*before).is_zero()) return cell;
-  cell.present = true;
-  if (a.change == Change::kPercent) {
-    QUIPU_TRY_ASSIGN(cell.decimal, Percent(number(now), number(*before)));
-  } else if (type == ColumnType::kInteger) {
-    cell.integer = now.integer - before->integer;
-  } else {
-    QUIPU_TRY_ASSIGN(cell.decimal, Decimal::Subtract(now.decimal, before->decimal));
-  }
-  return cell;
-}
-
-/// Absent first.
-int CompareCells(const OracleCell& a, const OracleCell& b) {
-  if (a.present != b.present) return a.present ? 1 : -1;
-  if (!a.present) return 0;
-  const auto sign = [](const auto& x, const auto& y) { return x < y ? -1 : y < x ? 1 : 0; };
-  switch (a.type) {
-    case ColumnType::kTime:
-      return sign(a.time, b.time);
-    case ColumnType::kString:
-      return sign(a.text, b.text);
-    case ColumnType::kInteger:
-      return sign(a.integer, b.integer);
-    case ColumnType::kDecimal:
-      return sign(a.decimal, b.decimal);
-  }
-  return 0;
-}
-
-using GroupKey = std::vector<std::optional<std::string>>;
 /// Per group, per window start, the facts.
 using Grouped = std::map<GroupKey, std::map<TimeUs, std::vector<const Fact*>>>;
 
 class Evaluation {
  public:
-  Evaluation(const QuerySpec& spec, const Windower& windower, std::vector<TimeUs> windows)
-      : spec_(spec), windower_(windower), windows_(std::move(windows)) {
+  Evaluation(const QuerySpec& spec, std::vector<TimeUs> windows)
+      : spec_(spec), windows_(std::move(windows)) {
     if (Windowed()) answer_.names.push_back("window_start");
     for (const std::string& name : spec.group_by) answer_.names.push_back(name);
     keys_ = answer_.names.size();
@@ -280,7 +94,7 @@ class Evaluation {
       if (spec_.fill && Windowed()) {
         for (const TimeUs w : windows_) by_window[w];
       }
-      for (const auto& [start, facts] : by_window) QUIPU_TRY(AddRow(key, by_window, start, facts));
+      for (const auto& [start, facts] : by_window) QUIPU_TRY(AddRow(key, start, facts));
     }
     Order();
     answer_.limited = spec_.limit != 0 && answer_.rows.size() > spec_.limit;
@@ -294,29 +108,13 @@ class Evaluation {
   }
   [[nodiscard]] bool Windowed() const { return spec_.window.unit != WindowUnit::kNone; }
 
-  Status AddRow(const GroupKey& key, const std::map<TimeUs, std::vector<const Fact*>>& by_window,
-                TimeUs start, const std::vector<const Fact*>& facts) {
-    const auto first_it = std::find_if(by_window.begin(), by_window.end(),
-                                       [](const auto& w) { return !w.second.empty(); });
-    const TimeUs first = first_it == by_window.end() ? kTimeMax : first_it->first;
+  Status AddRow(const GroupKey& key, TimeUs start, const std::vector<const Fact*>& facts) {
     std::vector<OracleCell> row;
     if (Windowed()) row.push_back(TimeCell(start));
     for (const auto& value : key) row.push_back(TextCell(value));
     for (const Aggregate& a : spec_.select) {
-      QUIPU_TRY_ASSIGN(OracleCell now, Evaluate(a, facts, spec_.exact));
+      QUIPU_TRY_ASSIGN(OracleCell now, EvaluatePlain(a, facts, spec_.exact));
       NoteAmbiguity(now);
-      if (a.change != Change::kNone) {
-        std::optional<OracleCell> before;
-        if (start > first) {
-          const auto it = by_window.find(windower_.StartOf(start - 1));
-          QUIPU_TRY_ASSIGN(
-              before, Evaluate(a, it == by_window.end() ? std::vector<const Fact*>() : it->second,
-                               spec_.exact));
-          NoteAmbiguity(*before);
-          before = ForComparison(a, *before);
-        }
-        QUIPU_TRY_ASSIGN(now, ChangeOf(a, ForComparison(a, now), before ? &*before : nullptr));
-      }
       row.push_back(std::move(now));
     }
     answer_.rows.push_back(std::move(row));
@@ -341,11 +139,16 @@ class Evaluation {
   }
 
   const QuerySpec& spec_;
-  const Windower& windower_;
   std::vector<TimeUs> windows_;
   std::size_t keys_ = 0;
   OracleAnswer answer_;
 };
+
+bool IsDerived(const QuerySpec& spec) {
+  return spec.others || std::any_of(spec.select.begin(), spec.select.end(), [](const auto& a) {
+           return a.derived != Derived::kNone || a.function > Function::kQuantile;
+         });
+}
 
 bool FiltersMatch(const std::vector<Filter>& filters, const std::map<std::string, bool>& is_measure,
                   const Fact& fact) {
@@ -515,6 +318,16 @@ std::vector<const Fact*> Oracle::Events(const EventQuery& query) const {
   return found;
 }
 
+std::pair<TimeUs, TimeUs> Oracle::Extent() const {
+  TimeUs low = kTimeMax;
+  TimeUs high = kTimeMin;
+  for (const auto& [key, fact] : facts_) {
+    low = std::min(low, fact.time);
+    high = std::max(high, fact.time + 1);
+  }
+  return {low, high};
+}
+
 Result<OracleAnswer> Oracle::Ask(const QuerySpec& spec) const {
   EventQuery scope;
   scope.customers = spec.customers;
@@ -522,32 +335,28 @@ Result<OracleAnswer> Oracle::Ask(const QuerySpec& spec) const {
   scope.from = spec.from;
   scope.to = spec.to;
   scope.filters = spec.filters;
+  if (IsDerived(spec)) {
+    scope.from.reset();
+    scope.to.reset();
+    const auto [low, high] = Extent();
+    return AskDerived(spec, Events(scope), low, high);
+  }
   QUIPU_TRY_ASSIGN(const Windower windower, Windower::Make(spec.window));
   Grouped groups;
   for (const Fact* fact : Events(scope)) {
-    GroupKey key;
-    for (const std::string& name : spec.group_by) {
-      const std::string* text = fact->Text(name);
-      key.push_back(text != nullptr ? std::optional(*text) : std::nullopt);
-    }
-    groups[key][windower.StartOf(fact->time)].push_back(fact);
+    groups[KeyOf(spec.group_by, *fact)][windower.StartOf(fact->time)].push_back(fact);
   }
   // An open end of the range is that of all events in the store.
   std::optional<TimeUs> from = spec.from;
   std::optional<TimeUs> to = spec.to;
-  TimeUs low = kTimeMax;
-  TimeUs high = kTimeMin;
-  for (const auto& [key, fact] : facts_) {
-    low = std::min(low, fact.time);
-    high = std::max(high, fact.time + 1);
-  }
+  const auto [low, high] = Extent();
   std::vector<TimeUs> windows;
   // A range with two ends needs no events to be known.
   const bool is_known = !facts_.empty() || (from && to);
   if (is_known && from.value_or(low) < to.value_or(high)) {
     QUIPU_TRY_ASSIGN(windows, windower.Starts(from.value_or(low), to.value_or(high), 1'000'000));
   }
-  return Evaluation(spec, windower, std::move(windows)).Run(std::move(groups));
+  return Evaluation(spec, std::move(windows)).Run(std::move(groups));
 }
 
 }  // namespace quipu

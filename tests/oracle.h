@@ -140,6 +140,8 @@ class Oracle {
 
  private:
   using Key = std::tuple<std::string, std::string, std::string>;
+  /// From the first event to behind the last one.
+  [[nodiscard]] std::pair<TimeUs, TimeUs> Extent() const;
   /// kError if something that it needs is missing; `whole_days` = summaries of days are enough for it.
   [[nodiscard]] Reach ReachOf(EventQuery scope, bool days_are_enough) const;
   /// Takes the fact through the steps that are due; false = nothing of it stays.

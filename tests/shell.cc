@@ -11,14 +11,21 @@
 
 namespace quipu {
 
-ScratchFolder::ScratchFolder()
-    : path_((std::filesystem::temp_directory_path() / "quipu_test_XXXXXX").string()) {
+ScratchFolder::ScratchFolder() : ScratchFolder(std::filesystem::temp_directory_path().string()) {}
+
+ScratchFolder::ScratchFolder(const std::string& parent) : path_(parent + "/quipu_test_XXXXXX") {
   QUIPU_CHECK(mkdtemp(path_.data()) != nullptr);
 }
 
 ScratchFolder::~ScratchFolder() {
   std::error_code ignored;
   std::filesystem::remove_all(path_, ignored);
+}
+
+std::string FolderInMemory() {
+  std::error_code ignored;
+  const bool exists = std::filesystem::exists("/dev/shm", ignored);
+  return exists ? "/dev/shm" : std::filesystem::temp_directory_path().string();
 }
 
 ShellOutput RunShell(const std::string& command, const std::string& folder,

@@ -15,6 +15,8 @@ struct ShellOutput {
 class ScratchFolder {
  public:
   ScratchFolder();
+  /// Below that folder.
+  explicit ScratchFolder(const std::string& parent);
   ~ScratchFolder();
   ScratchFolder(const ScratchFolder&) = delete;
   ScratchFolder& operator=(const ScratchFolder&) = delete;
@@ -23,6 +25,9 @@ class ScratchFolder {
  private:
   std::string path_;
 };
+
+/// A folder in memory if the system has one, where fsync costs nothing; for tests in which no power fails.
+std::string FolderInMemory();
 
 /// Runs `command` in `folder` with `programs` first in PATH, in the C locale and in UTC, without a
 /// terminal.

@@ -7,6 +7,9 @@
 //     created S                    <- what it prints, on both outputs
 //     [exit 1]                     <- if it did not end well
 //
+// docs/QUERY.md, the query guide, is a story, too: its fenced blocks are run in order, in one folder, and the words around them are words to the reader.
+// So what the guide shows is what the program says.
+//
 // What changes from run to run is put as <uuid> and <N.N s>. QUIPU_REWRITE=1 writes what the
 // program says now into the stories: read the diff.
 #include <gtest/gtest.h>
@@ -50,6 +53,9 @@ std::string Play(const std::string& story) {
   std::istringstream lines(story);
   std::string played;
   std::string command;
+  const bool is_guide = !story.starts_with("$ ") && story.find("\n```\n$ ") != std::string::npos;
+  bool is_text = is_guide;  // of a guide: outside its blocks
+  bool is_code = false;
   const auto run = [&] {
     if (command.empty()) return;
     const ShellOutput output = RunShell(command, folder.path(), QUIPU_BIN_DIR);
@@ -59,6 +65,20 @@ std::string Play(const std::string& story) {
     command.clear();
   };
   for (std::string line; std::getline(lines, line);) {
+    // A block with a language (```cpp) is words, too.
+    const bool ends_code = is_code && line == "```";
+    if (is_guide && line.starts_with("```") && line.size() > 3) is_code = true;
+    if (is_guide && line == "```" && !is_code) {
+      run();
+      is_text = !is_text;
+      played += line + "\n";
+      continue;
+    }
+    if (ends_code) is_code = false;
+    if (is_text) {
+      played += line + "\n";
+      continue;
+    }
     if (line.starts_with("$ ") || line.starts_with("#")) run();
     if (line.starts_with("$ ")) command = line.substr(2);
     if (line.starts_with("> ")) command += "\n" + line.substr(2);
@@ -74,6 +94,7 @@ TEST(Story, EveryStoryIsStillTrue) {
   for (const auto& entry : std::filesystem::directory_iterator(kStories)) {
     if (entry.path().extension() == ".story") paths.push_back(entry.path());
   }
+  paths.push_back(std::filesystem::path(QUIPU_SOURCE_DIR) / "docs" / "QUERY.md");
   std::sort(paths.begin(), paths.end());
   ASSERT_FALSE(paths.empty()) << "no stories in " << kStories;
   for (const auto& path : paths) {

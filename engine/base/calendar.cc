@@ -95,6 +95,21 @@ TimeUs Windower::StartOf(TimeUs t) const { return WindowOf(*tz_, unit_, Clamped(
 
 TimeUs Windower::EndOf(TimeUs t) const { return WindowOf(*tz_, unit_, Clamped(t)).end; }
 
+TimeUs Windower::DaysBefore(TimeUs t, int days) const {
+  t = Clamped(t);
+  return tz_->FirstInstantOf(t + tz_->At(t).offset_us - days * kDayUs);
+}
+
+TimeUs Windower::MonthBefore(TimeUs t) const {
+  t = Clamped(t);
+  const TimeUs local = t + tz_->At(t).offset_us;
+  const std::int64_t day = FloorTo(local, kDayUs) / kDayUs;
+  const MonthIndex month = MonthOfDay(day);
+  const std::int64_t same = FirstDayOf(month - 1) + (day - FirstDayOf(month));
+  const std::int64_t last = FirstDayOf(month) - 1;
+  return tz_->FirstInstantOf(std::min(same, last) * kDayUs + (local - day * kDayUs));
+}
+
 Result<std::vector<TimeUs>> Windower::Starts(TimeUs from, TimeUs to, std::size_t max) const {
   std::vector<TimeUs> starts;
   if (from >= to) return starts;

@@ -41,6 +41,10 @@ class Windower {
   [[nodiscard]] TimeUs EndOf(TimeUs t) const;
   /// Starts of all windows that touch [from, to), ascending, the first one's start may lie before `from`. kExhausted above `max`.
   [[nodiscard]] Result<std::vector<TimeUs>> Starts(TimeUs from, TimeUs to, std::size_t max) const;
+  /// The instant at which the local clock showed the same so many days, or one month, earlier: the last day of a shorter month stands for those it
+  /// lacks; the first of two for a local time that came twice, the instant of the change for one that was skipped.
+  [[nodiscard]] TimeUs DaysBefore(TimeUs t, int days) const;
+  [[nodiscard]] TimeUs MonthBefore(TimeUs t) const;
   [[nodiscard]] WindowUnit unit() const { return unit_; }
   [[nodiscard]] const std::string& zone() const { return zone_; }
 

@@ -14,8 +14,11 @@ constexpr std::size_t kTextBytesMax = 1 << 20;
 constexpr std::uint32_t kPpm = 1'000'000;
 constexpr std::string_view kAllowedAggregates =
     "; allowed are count, count(m), sum(m), avg(m), min(m), max(m), first(m), latest(m), "
-    "distinct(d), median(m), p50(m), p99.9(m), quantile(m,0.999), and any of them inside "
-    "change(...) or change_percent(...)";
+    "distinct(d), median(m), p50(m), p99.9(m), quantile(m,0.999), time_weighted_sum(m), "
+    "time_weighted_avg(m), max_concurrency(m), avg_concurrency(m), and any of them, f, in "
+    "change(f), change(f,day|week|month), change_percent(...) alike, rate(f), cumulative(f), "
+    "share(f), moving_avg(f,7), peak(f,hour), peak_time(f,hour), before(f), growth(f) or "
+    "growth_percent(f)";
 constexpr std::string_view kAllowedFilters =
     "; allowed are name=value, name!=value, name^=prefix, name in a,b,c and, on measures, "
     "name<number, name<=number, name>number, name>=number";
@@ -79,21 +82,59 @@ struct NamedFunction {
   std::string_view name;
   Function function;
 };
-constexpr std::array<NamedFunction, 8> kFunctions = {{{"count", Function::kCount},
-                                                      {"sum", Function::kSum},
-                                                      {"avg", Function::kAvg},
-                                                      {"min", Function::kMin},
-                                                      {"max", Function::kMax},
-                                                      {"first", Function::kFirst},
-                                                      {"latest", Function::kLatest},
-                                                      {"distinct", Function::kDistinct}}};
+constexpr std::array<NamedFunction, 12> kFunctions = {
+    {{"count", Function::kCount},
+     {"sum", Function::kSum},
+     {"avg", Function::kAvg},
+     {"min", Function::kMin},
+     {"max", Function::kMax},
+     {"first", Function::kFirst},
+     {"latest", Function::kLatest},
+     {"distinct", Function::kDistinct},
+     {"time_weighted_sum", Function::kTimeWeightedSum},
+     {"time_weighted_avg", Function::kTimeWeightedAvg},
+     {"max_concurrency", Function::kMaxConcurrency},
+     {"avg_concurrency", Function::kAvgConcurrency}}};
+
+struct NamedDerived {
+  std::string_view name;
+  Derived derived;
+};
+constexpr std::array<NamedDerived, 11> kDerived = {{{"change", Derived::kChange},
+                                                    {"change_percent", Derived::kChangePercent},
+                                                    {"rate", Derived::kRate},
+                                                    {"cumulative", Derived::kCumulative},
+                                                    {"share", Derived::kShare},
+                                                    {"moving_avg", Derived::kMovingAverage},
+                                                    {"peak", Derived::kPeak},
+                                                    {"peak_time", Derived::kPeakTime},
+                                                    {"before", Derived::kBefore},
+                                                    {"growth", Derived::kGrowth},
+                                                    {"growth_percent", Derived::kGrowthPercent}}};
+
+const NamedDerived* FindDerived(std::string_view name) {
+  for (const NamedDerived& d : kDerived) {
+    if (d.name == name) return &d;
+  }
+  return nullptr;
+}
+
+struct NamedUnit {
+  std::string_view name;
+  std::int64_t us;
+};
+constexpr std::array<NamedUnit, 6> kTimeUnits = {{{"us", 1},
+                                                  {"ms", 1000},
+                                                  {"s", kSecondUs},
+                                                  {"sec", kSecondUs},
+                                                  {"min", kMinuteUs},
+                                                  {"h", kHourUs}}};
 
 bool IsPercentile(std::string_view name) {
   return name.size() > 1 && name[0] == 'p' && name[1] >= '0' && name[1] <= '9';
 }
 
 Status ParseQuantile(std::string_view text, const Call& call, Aggregate* out) {
-  out->function = Function::kQuantile;
   std::string_view column = *call.argument;
   std::optional<std::uint32_t> ppm = kPpm / 2;
   if (call.name == "quantile") {
@@ -117,14 +158,60 @@ Status ParseQuantile(std::string_view text, const Call& call, Aggregate* out) {
   return {};
 }
 
-/// Fills all of `out` but its change and name.
+/// The last piece behind a comma outside parentheses, cut off `*list`; nothing if there is none.
+std::optional<std::string_view> CutLast(std::string_view* list) {
+  int depth = 0;
+  for (std::size_t i = list->size(); i > 0; --i) {
+    const char c = (*list)[i - 1];
+    depth += c == ')' ? 1 : c == '(' ? -1 : 0;
+    if (c != ',' || depth != 0) continue;
+    const std::string_view last = Trim(list->substr(i));
+    *list = Trim(list->substr(0, i - 1));
+    return last;
+  }
+  return std::nullopt;
+}
+
+/// `max_concurrency(duration_ms)`, `max_concurrency(took, ms)`.
+Status ParseDuration(std::string_view text, std::string_view argument, Aggregate* out) {
+  std::optional<std::string_view> said = CutLast(&argument);
+  out->column = std::string(argument);
+  const std::size_t mark = argument.rfind('_');
+  std::string_view unit;
+  if (said) {
+    unit = *said;
+  } else if (mark != std::string_view::npos) {
+    unit = argument.substr(mark + 1);
+  }
+  for (const NamedUnit& u : kTimeUnits) {
+    if (u.name == unit) out->unit_us = u.us;
+  }
+  if (out->unit_us != 0) return {};
+  return BadAggregate(text, said ? "the unit of a duration is us, ms, s, min or h"
+                                 : "the name does not end in _us, _ms, _s, _min or _h: say the "
+                                   "unit of the duration, as in max_concurrency(took, ms)");
+}
+
+/// `time_weighted_sum(stored_gb)`, `time_weighted_sum(stored_gb, bucket, region)`.
+Status ParseLevel(std::string_view text, std::string_view argument, Aggregate* out) {
+  while (const std::optional<std::string_view> dimension = CutLast(&argument)) {
+    if (dimension->empty()) return BadAggregate(text, "a name between the commas is empty");
+    if (dimension->size() > kNameBytesMax) return BadAggregate(text, "a name is over 256 bytes");
+    out->level_by.insert(out->level_by.begin(), std::string(*dimension));
+  }
+  out->column = std::string(argument);
+  return {};
+}
+
+/// Fills what belongs to the function itself.
 Status ParsePlainAggregate(std::string_view text, std::string_view inner, Aggregate* out) {
   const std::optional<Call> call = SplitCall(inner);
   if (!call) return BadAggregate(text, "a ')' at the end is missing");
   const bool is_quantile =
       call->name == "quantile" || call->name == "median" || IsPercentile(call->name);
-  if (call->name == "change" || call->name == "change_percent") {
-    return BadAggregate(text, "a change of a change cannot be asked for");
+  if (FindDerived(call->name) != nullptr) {
+    return BadAggregate(
+        text, "a " + std::string(call->name) + "(...) inside another form cannot be asked for");
   }
   auto it = std::find_if(kFunctions.begin(), kFunctions.end(),
                          [&](const NamedFunction& f) { return f.name == call->name; });
@@ -135,15 +222,64 @@ Status ParsePlainAggregate(std::string_view text, std::string_view inner, Aggreg
     if (call->name == "count") return {};
     return BadAggregate(text, "the name to aggregate is missing");
   }
-  if (is_quantile) {
-    QUIPU_TRY(ParseQuantile(text, *call, out));
-  } else {
-    out->function = it->function;
-    out->column = std::string(*call->argument);
+  out->function = is_quantile ? Function::kQuantile : it->function;
+  switch (out->function) {
+    case Function::kQuantile:
+      QUIPU_TRY(ParseQuantile(text, *call, out));
+      break;
+    case Function::kTimeWeightedSum:
+    case Function::kTimeWeightedAvg:
+      QUIPU_TRY(ParseLevel(text, *call->argument, out));
+      break;
+    case Function::kMaxConcurrency:
+    case Function::kAvgConcurrency:
+      QUIPU_TRY(ParseDuration(text, *call->argument, out));
+      break;
+    default:
+      out->column = std::string(*call->argument);
   }
   if (out->column.empty()) return BadAggregate(text, "the name between the parentheses is empty");
   if (out->column.size() > kNameBytesMax) return BadAggregate(text, "a name is over 256 bytes");
   return {};
+}
+
+/// What stands behind the aggregate in a form: `day` in change(f, day), 7 in moving_avg(f, 7), `hour` in peak(f, hour).
+Status ParseOption(std::string_view text, std::optional<std::string_view> option, Aggregate* out) {
+  switch (out->derived) {
+    case Derived::kChange:
+    case Derived::kChangePercent:
+      if (!option) return {};
+      if (*option == "day") out->ago = Ago::kDay;
+      if (*option == "week") out->ago = Ago::kWeek;
+      if (*option == "month") out->ago = Ago::kMonth;
+      if (out->ago != Ago::kWindow) return {};
+      return BadAggregate(text, "a change compares with a day, a week or a month ago");
+    case Derived::kMovingAverage: {
+      const Result<Decimal> k = Decimal::Parse(option.value_or(""));
+      if (!k || k->scale() != 0 || k->mantissa() < 2 || k->mantissa() > kMovingWindowsMax) {
+        return BadAggregate(text,
+                            "a moving average needs a number of windows from 2 to 10000, as "
+                            "in moving_avg(count, 7)");
+      }
+      out->windows = static_cast<std::uint32_t>(k->mantissa());
+      return {};
+    }
+    case Derived::kPeak:
+    case Derived::kPeakTime:
+      if (option == "minute") out->peak_unit = WindowUnit::kMinute;
+      if (option == "hour") out->peak_unit = WindowUnit::kHour;
+      if (option == "day") out->peak_unit = WindowUnit::kDay;
+      if (out->peak_unit != WindowUnit::kNone) return {};
+      return BadAggregate(text, "a peak is that of a minute, hour or day, as in peak(count, hour)");
+    default:
+      return {};
+  }
+}
+
+bool TakesOption(Derived derived) {
+  return derived == Derived::kChange || derived == Derived::kChangePercent ||
+         derived == Derived::kMovingAverage || derived == Derived::kPeak ||
+         derived == Derived::kPeakTime;
 }
 
 struct FoundOperator {
@@ -233,12 +369,17 @@ Result<Aggregate> Aggregate::Parse(std::string_view text) {
   const std::optional<Call> call = SplitCall(text);
   if (!call) return BadAggregate(text, "a ')' at the end is missing");
   std::string_view inner = text;
-  if (call->name == "change" || call->name == "change_percent") {
+  if (const NamedDerived* form = FindDerived(call->name)) {
     if (!call->argument || call->argument->empty()) {
-      return BadAggregate(text, "the aggregate to compare is missing");
+      return BadAggregate(text, "the aggregate between the parentheses is missing");
     }
-    out.change = call->name == "change" ? Change::kAbsolute : Change::kPercent;
+    out.derived = form->derived;
     inner = *call->argument;
+    const std::optional<std::string_view> option = CutLast(&inner);
+    if (option && !TakesOption(out.derived)) {
+      return BadAggregate(text, std::string(form->name) + " takes one aggregate and nothing else");
+    }
+    QUIPU_TRY(ParseOption(text, option, &out));
   }
   QUIPU_TRY(ParsePlainAggregate(text, inner, &out));
   return out;
@@ -361,6 +502,23 @@ Query& Query::OrderBy(std::string_view column) {
 
 Query& Query::Limit(std::uint64_t rows) {
   spec_.limit = rows;
+  return *this;
+}
+
+Query& Query::Others(bool on) {
+  spec_.others = on;
+  return *this;
+}
+
+Query& Query::CompareWith(std::string_view from, std::string_view to) {
+  const Result<TimeUs> begin = ParseTimeInZone(from, "UTC");
+  const Result<TimeUs> end = ParseTimeInZone(to, "UTC");
+  if (!begin) Fail(begin.error().WithContext("compare from"));
+  if (!end) Fail(end.error().WithContext("compare to"));
+  if (begin && end) {
+    spec_.compare_from = *begin;
+    spec_.compare_to = *end;
+  }
   return *this;
 }
 

@@ -11,7 +11,7 @@ struct AggregateCase {
   Function function;
   const char* column;
   std::uint32_t ppm = 0;
-  Change change = Change::kNone;
+  Derived derived = Derived::kNone;
 };
 
 TEST(AggregateText, EveryForm) {
@@ -33,9 +33,9 @@ TEST(AggregateText, EveryForm) {
       {"p100(ms)", Function::kQuantile, "ms", 1'000'000},
       {"quantile(ms,0.999)", Function::kQuantile, "ms", 999'000},
       {"quantile(a,b , 1)", Function::kQuantile, "a,b", 1'000'000},
-      {"change(sum(cost))", Function::kSum, "cost", 0, Change::kAbsolute},
-      {"change_percent( p95(ms) )", Function::kQuantile, "ms", 950'000, Change::kPercent},
-      {"change(count)", Function::kCount, "", 0, Change::kAbsolute},
+      {"change(sum(cost))", Function::kSum, "cost", 0, Derived::kChange},
+      {"change_percent( p95(ms) )", Function::kQuantile, "ms", 950'000, Derived::kChangePercent},
+      {"change(count)", Function::kCount, "", 0, Derived::kChange},
   };
   for (const AggregateCase& c : kCases) {
     const Result<Aggregate> a = Aggregate::Parse(std::string("  ") + c.text + "\t");
@@ -43,8 +43,38 @@ TEST(AggregateText, EveryForm) {
     EXPECT_EQ(a->function, c.function) << c.text;
     EXPECT_EQ(a->column, c.column) << c.text;
     EXPECT_EQ(a->quantile_ppm, c.ppm) << c.text;
-    EXPECT_EQ(a->change, c.change) << c.text;
+    EXPECT_EQ(a->derived, c.derived) << c.text;
     EXPECT_EQ(a->name, c.text);
+  }
+}
+
+TEST(AggregateText, WhatFormsAndFunctionsTake) {
+  const auto parse = [](const char* text) {
+    const Result<Aggregate> a = Aggregate::Parse(text);
+    EXPECT_TRUE(a.has_value()) << text << ": " << a.error().ToString();
+    return a ? *a : Aggregate{};
+  };
+  EXPECT_EQ(parse("change(count, month)").ago, Ago::kMonth);
+  EXPECT_EQ(parse("change_percent(quantile(ms, 0.5), week)").ago, Ago::kWeek);
+  EXPECT_EQ(parse("change_percent(quantile(ms, 0.5), week)").quantile_ppm, 500'000u);
+  EXPECT_EQ(parse("moving_avg(sum(cost),7)").windows, 7u);
+  EXPECT_EQ(parse("peak(count, hour)").peak_unit, WindowUnit::kHour);
+  EXPECT_EQ(parse("peak_time(max(ms), day)").peak_unit, WindowUnit::kDay);
+  EXPECT_EQ(parse("growth_percent(sum(cost))").derived, Derived::kGrowthPercent);
+  const Aggregate level = parse("share(time_weighted_sum(gb, bucket, region))");
+  EXPECT_EQ(level.function, Function::kTimeWeightedSum);
+  EXPECT_EQ(level.derived, Derived::kShare);
+  EXPECT_EQ(level.column, "gb");
+  EXPECT_EQ(level.level_by, (std::vector<std::string>{"bucket", "region"}));
+  EXPECT_EQ(parse("max_concurrency(duration_ms)").unit_us, 1000);
+  EXPECT_EQ(parse("avg_concurrency(took, min)").unit_us, kMinuteUs);
+  EXPECT_EQ(parse("max_concurrency(build_h)").unit_us, kHourUs);
+  for (const char* text :
+       {"change(count, year)", "moving_avg(count)", "moving_avg(count, 1)",
+        "moving_avg(count, 7.5)", "moving_avg(count, 10001)", "peak(count)", "peak(count, week)",
+        "rate(count, hour)", "share(rate(count))", "rate()", "max_concurrency(took)",
+        "max_concurrency(took, days)", "time_weighted_sum(gb, )", "time_weighted_sum()"}) {
+    EXPECT_EQ(Aggregate::Parse(text).error().code(), StatusCode::kInvalidArgument) << text;
   }
 }
 

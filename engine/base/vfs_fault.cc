@@ -81,7 +81,7 @@ int FaultVfs::NextFault(bool read) {
   const std::uint64_t call = ++calls_;
   const std::uint64_t at = fail_at_;
   if (at == 0 || call < at || (call > at && !persistent_)) return kNone;
-  fired_ = true;
+  if (!fired_.exchange(true) && on_fire_) on_fire_();
   return static_cast<int>(fault_.load());
 }
 

@@ -47,16 +47,29 @@ std::vector<std::string_view> SplitPath(std::string_view path) {
   return parts;
 }
 
-/// What is left of an unsynced file: each sector after the synced prefix arrived or did not.
+/// What is left of an unsynced file: each sector after the synced prefix arrived, did not, or did in part.
 std::string SurvivingBytes(const Node& file, Random& random, int percent) {
+  const bool by_chance = percent > 0 && percent < 100;
   std::string kept = file.data.substr(0, file.synced);
   for (std::size_t at = file.synced; at < file.data.size();) {
     const std::size_t end = std::min(file.data.size(), (at / kSectorBytes + 1) * kSectorBytes);
+    std::size_t arrived = 0;
     if (random.Below(100) < static_cast<std::uint64_t>(percent)) {
+      arrived = end - at;
+    } else if (by_chance && random.Below(8) == 0) {
+      arrived = random.Below(end - at);
+    }
+    if (arrived > 0) {
       kept.resize(at, '\0');  // sectors lost before it read as zeros
-      kept.append(file.data, at, end - at);
+      kept.append(file.data, at, arrived);
     }
     at = end;
+  }
+  if (by_chance && kept.size() < file.data.size() && random.Below(4) == 0) {
+    const std::size_t longer = file.data.size() - kept.size();
+    const bool zeros = random.Below(2) == 0;
+    for (std::size_t n = 1 + random.Below(longer); n > 0; --n)
+      kept.push_back(zeros ? '\0' : static_cast<char>(random.Next()));
   }
   return kept;
 }
@@ -85,6 +98,7 @@ struct MemoryVfs::State {
   NodePtr root = std::make_shared<Node>();
   std::deque<Change> pending;
   std::map<const Node*, std::weak_ptr<FileLock>> locks;
+  bool ignores_file_syncs = false, ignores_folder_syncs = false;
 
   NodePtr Find(const std::string& path) const {
     NodePtr node = root;
@@ -145,7 +159,7 @@ class MemoryWritableFile final : public WritableFile {
   Status Sync() override {
     if (closed_) return Closed();
     std::lock_guard lock(state_->mutex);
-    node_->synced = node_->data.size();
+    if (!state_->ignores_file_syncs) node_->synced = node_->data.size();
     return {};
   }
   Status Close() override {
@@ -263,6 +277,7 @@ Status MemoryVfs::SyncFolder(const std::string& path) {
   const NodePtr folder = state_->Find(path);
   if (!folder) return Missing("sync folder", path);
   if (!folder->is_folder) return Status::IoError("sync folder " + path + ": not a folder");
+  if (state_->ignores_folder_syncs) return {};
   std::deque<Change> rest;
   for (Change& change : state_->pending) {
     if (change.from == folder || change.to == folder) {
@@ -319,6 +334,12 @@ void MemoryVfs::PowerCut(Random& random, int survive_percent) {
   state_->root = Survivor(state_->root, random, survive_percent, &done);
   state_->pending.clear();
   state_->locks.clear();
+}
+
+void MemoryVfs::IgnoreSyncs(bool files, bool folders) {
+  std::lock_guard lock(state_->mutex);
+  state_->ignores_file_syncs = files;
+  state_->ignores_folder_syncs = folders;
 }
 
 Status MemoryVfs::FlipBit(const std::string& path, std::uint64_t byte, int bit) {

@@ -33,8 +33,12 @@ class MemoryVfs final : public Vfs {
   Result<std::unique_ptr<FileLock>> Lock(const std::string& path) override;
 
   /// A power cut: unsynced bytes survive by chance per 512-byte sector (`survive_percent` of them; a lost one inside the kept
-  /// length reads as zeros), unsynced folder entries likewise. Open handles keep working on the lost state and change nothing any more.
+  /// length reads as zeros), unsynced folder entries likewise, each by itself. Between 0 and 100 percent a lost sector may be torn (its first
+  /// bytes arrived), and the length may have arrived without the bytes: then the file ends in zeros or in what was on the medium before.
+  /// Open handles keep working on the lost state and change nothing any more.
   void PowerCut(Random& random, int survive_percent);
+  /// From now on a drive that lies: syncs of files, or of folders, say OK and do nothing. For tests that must fail then.
+  void IgnoreSyncs(bool files, bool folders);
   /// Damages stored bytes, for corruption tests.
   Status FlipBit(const std::string& path, std::uint64_t byte, int bit);
   Status Truncate(const std::string& path, std::uint64_t size);
@@ -56,6 +60,8 @@ class FaultVfs final : public Vfs {
   /// The n-th call from now (1 = the next) fails; with `persistent` every later one too. Reads count only if `reads`.
   void FailNth(std::uint64_t n, Fault fault, bool persistent = false, bool reads = false);
   void Heal();
+  /// Called when the first fault fires, before it is returned: the place to cut the power.
+  void OnFire(std::function<void()> fired) { on_fire_ = std::move(fired); }
   /// From now on so much can be written; what is more fails for want of space (nothing of it arrives). Unlinking gives nothing back.
   void SetFreeBytes(std::uint64_t bytes);
   void SetEndless();
@@ -89,6 +95,7 @@ class FaultVfs final : public Vfs {
   std::atomic<std::uint64_t> calls_{0}, fail_at_{0};
   std::atomic<bool> persistent_{false}, reads_{false}, fired_{false};
   std::atomic<Fault> fault_{Fault::kError};
+  std::function<void()> on_fire_;
 };
 
 /// Watches the order of writes and aborts (QUIPU_CHECK) when a rule at the top of vfs.h is broken.

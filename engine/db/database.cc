@@ -1,231 +1,35 @@
+// The public face: each call is checked, guarded against a lack of memory, and handed to the layer that does it.
 #include "quipu/database.h"
 
-#include <algorithm>
-#include <chrono>
-#include <thread>
-
-#include "base/check.h"
+#include "db/amplification.h"
 #include "db/database_impl.h"
-#include "ingest/sealer.h"
-#include "query/executor.h"
+#include "query/answer.h"
+#include "query/events.h"
 #include "query/find_event.h"
-#include "upkeep/merge.h"
+#include "query/sessions.h"
 #include "upkeep/verify.h"
 
 namespace quipu {
 namespace {
 
-/// How long the upkeep thread sleeps when nothing happens: the precision of Options::seal_after_ms.
-constexpr std::int64_t kUpkeepPollUs = 100'000;
-/// How long FinishErasures waits for readers of dropped files (a query, a thread that looks at a view): a second in all.
-constexpr std::chrono::milliseconds kReaderWait(10);
-constexpr int kReaderWaitsMax = 100;
-/// After a failed seal or merge.
-constexpr std::int64_t kRetryPauseMinUs = kSecondUs;
-constexpr std::int64_t kRetryPauseMaxUs = 60 * kSecondUs;
+/// A change: refused in a follower and after Close. Half of it in memory beside the whole of it on disk would be worse than a crash, which loses
+/// nothing: without memory the process ends (docs/decisions/0022).
+template <class Impl, class Change>
+auto Changing(const Impl& impl, const Change& change) noexcept -> decltype(change()) {
+  QUIPU_TRY(impl->CheckWritable());
+  return change();
+}
 
 }  // namespace
 
-Database::Impl::Impl(std::unique_ptr<Store> store, std::uint64_t random_seed)
-    : store_(std::move(store)),
-      committer_(std::make_unique<Committer>(store_.get(), random_seed)),
-      erasure_(store_.get(),
-               {[this] { return Seal(); },
-                [this](const std::function<Status()>& task) {
-                  return committer_->RunBetweenCommits([&](KvBatch*) { return task(); });
-                }}),
-      merge_rate_(store_->clock(), store_->options().upkeep_bytes_per_second_max) {
-  if (store_->options().background_upkeep) upkeep_ = std::thread([this] { RunUpkeep(); });
-}
-
-Database::Impl::~Impl() {
-  if (Status s = Close(); !s.ok() && s.code() != StatusCode::kCancelled) {
-    store_->Log(LogLevel::kError, "closing: " + s.ToString());
-  }
-}
-
-Status Database::Impl::CheckOpen() const {
-  if (closing_.load()) return Status::Cancelled("the store has been closed");
-  return {};
-}
-
-void Database::Impl::RunUpkeep() {
-  // After a failed write there is nothing left to do: the store refuses all others until it is reopened.
-  while (!closing_.load() && store_->write_error().ok()) {
-    if (UpkeepStep()) continue;
-    const ViewPtr seen = store_->view();
-    if (!closing_.load()) store_->WaitForChange(seen.get(), kUpkeepPollUs);
-  }
-}
-
-bool Database::Impl::ShouldSeal(const View& view) const {
-  if (view.hot.empty()) return false;
-  const Options& options = store_->options();
-  const std::int64_t age_us = store_->clock()->MonotonicUs() - view.hot.front()->committed_us;
-  // A writer that waits for room must be let in even if seal_bytes is set above the hot tier's bound.
-  const std::uint64_t seal_bytes = std::min(options.seal_bytes, options.hot_bytes_max);
-  return view.hot_bytes() >= seal_bytes || age_us >= std::int64_t{options.seal_after_ms} * 1000;
-}
-
-bool Database::Impl::UpkeepStep() {
-  return SealIfDue() || EraseIfDue() || MergeIfDue() || RetainIfDue();
-}
-
-bool Database::Impl::SealIfDue() {
-  if (!ShouldSeal(*store_->view()) || store_->clock()->MonotonicUs() < seal_retry_.again_us)
-    return false;
-  const std::lock_guard lock(seal_mutex_);
-  if (!ShouldSeal(*store_->view())) return true;  // a request was faster
-  const Status status = SealHotRows(store_.get());
-  return CheckStep("sealing", status, &seal_retry_);
-}
-
-/// Notes how a step of background work went; a failed one (a full disk) is tried again, later each time.
-bool Database::Impl::CheckStep(const char* what, const Status& status, Retry* retry) {
-  if (status.ok()) {
-    retry->pause_us = 0;
-    return true;
-  }
-  retry->pause_us = std::clamp(retry->pause_us * 2, kRetryPauseMinUs, kRetryPauseMaxUs);
-  retry->again_us = store_->clock()->MonotonicUs() + retry->pause_us;
-  store_->Log(LogLevel::kError, std::string("background ") + what + " failed, next try in " +
-                                    std::to_string(retry->pause_us / kSecondUs) +
-                                    " s: " + status.ToString());
-  return false;
-}
-
-bool Database::Impl::EraseIfDue() {
-  if (store_->view()->erased.empty() || store_->clock()->MonotonicUs() < erase_retry_.again_us)
-    return false;
-  const std::unique_lock lock(merge_mutex_, std::try_to_lock);
-  if (!lock.owns_lock()) return false;  // a request is merging or erasing
-  const auto outcome = erasure_.Step([this](std::uint64_t) {
-    (void)SealIfDue();
-    return !closing_.load();
-  });
-  if (!outcome && outcome.error().code() == StatusCode::kCancelled) return false;
-  if (!outcome) return CheckStep("erasing", outcome.error(), &erase_retry_);
-  if (*outcome == ErasureJob::Outcome::kReaders && erase_retry_.pause_us == 0) {
-    erase_retry_.pause_us = kUpkeepPollUs;  // most are gone in a moment
-    erase_retry_.again_us = store_->clock()->MonotonicUs() + kUpkeepPollUs;
-    return false;
-  }
-  if (*outcome != ErasureJob::Outcome::kWaits && *outcome != ErasureJob::Outcome::kReaders)
-    return CheckStep("erasing", Status(), &erase_retry_);
-  if (erase_retry_.pause_us <= kUpkeepPollUs)
-    store_->Log(LogLevel::kWarning, "an erasure waits for " + erasure_.waits_for());
-  erase_retry_.pause_us = std::clamp(erase_retry_.pause_us * 2, kRetryPauseMinUs, kRetryPauseMaxUs);
-  erase_retry_.again_us = store_->clock()->MonotonicUs() + erase_retry_.pause_us;
-  return false;
-}
-
-Result<ErasureInfo> Database::Impl::Erase(std::string_view customer) {
-  ErasureRecord record;
-  QUIPU_TRY(committer_->RunBetweenCommits([&](KvBatch* names) -> Status {
-    QUIPU_TRY_ASSIGN(record, store_->EraseCustomer(customer, names));
-    return {};
-  }));
-  const std::vector<ErasureInfo> list = Erasures();
-  const auto mine = std::find_if(list.begin(), list.end(),
-                                 [&](const ErasureInfo& info) { return info.id == record.id; });
-  QUIPU_CHECK(mine != list.end());
-  return *mine;
-}
-
-Status Database::Impl::FinishErasures(const Progress& progress) {
-  for (int waits = 0;;) {
-    std::unique_lock lock(merge_mutex_);
-    const std::uint64_t total = store_->view()->totals.rows;
-    QUIPU_TRY_ASSIGN(const auto outcome, erasure_.Step([&](std::uint64_t rows) {
-      return !closing_.load() && (!progress || progress(std::min(rows, total), total));
-    }));
-    if (outcome == ErasureJob::Outcome::kMore) continue;
-    if (outcome != ErasureJob::Outcome::kReaders || ++waits > kReaderWaitsMax) return {};
-    lock.unlock();
-    std::this_thread::sleep_for(kReaderWait);
-  }
-}
-
-std::vector<ErasureInfo> Database::Impl::Erasures() const {
-  return ListErasures(*store_, erasure_.waits_for());
-}
-
-Status Database::Impl::CheckMergeFits(const std::vector<std::uint64_t>& ids) {
-  const ViewPtr view = store_->view();
-  std::uint64_t bytes = 0;
-  for (const SegmentPtr& segment : view->segments) {
-    const SegmentMeta& meta = segment->meta();
-    if (std::find(ids.begin(), ids.end(), meta.spec.segment_id) != ids.end())
-      bytes += meta.file_bytes;
-  }
-  return store_->CheckRoomFor(bytes, "a merge");
-}
-
-bool Database::Impl::MergeIfDue() {
-  if (store_->clock()->MonotonicUs() < merge_retry_.again_us) return false;
-  const std::unique_lock lock(merge_mutex_, std::try_to_lock);
-  if (!lock.owns_lock()) return false;  // a request is merging
-  const auto job = PickCompactionOf(
-      store_->view(), store_->options(),
-      {.now_us = store_->clock()->NowUs(), .on_request = false, .except = unmergeable_});
-  if (!job) return false;
-  if (const Status fits = CheckMergeFits(job->inputs); !fits.ok())
-    return CheckStep("merging", fits, &merge_retry_);
-  const MergeProgress step = [this](std::uint64_t) {
-    (void)SealIfDue();
-    return !closing_.load();
-  };
-  const Status status = RunCompaction(store_.get(), *job, step, &merge_rate_);
-  if (status.code() == StatusCode::kCancelled) return false;
-  // A failed read or a full disk may pass; damage and bounds do not, and must not keep other months from merging.
-  if (!status.ok() && status.code() != StatusCode::kIoError)
-    unmergeable_.insert(job->inputs.begin(), job->inputs.end());
-  return CheckStep("merging", status, &merge_retry_);
-}
-
-Status Database::Impl::Seal() {
-  const std::lock_guard lock(seal_mutex_);
-  return SealHotRows(store_.get());
-}
-
-Status Database::Impl::Compact(const Progress& progress) {
-  QUIPU_TRY(Seal());
-  std::uint64_t done_before = 0;
-  for (;;) {
-    const std::lock_guard lock(merge_mutex_);
-    const auto job = PickCompactionOf(store_->view(), store_->options(),
-                                      {.now_us = store_->clock()->NowUs(), .on_request = true});
-    if (!job) break;
-    std::uint64_t rows = 0;
-    const MergeProgress step = [&](std::uint64_t written) {
-      rows = written;
-      const std::uint64_t total = store_->view()->totals.rows;
-      return !progress || progress(std::min(done_before + written, total), total);
-    };
-    QUIPU_TRY(CheckMergeFits(job->inputs));
-    QUIPU_TRY(RunCompaction(store_.get(), *job, step, &merge_rate_));
-    done_before += rows;
-  }
-  const std::uint64_t total = store_->view()->totals.rows;
-  if (progress) progress(total, total);
-  return {};
-}
-
-Status Database::Impl::Close() {
-  if (closing_.exchange(true)) return Status::Cancelled("the store has been closed already");
-  store_->StopWaiting();
-  if (upkeep_.joinable()) upkeep_.join();
-  Status status = committer_->Stop();
-  if (Status closed = store_->Close(); status.ok()) status = closed;
-  return status;
-}
-
 Result<Database> OpenDatabaseIn(const std::string& path, const Options& options,
                                 const StoreEnvironment& environment) {
-  QUIPU_TRY_ASSIGN(auto store, Store::Open(path, options, environment));
-  const std::uint64_t seed =
-      environment.random_seed != 0 ? environment.random_seed : Random::SystemSeed();
-  return Database(std::make_unique<Database::Impl>(std::move(store), seed));
+  return Reading([&]() -> Result<Database> {
+    QUIPU_TRY_ASSIGN(auto store, Store::Open(path, options, environment));
+    const std::uint64_t seed =
+        environment.random_seed != 0 ? environment.random_seed : Random::SystemSeed();
+    return Database(std::make_unique<Database::Impl>(std::move(store), seed));
+  });
 }
 
 Result<Database> Database::Open(const std::string& path, const Options& options) {
@@ -237,15 +41,18 @@ Database::Database(Database&&) noexcept = default;
 Database& Database::operator=(Database&&) noexcept = default;
 Database::~Database() = default;
 
+// ---- The way in.
+
 Result<IngestReply> Database::Ingest(const EventBatch& batch) {
-  QUIPU_TRY(impl_->CheckOpen());
-  return impl_->committer().SubmitAndWait(batch);
+  return Changing(impl_, [&] { return impl_->committer().SubmitAndWait(batch); });
 }
 
 Status Database::IngestAsync(EventBatch batch, std::function<void(Result<IngestReply>)> done) {
-  QUIPU_TRY(impl_->CheckOpen());
-  return impl_->committer().Submit(std::move(batch), std::move(done));
+  return Changing(impl_,
+                  [&] { return impl_->committer().Submit(std::move(batch), std::move(done)); });
 }
+
+// ---- Questions.
 
 Result<ResultSet> Database::Query(const class Query& query) const {
   QUIPU_TRY(query.status());
@@ -253,104 +60,127 @@ Result<ResultSet> Database::Query(const class Query& query) const {
 }
 
 Result<ResultSet> Database::Query(const QuerySpec& spec) const {
-  QUIPU_TRY(impl_->CheckOpen());
-  return RunQuery(*impl_->store().view(), impl_->store().catalogue(), spec);
+  return impl_->Answer([&](const Impl::Snapshot& snapshot) {
+    auto answer = RunQuery(*snapshot.view, impl_->store().catalogue(), spec);
+    if (answer) answer->staleness_us = snapshot.staleness_us;
+    return answer;
+  });
 }
 
 Result<EventPage> Database::Events(const EventQuery& query) const {
-  QUIPU_TRY(impl_->CheckOpen());
-  return RunEventQuery(*impl_->store().view(), impl_->store().catalogue(), query);
+  return impl_->Answer([&](const Impl::Snapshot& snapshot) {
+    auto page = RunEventQuery(*snapshot.view, impl_->store().catalogue(), query);
+    if (page) page->staleness_us = snapshot.staleness_us;
+    return page;
+  });
+}
+
+Result<SessionPage> Database::Sessions(const SessionQuery& query) const {
+  return impl_->Answer([&](const Impl::Snapshot& snapshot) {
+    return RunSessionQuery(*snapshot.view, impl_->store().catalogue(), query);
+  });
+}
+
+Result<SessionTotals> Database::TotalSessions(const SessionQuery& query) const {
+  return impl_->Answer([&](const Impl::Snapshot& snapshot) {
+    return RunSessionTotals(*snapshot.view, impl_->store().catalogue(), query);
+  });
 }
 
 Result<FoundEvent> Database::FindEvent(std::string_view customer, std::string_view source,
                                        std::string_view id) const {
-  QUIPU_TRY(impl_->CheckOpen());
-  return RunFindEvent(*impl_->store().view(), impl_->store().catalogue(), customer, source, id);
+  return impl_->Answer([&](const Impl::Snapshot& snapshot) {
+    return RunFindEvent(*snapshot.view, impl_->store().catalogue(), customer, source, id);
+  });
 }
 
+// ---- Upkeep.
+
 Status Database::Seal() {
-  QUIPU_TRY(impl_->CheckOpen());
-  return impl_->Seal();
+  return Changing(impl_, [&] { return impl_->Seal(); });
 }
 
 Status Database::Compact(const Progress& progress) {
-  QUIPU_TRY(impl_->CheckOpen());
-  return impl_->Compact(progress);
+  return Changing(impl_, [&] { return impl_->Compact(progress); });
 }
 
 Result<VerifyReport> Database::Verify(const Progress& progress) const {
-  QUIPU_TRY(impl_->CheckOpen());
-  return VerifyStore(impl_->store(), progress);
+  return Reading([&]() -> Result<VerifyReport> {
+    QUIPU_TRY(impl_->CheckWritable());
+    return VerifyStore(impl_->store(), progress);
+  });
 }
 
 Result<ErasureInfo> Database::Erase(std::string_view customer) {
-  QUIPU_TRY(impl_->CheckOpen());
-  return impl_->Erase(customer);
+  return Changing(impl_, [&] { return impl_->Erase(customer); });
 }
 
 Status Database::FinishErasures(const Progress& progress) {
-  QUIPU_TRY(impl_->CheckOpen());
-  return impl_->FinishErasures(progress);
+  return Changing(impl_, [&] { return impl_->FinishErasures(progress); });
 }
 
 Result<std::vector<ErasureInfo>> Database::Erasures() const {
-  QUIPU_TRY(impl_->CheckOpen());
-  return impl_->Erasures();
+  return impl_->Answer([&](const Impl::Snapshot&) -> Result<std::vector<ErasureInfo>> {
+    return impl_->Erasures();
+  });
 }
 
 Status Database::SetRetention(const RetentionPolicy& policy) {
-  QUIPU_TRY(impl_->CheckOpen());
-  return impl_->store().SetRetention(policy);
+  return Changing(impl_, [&] { return impl_->store().SetRetention(policy); });
 }
 
 Result<RetentionPolicy> Database::Retention() const {
-  QUIPU_TRY(impl_->CheckOpen());
-  return impl_->store().retention();
+  return impl_->Answer([&](const Impl::Snapshot&) -> Result<RetentionPolicy> {
+    return impl_->store().retention();
+  });
 }
 
 Status Database::SetCustomerClass(const std::string& customer, const std::string& customer_class) {
-  QUIPU_TRY(impl_->CheckOpen());
-  return impl_->SetCustomerClass(customer, customer_class);
+  return Changing(impl_, [&] { return impl_->SetCustomerClass(customer, customer_class); });
 }
 
 Result<RetentionReport> Database::Retain(const Progress& progress) {
-  QUIPU_TRY(impl_->CheckOpen());
-  return impl_->Retain(progress);
+  return Changing(impl_, [&] { return impl_->Retain(progress); });
 }
 
 Result<RetentionReport> Database::Archive(const ArchiveRequest& request, const Progress& progress) {
-  QUIPU_TRY(impl_->CheckOpen());
-  return impl_->Archive(request, progress);
+  return Changing(impl_, [&] { return impl_->Archive(request, progress); });
 }
 
 Status Database::DetachArchive(const std::string& folder) {
-  QUIPU_TRY(impl_->CheckOpen());
-  return impl_->DetachArchive(folder);
+  return Changing(impl_, [&] { return impl_->DetachArchive(folder); });
 }
 
 Status Database::AttachArchive(const std::string& folder) {
-  QUIPU_TRY(impl_->CheckOpen());
-  return impl_->AttachArchive(folder);
+  return Changing(impl_, [&] { return impl_->AttachArchive(folder); });
 }
 
+// ---- What is there.
+
 Result<std::vector<ArchiveInfo>> Database::Archives() const {
-  QUIPU_TRY(impl_->CheckOpen());
-  return impl_->Archives();
+  return impl_->Answer(
+      [&](const Impl::Snapshot& snapshot) { return impl_->Archives(*snapshot.view); });
 }
 
 Result<std::vector<PartitionInfo>> Database::Partitions(bool by_customer) const {
-  QUIPU_TRY(impl_->CheckOpen());
-  return impl_->Partitions(by_customer);
+  return impl_->Answer([&](const Impl::Snapshot& snapshot) {
+    return impl_->Partitions(*snapshot.view, by_customer);
+  });
 }
 
 Result<StoreInfo> Database::Info() const {
-  QUIPU_TRY(impl_->CheckOpen());
-  return impl_->Info();
+  return impl_->Answer([&](const Impl::Snapshot& snapshot) {
+    auto info = impl_->Info(*snapshot.view);
+    if (info) info->staleness_us = snapshot.staleness_us;
+    return info;
+  });
 }
 
 Result<std::vector<ColumnStorage>> Database::StorageByColumn() const {
-  QUIPU_TRY(impl_->CheckOpen());
-  return impl_->StorageByColumn();
+  return impl_->Answer(
+      [&](const Impl::Snapshot& snapshot) -> Result<std::vector<ColumnStorage>> {
+        return StorageOf(*snapshot.view, impl_->store().catalogue());
+      });
 }
 
 Status Database::Close() { return impl_->Close(); }

@@ -97,35 +97,32 @@ void AddHotBatch(const RowBatch& rows, const Catalogue& catalogue,
 std::vector<std::string> SortedNames(const Catalogue& catalogue, NameKind kind,
                                      std::uint32_t first) {
   std::vector<std::string> names;
-  for (std::uint32_t i = first; i < catalogue.size(kind); ++i)
-    names.emplace_back(catalogue.NameOf(kind, i));
+  for (std::uint32_t i = first; i < catalogue.size(kind); ++i) {
+    if (const std::string_view name = catalogue.NameOf(kind, i); !name.empty())
+      names.emplace_back(name);
+  }
   std::sort(names.begin(), names.end());
   return names;
 }
 
 }  // namespace
 
-std::vector<ColumnStorage> Database::Impl::StorageByColumn() const {
-  const ViewPtr view = store_->view();
-  return StorageOf(*view, store_->catalogue());
-}
-
-Result<std::vector<PartitionInfo>> Database::Impl::Partitions(bool by_customer) const {
-  const ViewPtr view = store_->view();
+Result<std::vector<PartitionInfo>> Database::Impl::Partitions(const View& view,
+                                                              bool by_customer) const {
   std::map<PartitionKey, PartitionInfo> partitions;
-  for (const SegmentPtr& segment : view->segments) {
-    QUIPU_TRY(AddSegment(*segment, store_->catalogue(), view->erased, by_customer, &partitions));
+  for (const SegmentPtr& segment : view.segments) {
+    QUIPU_TRY(AddSegment(*segment, store_->catalogue(), view.erased, by_customer, &partitions));
   }
   // Who is in a detached folder is not known here.
-  for (const SegmentMeta& meta : view->detached) {
+  for (const SegmentMeta& meta : view.detached) {
     PartitionInfo& p = partitions[{meta.spec.month, ""}];
     p.rows += meta.totals.rows;
     p.detached_rows += meta.totals.rows;
     p.bytes += meta.file_bytes;
     ++p.segments;
   }
-  for (const HotBatchPtr& batch : view->hot)
-    AddHotBatch(batch->rows, store_->catalogue(), view->erased, by_customer, &partitions);
+  for (const HotBatchPtr& batch : view.hot)
+    AddHotBatch(batch->rows, store_->catalogue(), view.erased, by_customer, &partitions);
   const TimeUs now = store_->clock()->NowUs();
   std::vector<PartitionInfo> list;
   for (auto& [key, info] : partitions) {
@@ -138,38 +135,37 @@ Result<std::vector<PartitionInfo>> Database::Impl::Partitions(bool by_customer) 
   return list;
 }
 
-Result<StoreInfo> Database::Impl::Info() const {
-  const ViewPtr view = store_->view();
+Result<StoreInfo> Database::Impl::Info(const View& view) const {
   const Catalogue& catalogue = store_->catalogue();
   StoreInfo info;
   info.path = store_->folder();
   info.store_id = UuidText(store_->store_id().high, store_->store_id().low);
   info.format_version = kStoreFormatVersion;
-  info.as_of = view->as_of;
-  QUIPU_TRY_ASSIGN(const std::uint64_t hidden, ErasedRows(*view));
-  info.events = view->totals.rows - hidden;
-  info.hot_events = view->hot_rows() - ErasedHotRows(*view);
-  info.hot_bytes = view->hot_bytes();
-  info.segments = view->segments.size();
+  info.as_of = view.as_of;
+  QUIPU_TRY_ASSIGN(const std::uint64_t hidden, ErasedRows(view));
+  info.events = view.totals.rows - hidden;
+  info.hot_events = view.hot_rows() - ErasedHotRows(view);
+  info.hot_bytes = view.hot_bytes();
+  info.segments = view.segments.size();
   bool first = true;
   const auto widen = [&](TimeUs low, TimeUs high) {
     info.time_min = first ? low : std::min(info.time_min, low);
     info.time_max = first ? high : std::max(info.time_max, high);
     first = false;
   };
-  for (const SegmentPtr& segment : view->segments) {
+  for (const SegmentPtr& segment : view.segments) {
     info.segment_bytes += segment->meta().file_bytes;
-    QUIPU_TRY_ASSIGN(const auto bounds, VisibleBounds(*segment, view->erased));
+    QUIPU_TRY_ASSIGN(const auto bounds, VisibleBounds(*segment, view.erased));
     if (bounds) widen(bounds->min, bounds->max);
   }
-  for (const HotBatchPtr& batch : view->hot) {
-    if (const auto bounds = VisibleBounds(*batch, view->erased)) widen(bounds->min, bounds->max);
+  for (const HotBatchPtr& batch : view.hot) {
+    if (const auto bounds = VisibleBounds(*batch, view.erased)) widen(bounds->min, bounds->max);
   }
   info.customers = catalogue.live(NameKind::kCustomer);
   info.services = SortedNames(catalogue, NameKind::kService, 0);
   info.dimensions = SortedNames(catalogue, NameKind::kDimension, 0);
   info.measures = SortedNames(catalogue, NameKind::kMeasure, kFirstUserMeasure);
-  QUIPU_TRY(MeasureAmplification(*store_, *view, &info));
+  QUIPU_TRY(MeasureAmplification(*store_, view, &info));
   return info;
 }
 

@@ -73,10 +73,9 @@ Status Database::Impl::SetCustomerClass(const std::string& customer,
   return store_->SetCustomerClass(*ordinal, customer_class);
 }
 
-Result<std::vector<ArchiveInfo>> Database::Impl::Archives() const {
-  const ViewPtr view = store_->view();
+Result<std::vector<ArchiveInfo>> Database::Impl::Archives(const View& view) const {
   std::vector<ArchiveInfo> list;
-  for (const ArchiveFolder& folder : view->archives) {
+  for (const ArchiveFolder& folder : view.archives) {
     ArchiveInfo& info = list.emplace_back();
     info.folder = store_->ArchivePath(folder.path);
     info.attached = folder.is_attached;
@@ -89,8 +88,8 @@ Result<std::vector<ArchiveInfo>> Database::Impl::Archives() const {
       if (info.first_month.empty() || month < info.first_month) info.first_month = month;
       if (info.last_month.empty() || month > info.last_month) info.last_month = month;
     };
-    for (const SegmentPtr& segment : view->segments) add(segment->meta());
-    for (const SegmentMeta& meta : view->detached) add(meta);
+    for (const SegmentPtr& segment : view.segments) add(segment->meta());
+    for (const SegmentMeta& meta : view.detached) add(meta);
   }
   return list;
 }

@@ -6,6 +6,7 @@
 #include <optional>
 #include <utility>
 
+#include "base/named_thread.h"
 #include "ingest/batch_view.h"
 
 namespace quipu {
@@ -24,8 +25,8 @@ Committer::Committer(Store* store, std::uint64_t random_seed)
     : store_(store), preparer_(store, random_seed) {
   last_sync_us_ = store_->clock()->MonotonicUs();
   hot_full_.store(store_->hot_bytes() > store_->options().hot_bytes_max);
-  writer_ = std::thread([this] { RunWriter(); });
-  thread_ = std::thread([this] { Run(); });
+  writer_ = StartThread("quipu-write", [this] { RunWriter(); });
+  thread_ = StartThread("quipu-prepare", [this] { Run(); });
 }
 
 Committer::~Committer() {

@@ -128,15 +128,17 @@ void Dedupe::CheckHot(Incoming* incoming) {
   }
 }
 
-/// Compares each repeat with the first copy that is accepted, which is usually the first.
+/// Compares each repeat with the first copy that is accepted, which is usually the first. One that would be too late by itself, too: the copy
+/// before it may have come with a stamp, and what is answered must not depend on which batches share a commit.
 void Dedupe::SettleRepeats(Incoming* incoming) {
   std::unordered_map<std::uint32_t, std::uint32_t> accepted;  // the copy, by the first one
   for (const Incoming::Repeat& repeat : incoming->repeats) {
-    if (!incoming->IsOpen(repeat.again)) continue;
+    const bool is_open = incoming->IsOpen(repeat.again);
+    if (!is_open && incoming->outcomes[repeat.again] != Outcome::kTooLate) continue;
     std::uint32_t& copy = accepted.try_emplace(repeat.first, repeat.first).first->second;
     if (incoming->IsOpen(copy)) {
       incoming->Settle(repeat.again, *incoming->rows, copy);
-    } else {
+    } else if (is_open) {
       copy = repeat.again;
     }
   }

@@ -98,6 +98,20 @@ TEST_F(UnderWayTest, ABatchIsComparedWithWhatIsBeingWrittenAndWithWhatIsPrepared
   EXPECT_EQ(StoredIds(), want);
 }
 
+/// What is answered must not depend on which batches share a commit.
+TEST_F(UnderWayTest, ARepeatOfAStampedLateEventInTheSameCommitIsKnown) {
+  options_.late_bound_us = kHourUs / 2;  // events are dated an hour ago
+  Open();
+  auto replies = StartWriting({With(BatchOf({MakeEvent("a", 1)}), 1),
+                               BatchOf({MakeEvent("a", 1), MakeEvent("a", 2), MakeEvent("b", 1)})});
+  gate_.Open();
+  const auto stamped = replies[0].get();
+  const auto again = replies[1].get();
+  ASSERT_TRUE(stamped && again);
+  EXPECT_EQ(stamped->outcomes, Want{kA});
+  EXPECT_EQ(again->outcomes, (Want{kD, kC, Outcome::kTooLate}));
+}
+
 TEST_F(UnderWayTest, AFailedWriteIsTheAnswerToAllThatIsPrepared) {
   for (const bool applied : {false, true}) {
     SCOPED_TRACE(applied);

@@ -12,8 +12,10 @@ std::string KnownNames(const Catalogue& catalogue, NameKind kind) {
   constexpr std::uint32_t kShownMax = 20;
   std::string text;
   const std::uint32_t n = catalogue.size(kind);
-  for (std::uint32_t i = 0; i < n && i < kShownMax; ++i)
-    text += (i > 0 ? ", " : "") + std::string(catalogue.NameOf(kind, i));
+  for (std::uint32_t i = 0; i < n && i < kShownMax; ++i) {
+    const std::string_view name = catalogue.NameOf(kind, i);
+    if (!name.empty()) text += (text.empty() ? "" : ", ") + std::string(name);
+  }
   return text + (n > kShownMax ? ", ..." : "");
 }
 
@@ -86,11 +88,7 @@ class Binder {
       BoundAggregate bound;
       bound.function = a.function;
       bound.quantile_ppm = a.quantile_ppm;
-      bound.change = a.change;
-      if (a.change != Change::kNone && spec_.window.unit == WindowUnit::kNone) {
-        return Status::InvalidArgument("'" + a.name +
-                                       "' compares windows; choose a window, e.g. day");
-      }
+      QUIPU_CHECK(a.derived == Derived::kNone);  // see answer.h
       QUIPU_TRY(BindTarget(a, &bound));
       out_->aggregates.push_back(bound);
     }

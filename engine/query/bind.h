@@ -51,7 +51,6 @@ struct BoundAggregate {
       0;  ///< Index in measures, or in distincts for kDistinct; unused for plain count.
   bool counts_rows = false;  ///< Plain `count`.
   std::uint32_t quantile_ppm = 0;
-  Change change = Change::kNone;
 };
 
 struct BoundQuery {

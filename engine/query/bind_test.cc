@@ -60,11 +60,11 @@ TEST_F(BindTest, MistakesInTheQuestion) {
   spec.filters = {{"region", FilterOp::kIn, {}}};
   EXPECT_EQ(BindIt(spec).error().code(), StatusCode::kInvalidArgument);
   spec.filters.clear();
-  spec.select = {{Function::kQuantile, "m", 0, Change::kNone, "p0(m)"}};
+  spec.select = {{Function::kQuantile, "m", 0, Derived::kNone, "p0(m)"}};
   EXPECT_EQ(BindIt(spec).error().code(), StatusCode::kInvalidArgument);
-  spec.select = {{Function::kSum, "", 0, Change::kNone, "sum"}};
+  spec.select = {{Function::kSum, "", 0, Derived::kNone, "sum"}};
   EXPECT_EQ(BindIt(spec).error().code(), StatusCode::kInvalidArgument);
-  spec.select = {{Function::kDistinct, "", 0, Change::kNone, "distinct"}};
+  spec.select = {{Function::kDistinct, "", 0, Derived::kNone, "distinct"}};
   EXPECT_EQ(BindIt(spec).error().code(), StatusCode::kInvalidArgument);
 }
 

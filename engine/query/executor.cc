@@ -4,7 +4,6 @@
 
 #include "base/check.h"
 #include "query/bind.h"
-#include "query/finish.h"
 #include "query/groups.h"
 #include "query/plan.h"
 #include "query/scan.h"
@@ -14,14 +13,14 @@ namespace {
 
 class Execution final : public RowSink {
  public:
-  Execution(const View& view, const Catalogue& catalogue, const BoundQuery& query)
+  Execution(const View& view, const Catalogue& catalogue, const BoundQuery& query, Groups* groups)
       : view_(view),
         catalogue_(catalogue),
         query_(query),
-        groups_(query),
-        aggregator_(query, catalogue, &groups_) {}
+        groups_(*groups),
+        aggregator_(query, catalogue, groups) {}
 
-  Result<ResultSet> Run() {
+  Status Run(QueryStats* stats) {
     if (!query_.empty) {
       for (const SegmentPtr& segment : view_.segments) {
         QUIPU_TRY_ASSIGN(const SegmentPlan plan, PlanSegment(query_, *segment));
@@ -33,11 +32,11 @@ class Execution final : public RowSink {
       for (const HotBatchPtr& batch : view_.hot)
         QUIPU_TRY(ScanHotBatch(query_, *batch, this, &stats_.hot_rows));
     }
-    QUIPU_TRY(groups_.SettleTies());
-    QUIPU_TRY_ASSIGN(ResultSet result, FinishQuery(query_, catalogue_, &groups_));
-    result.as_of = view_.as_of;
-    result.stats = stats_;
-    return result;
+    stats->segments += stats_.segments;
+    stats->cells += stats_.cells;
+    stats->rows += stats_.rows;
+    stats->hot_rows += stats_.hot_rows;
+    return groups_.SettleTies();
   }
 
   Status OnRows(const Chunk& chunk, std::uint32_t /*first_row*/,
@@ -87,16 +86,16 @@ class Execution final : public RowSink {
   const View& view_;
   const Catalogue& catalogue_;
   const BoundQuery& query_;
-  Groups groups_;
+  Groups& groups_;
   Aggregator aggregator_;
   QueryStats stats_;
 };
 
 }  // namespace
 
-Result<ResultSet> RunQuery(const View& view, const Catalogue& catalogue, const QuerySpec& spec) {
-  QUIPU_TRY_ASSIGN(const BoundQuery query, Bind(view, catalogue, spec));
-  return Execution(view, catalogue, query).Run();
+Status ExecuteQuery(const View& view, const Catalogue& catalogue, const BoundQuery& query,
+                    Groups* groups, QueryStats* stats) {
+  return Execution(view, catalogue, query, groups).Run(stats);
 }
 
 }  // namespace quipu

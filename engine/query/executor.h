@@ -7,7 +7,9 @@
 //   plan      per segment and (scope, service): the asked time range is tiled by summary cells (month, day, hour) where the question
 //             allows it, and by raw row ranges elsewhere; hot batches are raw rows. A debug build proves the tiling.
 //   execute   cells and raw vectors flow into the same accumulators (sketch/), keyed by (window, group values).
-//   finish    windows filled, changes computed, ordered, limited, made columnar.
+//   finish    windows filled, ordered, limited, made columnar.
+//
+// These steps answer plain questions; answer.h makes the others out of them.
 //
 // A cell may stand for its rows when: no filters; group-by only `customer` and/or `service`; every aggregate is count, sum, avg, min,
 // max, quantile (cells with sketches) or distinct(customer); and the cell lies inside [from, to) and inside one window. `first`, `latest`,
@@ -23,6 +25,7 @@
 #pragma once
 
 #include "query/events.h"
+#include "query/groups.h"
 #include "quipu/query.h"
 #include "quipu/result_set.h"
 #include "store/catalogue.h"
@@ -30,8 +33,9 @@
 
 namespace quipu {
 
-/// Answers `spec` from `view`. kInvalidArgument for a question that makes no sense, kExhausted at a bound, kOutOfRange for an overflowing sum,
-/// kCorruption for damaged pages: never a smaller answer.
-Result<ResultSet> RunQuery(const View& view, const Catalogue& catalogue, const QuerySpec& spec);
+/// Adds everything that `query` asks for to its groups, and what was read to `stats`. kExhausted at a bound, kOutOfRange where rows are needed that
+/// have expired, kCorruption for damaged pages: never less than all.
+Status ExecuteQuery(const View& view, const Catalogue& catalogue, const BoundQuery& query,
+                    Groups* groups, QueryStats* stats);
 
 }  // namespace quipu

@@ -1,74 +1,22 @@
 #include "query/finish.h"
 
 #include <algorithm>
-#include <boost/multiprecision/cpp_int.hpp>
 #include <map>
 #include <numeric>
 
 #include "base/check.h"
+#include "query/value.h"
 #include "sketch/exact_sum.h"
 
 namespace quipu {
 namespace {
-
-/// One value of the answer before it is put into a column; absent, a count, or a decimal.
-struct Value {
-  bool present = false;
-  bool is_integer = false;
-  std::int64_t integer = 0;
-  Decimal decimal;
-  [[nodiscard]] Decimal AsDecimal() const { return is_integer ? Decimal(integer) : decimal; }
-};
-
-Value OfInteger(std::uint64_t v) { return {true, true, static_cast<std::int64_t>(v), {}}; }
-Value OfDecimal(const Decimal& v) { return {true, false, 0, v}; }
 
 bool IsCount(const BoundAggregate& a) {
   return a.function == Function::kCount || a.function == Function::kDistinct;
 }
 
 ColumnType TypeOf(const BoundAggregate& a) {
-  return IsCount(a) && a.change != Change::kPercent ? ColumnType::kInteger : ColumnType::kDecimal;
-}
-
-using Wide = boost::multiprecision::int512_t;  // (10^38 x 10^18 x 10^4) needs 200 bits
-
-/// (now - before) / |before| in percent, rounded half to even at 2 fractional digits.
-Result<Value> PercentChange(const Decimal& now, const Decimal& before) {
-  if (before.is_zero()) return Value{};
-  const auto at_sum_scale = [](const Decimal& d) {
-    return Wide(d.mantissa()) * Wide(PowerOf10(kSumScale - d.scale()));
-  };
-  const Wide divisor = boost::multiprecision::abs(at_sum_scale(before));
-  const Wide numerator = (at_sum_scale(now) - at_sum_scale(before)) * 10'000;
-  Wide quotient = numerator / divisor;  // towards zero
-  const Wide remainder = boost::multiprecision::abs(numerator % divisor);
-  const bool is_odd = (quotient % 2) != 0;
-  if (remainder * 2 > divisor || (remainder * 2 == divisor && is_odd))
-    quotient += numerator < 0 ? -1 : 1;
-  if (boost::multiprecision::abs(quotient) > Wide(PowerOf10(38))) {
-    return Status::OutOfRange("a change in percent exceeds 128 bits");
-  }
-  return OfDecimal(Decimal(static_cast<Int128>(quotient), 2));
-}
-
-/// What a window without events is worth in a comparison.
-Value ForComparison(const BoundAggregate& a, const Value& v) {
-  if (v.present || (!IsCount(a) && a.function != Function::kSum)) return v;
-  return IsCount(a) ? OfInteger(0) : OfDecimal(Decimal());
-}
-
-Result<Value> ChangeOf(const BoundAggregate& a, const Value& now, const Value& before) {
-  if (!now.present || !before.present) return Value{};
-  if (a.change == Change::kPercent) return PercentChange(now.AsDecimal(), before.AsDecimal());
-  if (now.is_integer) return Value{true, true, now.integer - before.integer, {}};
-  ExactSum difference;
-  difference.Add(now.decimal);
-  ExactSum subtrahend;
-  subtrahend.Add(before.decimal);
-  difference.Subtract(subtrahend);
-  QUIPU_TRY_ASSIGN(const Decimal d, difference.ToDecimal());
-  return OfDecimal(d);
+  return IsCount(a) ? ColumnType::kInteger : ColumnType::kDecimal;
 }
 
 /// One row of the answer in the making; `group` is kNoGroup for a filled window.
@@ -171,39 +119,14 @@ class Finisher {
     return {};
   }
 
-  /// Values in (window, series) order, so that the previous window of a series is at hand.
   Status MakeValues() {
     values_.resize(rows_.size());
     exact_.assign(query_.aggregates.size(), true);
-    struct Previous {
-      TimeUs window = 0;
-      std::size_t row = 0;
-    };
-    std::map<std::uint32_t, Previous> previous;  // by series
-    std::vector<std::vector<Value>> plain(rows_.size());
     for (std::size_t r = 0; r < rows_.size(); ++r) {
       for (std::size_t a = 0; a < query_.aggregates.size(); ++a) {
         QUIPU_TRY_ASSIGN(Value v, Evaluate(query_.aggregates[a], a, rows_[r].group));
-        plain[r].push_back(v);
+        values_[r].push_back(v);
       }
-      values_[r] = plain[r];
-      if (!HasWindows()) continue;
-      const auto it = previous.find(rows_[r].series);
-      const bool adjacent =
-          it != previous.end() && query_.windower->EndOf(it->second.window) == rows_[r].window;
-      for (std::size_t a = 0; a < query_.aggregates.size(); ++a) {
-        const BoundAggregate& aggregate = query_.aggregates[a];
-        if (aggregate.change == Change::kNone) continue;
-        values_[r][a] = {};
-        if (it == previous.end()) continue;
-        const Value before =
-            ForComparison(aggregate, adjacent ? plain[it->second.row][a] : Value{});
-        QUIPU_TRY_ASSIGN(values_[r][a],
-                         ChangeOf(aggregate, ForComparison(aggregate, plain[r][a]), before));
-      }
-      // Filled windows before a group's first event are no start of anything.
-      if (it == previous.end() && rows_[r].group == Row::kNoGroup) continue;
-      previous[rows_[r].series] = {rows_[r].window, r};
     }
     return {};
   }
@@ -215,11 +138,11 @@ class Finisher {
 
   Result<Value> Evaluate(const BoundAggregate& a, std::size_t index, std::uint32_t g) {
     if (g == Row::kNoGroup) return EmptyWindow(a);
-    if (a.counts_rows) return OfInteger(groups_.rows(g));
+    if (a.counts_rows) return OfInteger(static_cast<std::int64_t>(groups_.rows(g)));
     if (a.function == Function::kDistinct) {
       const DistinctSketch& sketch = groups_.distinct(g, a.slot);
       if (!sketch.exact()) exact_[index] = false;
-      return OfInteger(sketch.Estimate());
+      return OfInteger(static_cast<std::int64_t>(sketch.Estimate()));
     }
     if (a.function == Function::kQuantile) {
       const QuantileSketch& sketch = groups_.quantiles(g, a.slot);
@@ -241,7 +164,7 @@ class Finisher {
   }
 
   static Result<Value> EvaluateStats(const BoundAggregate& a, const MeasureStats& stats) {
-    if (a.function == Function::kCount) return OfInteger(stats.count);
+    if (a.function == Function::kCount) return OfInteger(static_cast<std::int64_t>(stats.count));
     if (stats.count == 0) return Value{};
     switch (a.function) {
       case Function::kSum: {
@@ -305,7 +228,7 @@ class Finisher {
     const Value& x = values_[a][c - spec_.group_by.size()];
     const Value& y = values_[b][c - spec_.group_by.size()];
     if (x.present != y.present) return x.present ? 1 : -1;
-    return three_way(x.AsDecimal(), y.AsDecimal());
+    return three_way(x.number(), y.number());
   }
 
   void MakeColumns() {
@@ -331,7 +254,7 @@ class Finisher {
         if (column.type == ColumnType::kInteger) {
           column.integers.push_back(v.integer);
         } else {
-          column.decimals.push_back(v.AsDecimal());
+          column.decimals.push_back(v.number());
         }
       }
     }

@@ -1,4 +1,4 @@
-// Finish: groups become a table. Windows are filled, changes computed, rows ordered and limited; exact sums become decimals here and
+// Finish: groups become a table. Windows are filled, rows ordered and limited; exact sums become decimals here and
 // nowhere earlier.
 #pragma once
 

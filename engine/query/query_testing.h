@@ -12,7 +12,7 @@
 #include "base/check.h"
 #include "base/test_seed.h"
 #include "base/vfs_testing.h"
-#include "query/executor.h"
+#include "query/answer.h"
 #include "quipu/event.h"
 #include "store/store.h"
 

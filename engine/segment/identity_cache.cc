@@ -19,8 +19,9 @@ void IdentityCache::Insert(std::uint64_t segment_id, IdentityPrefixPtr prefix) {
   std::list<Entry> evicted;  // freed after the lock is
   const std::lock_guard lock(mutex_);
   if (prefix->bytes() > bytes_max_) return;
-  bytes_ += prefix->bytes();
+  const std::uint64_t bytes = prefix->bytes();
   entries_.push_front({segment_id, std::move(prefix)});
+  bytes_ += bytes;  // after what may fail
   while (bytes_ > bytes_max_) {
     bytes_ -= entries_.back().prefix->bytes();
     evicted.splice(evicted.begin(), entries_, std::prev(entries_.end()));

@@ -90,8 +90,11 @@ PagePtr PageCache::Insert(std::uint64_t segment_id, std::uint64_t offset, PagePt
     shard.index.erase(last->key);
     evicted.splice(evicted.begin(), shard.entries, last);
   }
-  shard.entries.push_front(Entry{key, page, bytes});
-  shard.index.emplace(key, shard.entries.begin());
+  // Without memory for one of the two nodes there is neither.
+  std::list<Entry> made;
+  made.push_front(Entry{key, page, bytes});
+  shard.index.emplace(key, made.begin());
+  shard.entries.splice(shard.entries.begin(), made);
   shard.bytes += bytes;
   return page;
 }

@@ -163,8 +163,9 @@ struct PageBytes {
       0;  ///< Of the row groups that have the column; of the segment, where it is not of a column.
 };
 
-/// What ReadRows fills in. Without keys, `identities` and `id_forms` stay empty, which is much cheaper.
-enum class RowParts : std::uint8_t { kAll, kWithoutKeys };
+/// What ReadRows fills in. Without keys, `identities` and `id_forms` stay empty, which is much cheaper. Without ids, `id_texts` and `id_millis` do
+/// too, and every source is "".
+enum class RowParts : std::uint8_t { kAll, kWithoutKeys, kWithoutIds };
 
 /// A question to the identity index, and an answer.
 struct IdentityProbe {
@@ -203,6 +204,9 @@ class SegmentReader {
   [[nodiscard]] bool HasDimension(ColumnId id) const;
   /// Services that occur, with the names stored in the file.
   [[nodiscard]] const std::vector<std::pair<ServiceOrdinal, std::string>>& services() const;
+
+  /// After an error the customers are missing, since they have a page of their own.
+  Status ReadNames(SegmentNames* names) const;
 
   /// Loaded at first use and kept.
   Result<const Directory*> directory() const;

@@ -287,6 +287,19 @@ const std::vector<std::pair<ServiceOrdinal, std::string>>& SegmentReader::servic
   return state_->services;
 }
 
+Status SegmentReader::ReadNames(SegmentNames* names) const {
+  const auto list = [](const std::vector<NamedId>& named) {
+    SegmentNames::List out;
+    for (const NamedId& n : named) out.emplace_back(n.id, n.name);
+    return out;
+  };
+  *names = {{}, services(), list(state_->footer.dimensions), list(state_->footer.measures)};
+  QUIPU_TRY_ASSIGN(const CustomerNames* const customers, state_->LoadNames());
+  for (std::size_t i = 0; i < customers->ordinals.size(); ++i)
+    names->customers.emplace_back(customers->ordinals[i], std::string(customers->names[i]));
+  return Status();
+}
+
 Result<const Directory*> SegmentReader::directory() const { return state_->LoadDirectory(); }
 Result<const SummaryTable*> SegmentReader::summaries() const { return state_->LoadSummaries(); }
 

@@ -259,7 +259,7 @@ class RowAssembler {
     for (const VectorPick& pick : picks_) {
       const VectorPlace at = PlaceOf(state_->footer, pick.vector);
       const RowGroupFooter& group = state_->footer.row_groups[at.group];
-      if (group.ids.bytes == 0) {
+      if (group.ids.bytes == 0 || parts_ == RowParts::kWithoutIds) {
         unite.Begin(kNoSource, rows_, is_one_group_);
         const std::uint32_t code = unite(1, &batch_.sources.dictionary);
         batch_.sources.codes.insert(batch_.sources.codes.end(), pick.positions.size(), code);

@@ -16,6 +16,16 @@ constexpr std::array<std::string_view, kNameKinds> kKindNames = {"customer", "se
 constexpr std::string_view KindName(NameKind kind) {
   return kKindNames[static_cast<std::size_t>(kind)];
 }
+std::string RowText(const NameKey& key) {
+  return std::string(kKindNames[key.kind]) + " " + std::to_string(key.ordinal) + ": ";
+}
+
+Result<NameKey> CheckKey(std::string_view key) {
+  const std::optional<NameKey> parsed = ParseNameKey(key);
+  if (parsed && parsed->kind < kNameKinds) return *parsed;
+  return Status::Corruption("catalogue: a key is malformed: 0x" + HexText(key));
+}
+
 constexpr std::size_t kSlotsFirst = 64;
 /// Names that every store has and none stores.
 constexpr std::uint32_t BuiltIn(NameKind kind) {
@@ -71,7 +81,7 @@ std::optional<std::uint32_t> Catalogue::Lookup(const Kind& kind, std::string_vie
   return std::nullopt;
 }
 
-Status Catalogue::Load(const KvStore& kv, std::span<const std::uint32_t> erased) {
+Status Catalogue::Load(const KvReader& kv, std::span<const std::uint32_t> erased) {
   const std::unique_lock lock(mutex_);
   Reset();
   return kv.Scan(KvSpace::kMeta, kNameKeyPrefix,
@@ -80,30 +90,38 @@ Status Catalogue::Load(const KvStore& kv, std::span<const std::uint32_t> erased)
                      *stop = true;
                      return {};
                    }
-                   return LoadRow(key, name, erased);
+                   QUIPU_TRY_ASSIGN(const NameKey parsed, CheckKey(key));
+                   return LoadRow(parsed, name,
+                                  std::binary_search(erased.begin(), erased.end(), parsed.ordinal));
                  });
 }
 
-Status Catalogue::LoadRow(std::string_view key, std::string_view name,
-                          std::span<const std::uint32_t> erased) {
-  const std::optional<NameKey> parsed = ParseNameKey(key);
-  if (!parsed || parsed->kind >= kNameKinds) {
-    return Status::Corruption("catalogue: a key is malformed: 0x" + HexText(key));
+Status Catalogue::Follow(std::string_view key, std::string_view name, bool is_erased) {
+  QUIPU_TRY_ASSIGN(const NameKey parsed, CheckKey(key));
+  const auto which = static_cast<NameKind>(parsed.kind);
+  if (parsed.ordinal >= size(which)) {
+    const std::unique_lock lock(mutex_);
+    return LoadRow(parsed, name, is_erased);
   }
-  const auto which = static_cast<NameKind>(parsed->kind);
-  Kind& kind = kinds_[parsed->kind];
-  const std::string row =
-      std::string(KindName(which)) + " " + std::to_string(parsed->ordinal) + ": ";
-  if (parsed->ordinal != kind.names.size() || parsed->ordinal >= NamesMax(which)) {
+  const bool may_go = which == NameKind::kCustomer && (name.empty() || is_erased);
+  if (may_go) ForgetIfFound(parsed.ordinal);
+  const std::string_view known = NameOf(which, parsed.ordinal);
+  if (name == known || (may_go && name.empty())) return {};
+  return Status::Corruption("catalogue: " + RowText(parsed) + "the name is another than it was");
+}
+
+Status Catalogue::LoadRow(const NameKey& key, std::string_view name, bool is_erased) {
+  const auto which = static_cast<NameKind>(key.kind);
+  Kind& kind = kinds_[key.kind];
+  const std::string row = RowText(key);
+  if (key.ordinal != kind.names.size() || key.ordinal >= NamesMax(which)) {
     return Status::Corruption("catalogue: " + row + "expected ordinal " +
                               std::to_string(kind.names.size()) + ", names are missing");
   }
-  if (which == NameKind::kCustomer &&
-      (name.empty() || std::binary_search(erased.begin(), erased.end(), parsed->ordinal))) {
-    kind.names.Append(name);  // erased: keeps its place, is found under no name
+  if (name.empty() || (which == NameKind::kCustomer && is_erased)) {
+    kind.names.Append(name);  // erased, or lost with all its rows: keeps its place, is not found
     return {};
   }
-  if (name.empty()) return Status::Corruption("catalogue: " + row + "the name is empty");
   const std::uint32_t hash = TextHash(name, seed_);
   if (const auto earlier = Lookup(kind, name, hash)) {
     return Status::Corruption("catalogue: " + row + "repeats the name of ordinal " +
@@ -143,6 +161,11 @@ Result<std::uint32_t> Catalogue::Intern(NameKind kind, std::string_view name, st
   batch->Put(KvSpace::kMeta, MakeNameKey({static_cast<std::uint8_t>(kind), ordinal}),
              std::string(name));
   return ordinal;
+}
+
+void Catalogue::ForgetIfFound(std::uint32_t customer) {
+  const std::string_view name = NameOf(NameKind::kCustomer, customer);
+  if (!name.empty() && Find(NameKind::kCustomer, name) == customer) Forget(customer);
 }
 
 void Catalogue::Forget(std::uint32_t customer) {

@@ -34,13 +34,18 @@ constexpr std::uint32_t NamesMax(NameKind kind) {
                                       : kColumnNamesMax;
 }
 
+struct NameKey;
+
 /// Lookups are safe from several threads beside one writer (the committer); names by ordinal take no lock. `quantity` and `cost` are measures 0 and 1 from the start.
 class Catalogue final : public Names {
  public:
   Catalogue();
   /// Reads every name. kCorruption on gaps or repeats.
   /// `erased` (ascending) are customers whose erasure is under way: their names lead nowhere.
-  Status Load(const KvStore& kv, std::span<const std::uint32_t> erased = {});
+  Status Load(const KvReader& kv, std::span<const std::uint32_t> erased = {});
+  /// Takes over one row of names that another process wrote (a follower): a new name, which must be the next of its kind, or one that is known
+  /// already. `is_erased`: the name leads nowhere (any more). The one writer only. kCorruption as in Load, and if a name became another.
+  Status Follow(std::string_view key, std::string_view name, bool is_erased);
 
   [[nodiscard]] std::optional<std::uint32_t> Find(NameKind kind, std::string_view name) const;
   /// The ordinal of `name`, a new one if need be (then its row is put into `batch`). kExhausted at the bounds. Committer only: it is the one
@@ -52,7 +57,10 @@ class Catalogue final : public Names {
   /// The name of this customer no longer leads to it. Views of the name stay valid: it is gone from memory when the store is closed.
   /// Committer only, once, after the erasure is durable.
   void Forget(std::uint32_t customer);
-  /// "" for an unknown ordinal (no name is empty), and for a customer that was erased before the store was opened.
+  /// Forget, if the name leads to it.
+  void ForgetIfFound(std::uint32_t customer);
+  /// "" for an unknown ordinal (no name is empty), for a customer that was erased before the store was opened, and for what a repair has
+  /// lost; no row has these.
   [[nodiscard]] std::string_view NameOf(NameKind kind, std::uint32_t ordinal) const;
   /// Ordinals that were ever given.
   [[nodiscard]] std::uint32_t size(NameKind kind) const;
@@ -88,8 +96,7 @@ class Catalogue final : public Names {
                                                     std::uint32_t hash) const;
   void Append(Kind* kind, std::string_view name, std::uint32_t hash);
   void Grow(Kind* kind);
-  Status LoadRow(std::string_view key, std::string_view name,
-                 std::span<const std::uint32_t> erased);
+  Status LoadRow(const NameKey& key, std::string_view name, bool is_erased);
 
   const std::uint64_t seed_;
   mutable std::shared_mutex mutex_;  // guards the slots against the writer; names need none

@@ -20,6 +20,9 @@ struct MemoryKvDisk::State {
   bool open = false;
   std::uint64_t fail_in = 0;  // 0 = never, 1 = the next Write
   bool fail_applied = false;
+  bool is_followed = false;     // ever: Writes are kept in `log` from then on
+  std::uint64_t log_first = 0;  // number of log[0]
+  std::vector<KvBatch> log;     // all Writes since then, or since DropLog
 
   static void Apply(const KvBatch& batch, Spaces* spaces) {
     for (const KvBatch::Op& op : batch.ops()) {
@@ -34,6 +37,7 @@ struct MemoryKvDisk::State {
   void Write(const KvBatch& batch, bool sync) {
     Apply(batch, &current);
     unsynced.push_back(batch);
+    if (is_followed) log.push_back(batch);
     if (!sync) return;
     for (const KvBatch& earlier : unsynced) Apply(earlier, &durable);
     unsynced.clear();
@@ -113,6 +117,55 @@ class MemoryKv final : public KvStore {
   bool closed_ = false;
 };
 
+class MemoryKvFollower final : public KvFollower {
+ public:
+  using State = MemoryKvDisk::State;
+  explicit MemoryKvFollower(std::shared_ptr<State> state) : state_(std::move(state)) {}
+
+  Result<std::unique_ptr<KvReader>> Load() override {
+    const std::lock_guard lock(state_->mutex);
+    if (state_->current[static_cast<std::size_t>(KvSpace::kMeta)].empty())
+      return Status::NotFound("memory key-value store: is empty");
+    next_ = state_->log_first + state_->log.size();
+    return std::unique_ptr<KvReader>(new Rows(state_->current));
+  }
+
+  Result<Step> Next(KvBatch* write) override {
+    const std::lock_guard lock(state_->mutex);
+    if (!next_ || *next_ < state_->log_first) return Step::kLost;
+    const std::uint64_t i = *next_ - state_->log_first;
+    if (i >= state_->log.size()) return Step::kEnd;
+    *write = state_->log[i];
+    ++*next_;
+    return Step::kWrite;
+  }
+
+ private:
+  class Rows final : public KvReader {
+   public:
+    explicit Rows(State::Spaces rows) : rows_(std::move(rows)) {}
+    Result<std::optional<std::string>> Get(KvSpace space, std::string_view key) const override {
+      const State::Space& map = rows_[static_cast<std::size_t>(space)];
+      const auto it = map.find(key);
+      if (it == map.end()) return std::optional<std::string>();
+      return std::optional<std::string>(it->second);
+    }
+    Status Scan(KvSpace space, std::string_view from, const Visitor& visit) const override {
+      const State::Space& map = rows_[static_cast<std::size_t>(space)];
+      bool stop = false;
+      for (auto it = map.lower_bound(from); it != map.end() && !stop; ++it)
+        QUIPU_TRY(visit(it->first, it->second, &stop));
+      return {};
+    }
+
+   private:
+    State::Spaces rows_;
+  };
+
+  std::shared_ptr<State> state_;
+  std::optional<std::uint64_t> next_;
+};
+
 }  // namespace
 
 MemoryKvDisk::MemoryKvDisk() : state_(std::make_shared<State>()) {}
@@ -123,6 +176,19 @@ Result<std::unique_ptr<KvStore>> MemoryKvDisk::Open() {
   if (state_->open) return Status::AlreadyExists("memory key-value store: is open already");
   state_->open = true;
   return std::unique_ptr<KvStore>(new MemoryKv(state_, state_->generation));
+}
+
+Result<std::unique_ptr<KvFollower>> MemoryKvDisk::Follow() {
+  const std::lock_guard lock(state_->mutex);
+  state_->is_followed = true;
+  return std::unique_ptr<KvFollower>(new MemoryKvFollower(state_));
+}
+
+void MemoryKvDisk::DropLog() {
+  const std::lock_guard lock(state_->mutex);
+  // One more than there were: a follower that had read all of them is lost, too.
+  state_->log_first += state_->log.size() + 1;
+  state_->log.clear();
 }
 
 void MemoryKvDisk::PowerCut(Random& random) {

@@ -21,11 +21,13 @@ class Medium {
  public:
   virtual ~Medium() = default;
   virtual Result<std::unique_ptr<KvStore>> Open() = 0;
+  virtual Result<std::unique_ptr<KvFollower>> Follow() = 0;
 };
 
 class MemoryMedium final : public Medium {
  public:
   Result<std::unique_ptr<KvStore>> Open() override { return disk_.Open(); }
+  Result<std::unique_ptr<KvFollower>> Follow() override { return disk_.Follow(); }
 
  private:
   MemoryKvDisk disk_;
@@ -43,6 +45,7 @@ class RocksMedium final : public Medium {
     std::filesystem::remove_all(path_, ignored);
   }
   Result<std::unique_ptr<KvStore>> Open() override { return OpenRocksKv(path_ + "/kv"); }
+  Result<std::unique_ptr<KvFollower>> Follow() override { return FollowRocksKv(path_ + "/kv"); }
   [[nodiscard]] const std::string& path() const { return path_; }
 
  private:
@@ -171,6 +174,108 @@ TEST_P(KvConformance, OneStoreAtATimeAndNoneAfterClose) {
   EXPECT_TRUE(medium_->Open().has_value());
 }
 
+/// What a follower has seen, kept as a model.
+class FollowedModel {
+ public:
+  explicit FollowedModel(Medium* medium) : follower_(*medium->Follow()) {}
+  /// Reads on to the end.
+  void CatchUp() {
+    for (KvBatch write;;) {
+      const auto step = follower_->Next(&write);
+      ASSERT_TRUE(step) << step.error().ToString();
+      if (*step == KvFollower::Step::kEnd) return;
+      if (*step == KvFollower::Step::kLost) {
+        ASSERT_NO_FATAL_FAILURE(Load());
+      } else {
+        Apply(write, &model_);
+      }
+    }
+  }
+  static void Apply(const KvBatch& write, Model* model) {
+    for (const KvBatch::Op& op : write.ops()) {
+      auto& map = (*model)[static_cast<std::size_t>(op.space)];
+      if (op.is_delete) {
+        map.erase(op.key);
+      } else {
+        map[op.key] = op.value;
+      }
+    }
+  }
+  [[nodiscard]] const Model& model() const { return model_; }
+  [[nodiscard]] int loads() const { return loads_; }
+
+ private:
+  void Load() {
+    ++loads_;
+    model_ = {};
+    const auto rows = follower_->Load();
+    ASSERT_TRUE(rows) << rows.error().ToString();
+    for (int s = 0; s < kKvSpaces; ++s) {
+      const Status scanned =
+          (*rows)->Scan(static_cast<KvSpace>(s), "",
+                        [&](std::string_view k, std::string_view v, bool*) -> Status {
+                          model_[static_cast<std::size_t>(s)].emplace(k, v);
+                          return {};
+                        });
+      ASSERT_TRUE(scanned.ok()) << scanned.ToString();
+    }
+  }
+  std::unique_ptr<KvFollower> follower_;
+  Model model_;
+  int loads_ = 0;
+};
+
+TEST_P(KvConformance, AFollowerStandsWhereTheWriterStood) {
+  const std::uint64_t seed = TestSeed();
+  SCOPED_TRACE("QUIPU_SEED=" + std::to_string(seed));
+  Random random(seed);
+  Model model;
+  KvBatch first;
+  first.Put(KvSpace::kMeta, "id", "1");
+  ASSERT_TRUE(kv_->Write(first, true).ok());
+  FollowedModel::Apply(first, &model);
+  FollowedModel early(medium_.get());
+  ASSERT_NO_FATAL_FAILURE(early.CatchUp());
+  for (int step = 0; step < 200; ++step) {
+    KvBatch batch;
+    for (std::uint64_t op = 1 + random.Below(5); op > 0; --op) {
+      const auto space = static_cast<KvSpace>(random.Below(kKvSpaces));
+      const std::string key = "k" + std::to_string(random.Below(40));
+      if (random.Below(3) == 0) {
+        batch.Delete(space, key);
+      } else {
+        batch.Put(space, key,
+                  std::string(random.Below(50'000), static_cast<char>('a' + step % 26)));
+      }
+    }
+    ASSERT_TRUE(kv_->Write(batch, random.Below(10) == 0).ok());
+    FollowedModel::Apply(batch, &model);
+    if (random.Below(40) == 0) {
+      ASSERT_TRUE(kv_->Purge().ok());
+    }
+    if (random.Below(25) == 0) {
+      if (random.Below(2) == 0) {
+        ASSERT_TRUE(kv_->Close().ok());
+      }
+      ASSERT_NO_FATAL_FAILURE(Reopen());
+    }
+    if (random.Below(4) == 0) {
+      ASSERT_NO_FATAL_FAILURE(early.CatchUp());
+      ASSERT_TRUE(early.model() == model) << step;
+    }
+    if (random.Below(20) == 0) {
+      FollowedModel late(medium_.get());
+      ASSERT_NO_FATAL_FAILURE(late.CatchUp());
+      ASSERT_TRUE(late.model() == model) << step;
+    }
+  }
+  ASSERT_TRUE(kv_->Close().ok());
+  kv_.reset();
+  FollowedModel last(medium_.get());
+  ASSERT_NO_FATAL_FAILURE(last.CatchUp());
+  EXPECT_TRUE(last.model() == model) << "of a store that nobody has open";
+}
+
 INSTANTIATE_TEST_SUITE_P(Both, KvConformance, testing::Bool(), [](const auto& kind) {
   return kind.param ? std::string("Rocks") : std::string("Memory");
 });
@@ -188,6 +293,58 @@ std::size_t CountKeys(const KvStore& kv) {
                   return {};
                 }).ok());
   return count;
+}
+
+TEST(RocksKv, AFollowerLeavesTheFolderAsItIs) {
+  RocksMedium medium;
+  EXPECT_EQ((*medium.Follow())->Load().error().code(), StatusCode::kNotFound);
+  EXPECT_TRUE(std::filesystem::is_empty(medium.path()));
+  {
+    auto kv = medium.Open();
+    ASSERT_TRUE(kv);
+    ASSERT_TRUE((*kv)->Write(OnePut("a"), true).ok());
+  }  // not closed: a log to replay is left
+  const auto listing = [&] {
+    std::map<std::string, std::string> files;
+    for (const auto& file : std::filesystem::directory_iterator(medium.path() + "/kv")) {
+      files[file.path().filename()] =
+          std::to_string(file.file_size()) + " " +
+          std::to_string(file.last_write_time().time_since_epoch().count());
+    }
+    return files;
+  };
+  const auto before = listing();
+  {
+    FollowedModel follower(&medium);
+    ASSERT_NO_FATAL_FAILURE(follower.CatchUp());
+    EXPECT_EQ(follower.model()[0].size(), 1u);
+    // Another process may open it while it is followed.
+    EXPECT_EQ(listing(), before);
+  }
+  EXPECT_EQ(listing(), before);
+}
+
+/// The writer flushes and removes logs between two looks: a secondary instance of RocksDB answers with old values then.
+TEST(RocksKv, AFollowerThatWasLeftBehindStartsAgain) {
+  RocksMedium medium;
+  auto kv = *medium.Open();
+  ASSERT_TRUE(kv->Write(OnePut("a"), true).ok());
+  FollowedModel follower(&medium);
+  ASSERT_NO_FATAL_FAILURE(follower.CatchUp());
+  Model model = follower.model();
+  for (int round = 0; round < 5; ++round) {
+    for (int i = 0; i < 3; ++i) {
+      KvBatch batch;
+      batch.Put(KvSpace::kMeta, "a", std::to_string(round) + std::to_string(i));
+      batch.Put(KvSpace::kBlobs, "b" + std::to_string(round), std::string(1000, 'b'));
+      ASSERT_TRUE(kv->Write(batch, true).ok());
+      FollowedModel::Apply(batch, &model);
+      ASSERT_TRUE(kv->Purge().ok());
+    }
+    ASSERT_NO_FATAL_FAILURE(follower.CatchUp());
+    ASSERT_TRUE(follower.model() == model) << round;
+  }
+  EXPECT_GT(follower.loads(), 1);
 }
 
 TEST(MemoryKv, PowerCutKeepsAPrefixWithEverySyncedWrite) {

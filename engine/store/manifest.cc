@@ -201,6 +201,12 @@ Result<std::uint64_t> DecodeCounter(std::string_view key, std::string_view value
   return counter;
 }
 
+Result<std::uint64_t> ReadCounter(const KvReader& kv, std::string_view key) {
+  QUIPU_TRY_ASSIGN(const std::optional<std::string> value, kv.Get(KvSpace::kMeta, key));
+  if (!value) return Status::Corruption("manifest: counter " + std::string(key) + " is missing");
+  return DecodeCounter(key, *value);
+}
+
 std::string EncodeSegment(const SegmentMeta& meta) {
   flatbuffers::FlatBufferBuilder b;
   std::string totals;

@@ -76,6 +76,8 @@ Result<LastCommit> DecodeLastCommit(std::string_view value);
 
 std::string EncodeCounter(std::string_view key, std::uint64_t value);
 Result<std::uint64_t> DecodeCounter(std::string_view key, std::string_view value);
+/// kCorruption if it is not there.
+Result<std::uint64_t> ReadCounter(const KvReader& kv, std::string_view key);
 
 /// The store id is not part of a segment's value: it is the store's.
 std::string EncodeSegment(const SegmentMeta& meta);

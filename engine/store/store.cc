@@ -100,6 +100,14 @@ void Store::Publish(std::shared_ptr<View> next) {
   changed_.notify_all();
 }
 
+void Store::Publish(std::shared_ptr<View> next, Lists lists) {
+  {
+    const std::lock_guard lock(mutex_);
+    lists_ = std::move(lists);
+  }
+  Publish(std::move(next));
+}
+
 void Store::Stop(Status error) {
   {
     const std::lock_guard lock(mutex_);

@@ -61,6 +61,8 @@ struct StoreEnvironment {
   std::uint64_t random_seed = 0;  ///< 0 = from the system.
   /// Opens the KvStore of the folder; null = RocksDB.
   std::function<Result<std::unique_ptr<KvStore>>(const std::string& path)> open_kv{};
+  /// Likewise for Store::Follow.
+  std::function<Result<std::unique_ptr<KvFollower>>(const std::string& path)> follow_kv{};
 };
 
 /// What the last few batches of a producer were answered, for replays.
@@ -120,7 +122,20 @@ class Store {
   /// footer checked); move unknown files to quarantine/; decode the blobs into hot batches; check seq and totals.
   static Result<std::unique_ptr<Store>> Open(const std::string& folder, const Options& options,
                                              const StoreEnvironment& environment = {});
+  /// Follows a store that another process writes, or that nobody has open: see store_follow.cc. Nothing in the folder is changed or locked; all
+  /// that writes is kUnsupported. kNotFound also while the store is being created.
+  static Result<std::unique_ptr<Store>> Follow(const std::string& folder, const Options& options,
+                                               const StoreEnvironment& environment = {});
   ~Store();
+
+  /// Of a follower: takes over what was written since. The view becomes that after some Write of the writer's, and at the earliest that of the moment
+  /// of the call. After an error the view is what it was; the next call tries again.
+  Status CatchUp();
+  /// Clock::MonotonicUs of the last CatchUp that went well: the view has all that was written before.
+  [[nodiscard]] std::int64_t caught_up_us() const;
+  /// How often a segment's file was found to be removed while it was read through a follower's view.
+  [[nodiscard]] std::uint64_t lost_reads() const;
+  [[nodiscard]] bool is_follower() const { return following_ != nullptr; }
 
   [[nodiscard]] ViewPtr view() const;
   /// Of the view's hot rows, without a lock.
@@ -233,32 +248,51 @@ class Store {
   Status Create();
   Status MakeFolders();
   Status Recover(std::string_view store_record);
-  Result<std::uint64_t> ReadCounter(std::string_view key) const;
-  Status OpenSegments(View* view);
-  Status ReplayBlobs(View* view);
-  Status CheckTotals(View* view) const;
+  /// What stands beside the view.
+  struct Lists {
+    std::vector<ErasureRecord> erasures;  // by id
+    RetentionPolicy retention;
+    std::unordered_map<CustomerOrdinal, std::string> classes;
+  };
+  Status LoadErasures(const KvReader& kv, View* view, Lists* lists) const;
+  Status OpenSegments(const KvReader& kv, View* view);
+  Status ReplayBlobs(const KvReader& kv, View* view);
+  /// The hot rows of commit `seq`, the next of the view's; null if it has none. Counted in the view, not yet in its list.
+  Result<HotBatchPtr> ReplayBlob(std::uint64_t seq, std::string_view blob, View* view) const;
+  Status CheckTotals(const KvReader& kv, View* view) const;
   Status CheckWatermark(const View& view) const;
-  Status LoadErasures(View* view);
   Status QuarantineUnknownFiles(const View& view);
   [[nodiscard]] bool HoldsErasedRows(const std::string& path, const View& view);
   Result<std::set<std::string>> UnfinishedMergeFiles() const;
   Status ForgetUnfinishedMerges();
   Status QuarantineUnknown(const std::string& folder, const std::string& quarantine,
                            const View& view, bool of_archive);
-  Status LoadLifecycle(View* view);
+  Status LoadLifecycle(const KvReader& kv, View* view, Lists* lists) const;
   Status WriteArchive(const ArchiveFolder& folder);
 
   static void Forget(const ForgottenMonths& added, View* next);
 
+  // store_follow.cc
+  struct Following;
+  Status LoadFollowed();
+  Result<bool> AbsorbWrites();
+  Status Absorb(const KvBatch& batch);
+  Status AbsorbRow(std::string_view key, std::string_view value);
+  Status ShowFollowed();
+  Status ShowManifest(View* next, Lists* lists);
+  Status ShowCommits(View* next);
+
   // store.cc
   Result<std::uint64_t> ReserveIds(std::uint64_t count, bool is_merged);
   Result<SegmentPtr> OpenSegment(const SegmentMeta& meta, const View& view, bool must_be_right);
+  [[nodiscard]] SegmentPtr FindOpen(const SegmentMeta& meta, const View& view) const;
   Status CheckEdit(const SegmentEdit& edit, const View& view) const;
   void PlaceAdded(const View& view, SegmentEdit* edit) const;
   Status CheckConservation(const SegmentEdit& edit, const View& view) const;
   Status WriteOrStop(const KvBatch& batch, bool sync);
   Status WriteEdit(const SegmentEdit& edit, const View& current, const View& next);
   void Publish(std::shared_ptr<View> next);
+  void Publish(std::shared_ptr<View> next, Lists lists);
   void AdvanceWatermark(std::uint64_t seq);
   void ForgetGoneFiles();
   void Stop(Status error);
@@ -272,7 +306,7 @@ class Store {
   Hash128 store_id_;
   DiskSpace disk_;
   std::unique_ptr<FileLock> lock_;
-  std::unique_ptr<KvStore> kv_;
+  std::unique_ptr<KvStore> kv_;           // null in a follower
   std::unique_ptr<Watermark> watermark_;  // the committer's; null after it failed
 
   // Held across "read the view, write to the KvStore, publish the next view", so that these steps never interleave. Taken before mutex_.
@@ -286,13 +320,13 @@ class Store {
   mutable std::mutex mutex_;  // guards everything below; held for moments only
   mutable std::condition_variable changed_;
   ViewPtr view_;
-  std::vector<ErasureRecord> erasures_;  // by id; written under write_mutex_, too
+  Lists lists_;  // written under write_mutex_, too
   Status write_error_;
   std::atomic<bool> failed_{false};          // write_error_ is set
   std::atomic<std::uint64_t> hot_bytes_{0};  // of view_
-  RetentionPolicy retention_;
-  std::unordered_map<CustomerOrdinal, std::string> customer_classes_;
   bool waiting_ended_ = false;
+
+  std::shared_ptr<Following> following_;  // null in the store of a writer
 };
 
 }  // namespace quipu

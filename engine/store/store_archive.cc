@@ -41,48 +41,54 @@ std::string Store::ArchivePath(const std::string& path) const {
   return path.starts_with('/') ? path : JoinPath(folder_, path);
 }
 
-Status Store::LoadLifecycle(View* view) {
-  QUIPU_TRY(kv_->Scan(KvSpace::kMeta, kArchiveKeyPrefix,
-                      [&](std::string_view key, std::string_view value, bool* stop) -> Status {
-                        if (!key.starts_with(kArchiveKeyPrefix)) {
-                          *stop = true;
-                          return {};
-                        }
-                        QUIPU_TRY_ASSIGN(ArchiveFolder folder, DecodeArchive(key, value));
-                        view->archives.push_back(std::move(folder));
+Status Store::LoadLifecycle(const KvReader& kv, View* view, Lists* lists) const {
+  QUIPU_TRY(kv.Scan(KvSpace::kMeta, kArchiveKeyPrefix,
+                    [&](std::string_view key, std::string_view value, bool* stop) -> Status {
+                      if (!key.starts_with(kArchiveKeyPrefix)) {
+                        *stop = true;
                         return {};
-                      }));
-  QUIPU_TRY(kv_->Scan(KvSpace::kMeta, kClassKeyPrefix,
-                      [&](std::string_view key, std::string_view value, bool* stop) -> Status {
-                        if (!key.starts_with(kClassKeyPrefix)) {
-                          *stop = true;
-                          return {};
-                        }
-                        QUIPU_TRY_ASSIGN(CustomerClass c, DecodeClass(key, value));
-                        customer_classes_[c.customer] = std::move(c.name);
+                      }
+                      QUIPU_TRY_ASSIGN(ArchiveFolder folder, DecodeArchive(key, value));
+                      view->archives.push_back(std::move(folder));
+                      return {};
+                    }));
+  QUIPU_TRY(kv.Scan(KvSpace::kMeta, kClassKeyPrefix,
+                    [&](std::string_view key, std::string_view value, bool* stop) -> Status {
+                      if (!key.starts_with(kClassKeyPrefix)) {
+                        *stop = true;
                         return {};
-                      }));
+                      }
+                      QUIPU_TRY_ASSIGN(CustomerClass c, DecodeClass(key, value));
+                      lists->classes[c.customer] = std::move(c.name);
+                      return {};
+                    }));
   ForgottenMonths forgotten;
-  QUIPU_TRY(kv_->Scan(KvSpace::kMeta, kForgottenKeyPrefix,
-                      [&](std::string_view key, std::string_view value, bool* stop) -> Status {
-                        if (!key.starts_with(kForgottenKeyPrefix)) {
-                          *stop = true;
-                          return {};
-                        }
-                        return DecodeForgotten(key, value, &forgotten);
-                      }));
+  QUIPU_TRY(kv.Scan(KvSpace::kMeta, kForgottenKeyPrefix,
+                    [&](std::string_view key, std::string_view value, bool* stop) -> Status {
+                      if (!key.starts_with(kForgottenKeyPrefix)) {
+                        *stop = true;
+                        return {};
+                      }
+                      return DecodeForgotten(key, value, &forgotten);
+                    }));
   Forget(forgotten, view);
-  QUIPU_TRY_ASSIGN(const std::optional<std::string> policy,
-                   kv_->Get(KvSpace::kMeta, kRetentionKey));
+  QUIPU_TRY_ASSIGN(const std::optional<std::string> policy, kv.Get(KvSpace::kMeta, kRetentionKey));
   if (policy) {
-    QUIPU_TRY_ASSIGN(retention_, DecodePolicy(*policy));
+    QUIPU_TRY_ASSIGN(lists->retention, DecodePolicy(*policy));
   }
   // A disk that is not there is not damage: the store works without those months, and says so when they are asked for.
+  const ViewPtr current = this->view();
   for (ArchiveFolder& folder : view->archives) {
     if (!folder.is_attached) continue;
     QUIPU_TRY_ASSIGN(const bool is_there, environment_.vfs->Exists(ArchivePath(folder.path)));
     if (is_there) continue;
     folder.is_attached = false;
+    const bool is_known =
+        current && std::any_of(current->archives.begin(), current->archives.end(),
+                               [&](const ArchiveFolder& known) {
+                                 return known.number == folder.number && !known.is_attached;
+                               });
+    if (is_known) continue;  // a follower has said so already
     Log(LogLevel::kWarning, "archive folder " + ArchivePath(folder.path) +
                                 " is not there: its months cannot be asked for until it is mounted "
                                 "and the store opened again, or `quipu archive --attach` finds it "
@@ -101,12 +107,12 @@ void Store::Forget(const ForgottenMonths& added, View* next) {
 
 RetentionPolicy Store::retention() const {
   const std::lock_guard lock(mutex_);
-  return retention_;
+  return lists_.retention;
 }
 
 std::unordered_map<CustomerOrdinal, std::string> Store::customer_classes() const {
   const std::lock_guard lock(mutex_);
-  return customer_classes_;
+  return lists_.classes;
 }
 
 Status Store::SetRetention(const RetentionPolicy& policy) {
@@ -116,7 +122,7 @@ Status Store::SetRetention(const RetentionPolicy& policy) {
   batch.Put(KvSpace::kMeta, std::string(kRetentionKey), EncodePolicy(policy));
   QUIPU_TRY(WriteOrStop(batch, /*sync=*/true));
   const std::lock_guard lock(mutex_);
-  retention_ = policy;
+  lists_.retention = policy;
   return {};
 }
 
@@ -131,9 +137,9 @@ Status Store::SetCustomerClass(CustomerOrdinal customer, const std::string& name
   QUIPU_TRY(WriteOrStop(batch, /*sync=*/true));
   const std::lock_guard lock(mutex_);
   if (name.empty()) {
-    customer_classes_.erase(customer);
+    lists_.classes.erase(customer);
   } else {
-    customer_classes_[customer] = name;
+    lists_.classes[customer] = name;
   }
   return {};
 }

@@ -26,18 +26,18 @@ std::size_t GeneratedIds(const ProducerState& state) {
 
 }  // namespace
 
-Status Store::LoadErasures(View* view) {
-  QUIPU_TRY(kv_->Scan(KvSpace::kMeta, kErasureKeyPrefix,
-                      [&](std::string_view key, std::string_view value, bool* stop) -> Status {
-                        if (!key.starts_with(kErasureKeyPrefix)) {
-                          *stop = true;
-                          return {};
-                        }
-                        QUIPU_TRY_ASSIGN(const ErasureRecord record, DecodeErasure(key, value));
-                        erasures_.push_back(record);
+Status Store::LoadErasures(const KvReader& kv, View* view, Lists* lists) const {
+  QUIPU_TRY(kv.Scan(KvSpace::kMeta, kErasureKeyPrefix,
+                    [&](std::string_view key, std::string_view value, bool* stop) -> Status {
+                      if (!key.starts_with(kErasureKeyPrefix)) {
+                        *stop = true;
                         return {};
-                      }));
-  view->erased = UnderWay(erasures_);
+                      }
+                      QUIPU_TRY_ASSIGN(const ErasureRecord record, DecodeErasure(key, value));
+                      lists->erasures.push_back(record);
+                      return {};
+                    }));
+  view->erased = UnderWay(lists->erasures);
   if (std::adjacent_find(view->erased.begin(), view->erased.end()) != view->erased.end()) {
     return Status::Corruption("manifest: two erasures under way are of the same customer");
   }
@@ -74,7 +74,7 @@ Result<ErasureRecord> Store::EraseCustomer(std::string_view name, KvBatch* names
   next->erased = UnderWay(erasures);
   {
     const std::lock_guard moment(mutex_);
-    erasures_ = std::move(erasures);
+    lists_.erasures = std::move(erasures);
   }
   Publish(std::move(next));
   catalogue_.Forget(*customer);
@@ -83,7 +83,7 @@ Result<ErasureRecord> Store::EraseCustomer(std::string_view name, KvBatch* names
 
 std::vector<ErasureRecord> Store::erasures() const {
   const std::lock_guard lock(mutex_);
-  return erasures_;
+  return lists_.erasures;
 }
 
 Result<std::vector<std::pair<std::string, ProducerState>>> Store::ProducersWithIds(
@@ -182,7 +182,7 @@ Status Store::FinishErasure(std::uint64_t id) {
   next->erased = UnderWay(erasures);
   {
     const std::lock_guard moment(mutex_);
-    erasures_ = std::move(erasures);
+    lists_.erasures = std::move(erasures);
   }
   Publish(std::move(next));
   return {};

@@ -156,42 +156,41 @@ Status Store::Create() {
   return {};
 }
 
-Result<std::uint64_t> Store::ReadCounter(std::string_view key) const {
-  QUIPU_TRY_ASSIGN(const std::optional<std::string> value, kv_->Get(KvSpace::kMeta, key));
-  if (!value) return Status::Corruption("manifest: counter " + std::string(key) + " is missing");
-  return DecodeCounter(key, *value);
-}
-
 Status Store::Recover(std::string_view store_record) {
   QUIPU_TRY_ASSIGN(const StoreRecord record, DecodeStoreRecord(store_record));
   store_id_ = record.store_id;
   QUIPU_TRY(MakeFolders());  // quarantine/ may have been emptied and removed by hand
   auto view = std::make_shared<View>();
-  QUIPU_TRY(LoadErasures(view.get()));
+  Lists lists;
+  QUIPU_TRY(LoadErasures(*kv_, view.get(), &lists));
   QUIPU_TRY(catalogue_.Load(*kv_, view->erased));
-  QUIPU_TRY_ASSIGN(next_segment_id_, ReadCounter(kNextSegmentKey));
-  QUIPU_TRY_ASSIGN(view->sealed_seq, ReadCounter(kSealedKey));
-  QUIPU_TRY(LoadLifecycle(view.get()));
-  QUIPU_TRY(OpenSegments(view.get()));
+  QUIPU_TRY_ASSIGN(view->sealed_seq, ReadCounter(*kv_, kSealedKey));
+  QUIPU_TRY(LoadLifecycle(*kv_, view.get(), &lists));
+  QUIPU_TRY(OpenSegments(*kv_, view.get()));
   Forget({}, view.get());
-  QUIPU_TRY(ReplayBlobs(view.get()));
-  QUIPU_TRY(CheckTotals(view.get()));
+  QUIPU_TRY(ReplayBlobs(*kv_, view.get()));
+  QUIPU_TRY(CheckTotals(*kv_, view.get()));
   QUIPU_TRY(CheckWatermark(*view));
   QUIPU_TRY(QuarantineUnknownFiles(*view));
   std::vector<std::string> paths;
   for (const SegmentPtr& segment : view->segments) paths.push_back(segment->path());
   environment_.vfs->OnPublish(paths);
+  // The watermark witnesses only what is durable, and the last commits of a killed process (interval mode) may not be, though they were found.
+  KvBatch marker;
+  marker.Put(KvSpace::kMeta, std::string(kSyncKey), "");
+  QUIPU_TRY(kv_->Write(marker, /*sync=*/true));
   QUIPU_TRY_ASSIGN(watermark_, Watermark::Start(environment_.vfs, environment_.clock, folder_,
                                                 store_id_, view->as_of));
   Log(LogLevel::kInfo, "opened store " + folder_ + ": commit " + std::to_string(view->as_of) +
                            ", " + std::to_string(view->segments.size()) + " segments, " +
                            std::to_string(view->hot_rows()) + " unsealed rows");
-  Publish(std::move(view));
+  Publish(std::move(view), std::move(lists));
   return {};
 }
 
-Status Store::OpenSegments(View* view) {
-  return kv_->Scan(
+Status Store::OpenSegments(const KvReader& kv, View* view) {
+  QUIPU_TRY_ASSIGN(next_segment_id_, ReadCounter(kv, kNextSegmentKey));
+  return kv.Scan(
       KvSpace::kMeta, kSegmentKeyPrefix,
       [&](std::string_view key, std::string_view value, bool* stop) -> Status {
         if (!key.starts_with(kSegmentKeyPrefix)) {
@@ -215,50 +214,57 @@ Status Store::OpenSegments(View* view) {
           view->detached.push_back(meta);
           return {};
         }
-        QUIPU_TRY_ASSIGN(SegmentPtr segment, OpenSegment(meta, *view, /*must_be_right=*/true));
+        SegmentPtr segment = FindOpen(meta, *view);
+        if (!segment) {
+          // A follower may look at a manifest that the writer has replaced meanwhile.
+          QUIPU_TRY_ASSIGN(segment, OpenSegment(meta, *view, /*must_be_right=*/!is_follower()));
+        }
         view->totals.Add(segment->meta().totals);
         view->segments.push_back(std::move(segment));
         return {};
       });
 }
 
-Status Store::ReplayBlobs(View* view) {
-  const std::int64_t now = environment_.clock->MonotonicUs();
+Result<HotBatchPtr> Store::ReplayBlob(std::uint64_t seq, std::string_view blob, View* view) const {
+  const std::string where = "commit " + std::to_string(seq);
+  if (seq != view->as_of + 1) {
+    return Status::Corruption("commit " + std::to_string(view->as_of + 1) +
+                              " is missing, the next one found is " + where);
+  }
+  auto decoded = DecodeCommit(blob, catalogue_);
+  if (!decoded) return decoded.error().WithContext(where);
+  if (decoded->seq != seq) {
+    return Status::Corruption(where + ": its blob is that of commit " +
+                              std::to_string(decoded->seq));
+  }
+  view->as_of = seq;
+  if (decoded->rows.empty()) return HotBatchPtr();
+  Totals totals = TotalsOf(decoded->rows);
+  view->totals.Add(totals);
+  const std::uint64_t first_row = view->next_row;
+  view->next_row += decoded->rows.size();
+  return MakeHotBatch(seq, first_row, environment_.clock->MonotonicUs(), std::move(decoded->rows),
+                      std::move(totals));
+}
+
+Status Store::ReplayBlobs(const KvReader& kv, View* view) {
   HotCollector collector(&view->hot);
   view->as_of = view->sealed_seq;
   // From the first live key, never from the first key: a queue's deleted front makes a scan slow.
-  QUIPU_TRY(kv_->Scan(KvSpace::kBlobs, MakeBlobKey(view->sealed_seq + 1),
-                      [&](std::string_view key, std::string_view value, bool* /*stop*/) -> Status {
-                        QUIPU_TRY_ASSIGN(const std::uint64_t seq, ParseBlobKey(key));
-                        const std::string where = "commit " + std::to_string(seq);
-                        if (seq != view->as_of + 1) {
-                          return Status::Corruption("commit " + std::to_string(view->as_of + 1) +
-                                                    " is missing, the next one found is " + where);
-                        }
-                        auto decoded = DecodeCommit(value, catalogue_);
-                        if (!decoded) return decoded.error().WithContext(where);
-                        if (decoded->seq != seq) {
-                          return Status::Corruption(where + ": its blob is that of commit " +
-                                                    std::to_string(decoded->seq));
-                        }
-                        view->as_of = seq;
-                        if (decoded->rows.empty()) return {};
-                        Totals totals = TotalsOf(decoded->rows);
-                        view->totals.Add(totals);
-                        const std::uint64_t first_row = view->next_row;
-                        view->next_row += decoded->rows.size();
-                        collector.Add(MakeHotBatch(seq, first_row, now, std::move(decoded->rows),
-                                                   std::move(totals)));
-                        return {};
-                      }));
+  QUIPU_TRY(kv.Scan(KvSpace::kBlobs, MakeBlobKey(view->sealed_seq + 1),
+                    [&](std::string_view key, std::string_view value, bool* /*stop*/) -> Status {
+                      QUIPU_TRY_ASSIGN(const std::uint64_t seq, ParseBlobKey(key));
+                      QUIPU_TRY_ASSIGN(HotBatchPtr batch, ReplayBlob(seq, value, view));
+                      if (batch) collector.Add(std::move(batch));
+                      return {};
+                    }));
   collector.Flush();
   return {};
 }
 
 /// Also takes over what only that record knows.
-Status Store::CheckTotals(View* view) const {
-  QUIPU_TRY_ASSIGN(const std::optional<std::string> value,
-                   kv_->Get(KvSpace::kMeta, kLastCommitKey));
+Status Store::CheckTotals(const KvReader& kv, View* view) const {
+  QUIPU_TRY_ASSIGN(const std::optional<std::string> value, kv.Get(KvSpace::kMeta, kLastCommitKey));
   if (!value) return Status::Corruption("manifest: the record of the last commit is missing");
   QUIPU_TRY_ASSIGN(const LastCommit last, DecodeLastCommit(*value));
   if (last.seq != view->as_of) {

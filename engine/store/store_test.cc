@@ -455,5 +455,20 @@ TEST_F(StoreTest, TheSameOverRocksDbAndRealFiles) {
   std::filesystem::remove_all(folder, ignored);
 }
 
+/// A killed process leaves commits that nobody has synced. Whoever opens next finds them, and makes them durable before the watermark
+/// says that they are: a power cut would take them and leave the witness.
+TEST_F(StoreTest, WhatAnOpenHasFoundSurvivesThePowerCutAfterIt) {
+  Random random(seed_);
+  Open();
+  ASSERT_TRUE(TryCommit(10, /*sync=*/false));
+  store_.reset();
+  Open();
+  ExpectTruth();
+  disk_.PowerCut(random);
+  memory_.PowerCut(random, 0);
+  Open();
+  ExpectTruth();
+}
+
 }  // namespace
 }  // namespace quipu

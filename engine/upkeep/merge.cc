@@ -197,16 +197,25 @@ void RemoveFiles(Store* store, const std::vector<SegmentMeta>& metas) {
     (void)store->vfs()->Unlink(JoinPath(store->segments_folder(), meta.file_name));
 }
 
+/// The files come in the order in which they were finished: a customer's own before the shared one that was begun earlier.
+std::uint64_t FirstIdOf(const std::vector<SegmentMeta>& metas) {
+  std::uint64_t first = 0;
+  for (const SegmentMeta& meta : metas)
+    first = first == 0 ? meta.spec.segment_id : std::min(first, meta.spec.segment_id);
+  return first;
+}
+
 }  // namespace
 
 Status RunCompaction(Store* store, const CompactionJob& job, const MergeProgress& progress,
-                     RateLimiter* limiter, MergeReport* report) {
+                     RateLimiter* limiter, MergeReport* report, std::uint64_t bytes_in_hand_max) {
   // The view is not kept: a merge takes long, and what is sealed meanwhile must not stay in memory for it.
   QUIPU_TRY_ASSIGN(Prepared prepared, Prepare(*store, job));
   MergeReport own_report;
   if (report == nullptr) report = &own_report;
   *report = {};
-  const std::uint64_t budget = std::max(store->options().upkeep_bytes_max, kBytesInHandMin);
+  if (bytes_in_hand_max == 0) bytes_in_hand_max = store->options().upkeep_bytes_max;
+  const std::uint64_t budget = std::max(bytes_in_hand_max, kBytesInHandMin);
   // Outlives the inputs, whose blocks it counts.
   MergeOutput out(store, {prepared.spec, prepared.bytes, prepared.depth, budget}, progress, limiter,
                   report);
@@ -218,9 +227,10 @@ Status RunCompaction(Store* store, const CompactionJob& job, const MergeProgress
     RemoveFiles(store, edit.add);
     return merged;
   }
+  const std::uint64_t run = job.run != 0 ? job.run : FirstIdOf(edit.add);
   for (SegmentMeta& meta : edit.add) {
     meta.level = job.level;
-    meta.run = job.run != 0 ? job.run : edit.add.front().spec.segment_id;
+    meta.run = run;
     meta.sealed_us = prepared.sealed_us;
     report->bytes_written += meta.file_bytes;
   }
@@ -238,6 +248,7 @@ std::optional<CompactionJob> PickCompactionOf(const ViewPtr& view, const Options
   for (const SegmentPtr& segment : view->segments) {
     const SegmentMeta& meta = segment->meta();
     if (meta.archive != 0 || meta.spec.summaries_only) continue;  // upkeep/retention.h
+    if (!segment->has_ids()) continue;  // of a repair: their keys are not there to be merged
     facts.push_back(FactsOf(meta));
     by_id[segment->meta().spec.segment_id] = segment.get();
   }

@@ -33,9 +33,11 @@ struct MergeReport {
   std::uint64_t bytes_in_hand_max = 0;  ///< Rows in memory at the worst moment.
 };
 
-/// Merges the job's inputs. `limiter` may be null. One caller at a time.
+/// Merges the job's inputs. `limiter` may be null. `bytes_in_hand_max` 0 = Options::upkeep_bytes_max. Several at once must be of
+/// different months.
 Status RunCompaction(Store* store, const CompactionJob& job, const MergeProgress& progress,
-                     RateLimiter* limiter, MergeReport* report = nullptr);
+                     RateLimiter* limiter, MergeReport* report = nullptr,
+                     std::uint64_t bytes_in_hand_max = 0);
 
 /// The facts of a view's segments, for PickCompaction; with `holds_customer` answered by the view's directories.
 std::optional<CompactionJob> PickCompactionOf(const ViewPtr& view, const Options& options,

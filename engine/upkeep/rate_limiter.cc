@@ -25,12 +25,14 @@ void RateLimiter::Refill() {
 
 void RateLimiter::Spend(std::uint64_t bytes) {
   if (bytes_per_us_ == 0) return;
+  const std::lock_guard lock(mutex_);
   Refill();
   tokens_ -= static_cast<double>(bytes);
 }
 
 std::int64_t RateLimiter::WaitUs() {
   if (bytes_per_us_ == 0) return 0;
+  const std::lock_guard lock(mutex_);
   Refill();
   if (tokens_ >= 0) return 0;
   return static_cast<std::int64_t>(std::ceil(-tokens_ / bytes_per_us_));

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <mutex>
 
 #include "base/clock.h"
 #include "quipu/status.h"
@@ -10,7 +11,7 @@
 
 namespace quipu {
 
-/// Not safe from several threads.
+/// Safe from several threads: they share the bucket, and its debt.
 class RateLimiter {
  public:
   /// 0 bytes a second = no limit. The bucket holds what a second gives and starts full.
@@ -20,9 +21,10 @@ class RateLimiter {
   [[nodiscard]] std::int64_t WaitUs();
 
  private:
-  void Refill();
-  Clock* clock_;
-  double bytes_per_us_;
+  void Refill();  // under mutex_
+  Clock* const clock_;
+  const double bytes_per_us_;
+  std::mutex mutex_;  // guards what follows
   double tokens_;
   std::int64_t filled_us_;
 };

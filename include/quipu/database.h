@@ -10,7 +10,9 @@
 //   auto answer = db->Query(quipu::Query().Select("count, sum(tokens)").GroupBy("customer"));
 //
 // Threads: every method may be called from several threads at once, except Close and the destructor, which must come last.
-// Processes: one process has a store open at a time; a second Open is kAlreadyExists and names the holder.
+// Processes: one process has a store open at a time; a second Open is kAlreadyExists and names the holder. Any number of others may follow it
+// (OpenFollower): they see each commit whole and in order, a moment later, and the process that writes notices nothing of them.
+// Memory: a read that finds none is kExhausted; a change that finds none ends the process (std::terminate), which loses nothing.
 //
 // Outcomes of Ingest: a reply means that what it says happened, durably (see Durability). kInvalidArgument, kConflict and
 // kExhausted mean that nothing of the batch was stored. Any other error means *unknown*: retry with the same ids, which can
@@ -30,6 +32,7 @@
 #include "quipu/query.h"
 #include "quipu/result_set.h"
 #include "quipu/retention.h"
+#include "quipu/sessions.h"
 #include "quipu/status.h"
 
 namespace quipu {
@@ -58,7 +61,8 @@ struct StoreInfo {
   std::string path;
   std::string store_id;  ///< UUID given at creation.
   std::uint32_t format_version = 0;
-  std::uint64_t as_of = 0;  ///< Last commit.
+  std::uint64_t as_of = 0;                   ///< Last commit.
+  std::optional<std::int64_t> staleness_us;  ///< As in ResultSet.
   std::uint64_t events = 0;
   std::uint64_t hot_events = 0;
   std::uint64_t hot_bytes = 0;
@@ -128,6 +132,19 @@ class Database {
   /// Opens, recovers or (Options::create_if_missing) creates the store in folder `path`.
   /// kNotFound, kAlreadyExists (also: open elsewhere), kCorruption, kUnsupported (a newer format), kIoError.
   static Result<Database> Open(const std::string& path, const Options& options = {});
+  /// Reads the store in folder `path` while another process writes it (or none does): through its seals, merges, archive moves, crashes and restarts.
+  /// Nothing in the folder is written or locked, and nothing waits for a follower. Each answer is that after some commit of the writer's (as_of,
+  /// which never goes back), and says how old its view is at most (staleness_us). A commit may be seen a moment before its writer has
+  /// its reply. Query, Events, FindEvent and what lists are answered; all that changes the store, and Verify, is kUnsupported.
+  /// It must be a folder on this machine, and no older than the last restore: a store that went back to earlier commits, or another store at
+  /// the same path, is kConflict; open a new follower then.
+  /// kNotFound (also while the store is being created), kCorruption, kUnsupported (a newer format), kIoError.
+  static Result<Database> OpenFollower(const std::string& path,
+                                       const FollowerOptions& options = {});
+  [[nodiscard]] bool is_follower() const;
+  /// Of a follower: takes over all that was written before the call, whatever FollowerOptions::refresh_ms says. Returns the last commit that
+  /// questions see from now on; likewise in the process that writes, where there is nothing to do.
+  Result<std::uint64_t> CatchUp() const;
 
   Database(Database&&) noexcept;
   Database& operator=(Database&&) noexcept;
@@ -145,6 +162,9 @@ class Database {
   [[nodiscard]] Result<ResultSet> Query(const class Query& query) const;
   [[nodiscard]] Result<ResultSet> Query(const QuerySpec& spec) const;
   [[nodiscard]] Result<EventPage> Events(const EventQuery& query) const;
+  /// Events put together to sessions; see quipu/sessions.h. A page needs about limit x 200 bytes besides SessionQuery::memory_bytes_max.
+  [[nodiscard]] Result<SessionPage> Sessions(const SessionQuery& query) const;
+  [[nodiscard]] Result<SessionTotals> TotalSessions(const SessionQuery& query) const;
   /// The event of that identity: was it counted, as what, and where is it? Reads three pages of the segment that has it; others cost
   /// a look into memory. kNotFound: it is not stored. kOutOfRange: it is not among the events whose ids are stored, and ids of others were
   /// dropped (retention, archives without ids) or are detached, so nobody can tell.
@@ -199,6 +219,8 @@ class Database {
   class Impl;
   /// The engine's own tests open a store in surroundings of their choice (engine/db).
   friend Result<Database> OpenDatabaseIn(const std::string&, const Options&,
+                                         const StoreEnvironment&);
+  friend Result<Database> OpenFollowerIn(const std::string&, const FollowerOptions&,
                                          const StoreEnvironment&);
   explicit Database(std::unique_ptr<Impl> impl);
   std::unique_ptr<Impl> impl_;

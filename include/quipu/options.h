@@ -77,8 +77,10 @@ struct Options {
   std::int64_t month_quiet_us = 3600ll * 1'000'000;
   /// Bytes a second that merges, retention and archiving may write; 0 = no limit. Sealing is never slowed down by it.
   std::uint64_t upkeep_bytes_per_second_max = 0;
-  /// Memory for the rows that a merge has in hand (at least 32 MiB are used if it needs them).
+  /// Memory for the rows that merges have in hand (each uses at least 32 MiB if it needs them).
   std::uint64_t upkeep_bytes_max = 128ull << 20;
+  /// Months that Database::Compact merges at the same time, a thread each.
+  std::uint32_t compact_threads = 2;
 
   /// How often the background looks whether the retention policy asks for anything. 0 = never.
   std::uint32_t retention_check_ms = 3'600'000;
@@ -89,6 +91,20 @@ struct Options {
   std::uint64_t cache_bytes = 256ull << 20;
 
   /// Receives the engine's log lines (none by default). Called from several threads; must not call back into the store nor throw.
+  std::function<void(LogLevel, const std::string&)> log{};
+};
+
+/// For Database::OpenFollower.
+struct FollowerOptions {
+  /// A question is answered from a view that had all commits at most so long ago; an older one is brought up to date first. The background
+  /// does the same in this rhythm, so that questions seldom wait. At least 1.
+  std::uint32_t refresh_ms = 100;
+  /// While the store cannot be looked at (its disk is gone, its files are damaged), questions are answered from the last view, and say how old it
+  /// is; once it is older than this they are refused with the reason.
+  std::uint32_t staleness_ms_max = 10'000;
+  /// Verified pages kept in memory.
+  std::uint64_t cache_bytes = 256ull << 20;
+  /// As Options::log.
   std::function<void(LogLevel, const std::string&)> log{};
 };
 

@@ -40,25 +40,63 @@ enum class Function : std::uint8_t {
   kLatest,  ///< The value at the latest time (ties: largest identity hash).
   kDistinct,  ///< Exact up to 512 distinct values, then HyperLogLog (p = 12); exact with QuerySpec::exact.
   kQuantile,  ///< Nearest rank. Exact up to 1,024 values, then within 0.4 %; exact with QuerySpec::exact.
+  /// A measure that is a level (gigabytes stored, machines up) times how long it held, in hours: gigabytes give GB-hours. Each (customer, service,
+  /// Aggregate::level_by, group) has a level of its own: 0 before its first event ever, then that of its latest event (ties: largest identity),
+  /// until the next one or the end of the range, which must be given. The level at the start of the range is looked up. Levels of a group add up.
+  /// Exact, rounded once, half to even at 18 fractional digits. A window in which a level other than 0 held is in the answer though it has no event.
+  kTimeWeightedSum,
+  kTimeWeightedAvg,  ///< The same divided by the length of the window (what of it lies in the range).
+  /// Most events under way at one instant. An event is under way from its time on for as long as the measure says (Aggregate::unit_us, taken to whole
+  /// microseconds, half to even), end exclusive; not at all if that is absent or not above 0. Those that began before the range count.
+  kMaxConcurrency,
+  kAvgConcurrency,  ///< The mean over the window (what of it lies in the range); 18 fractional digits.
 };
 
-/// How an aggregate relates to the window just before it, group by group. A window of the group without events counts as 0 for count, sum and
-/// distinct, as absent for the other functions; in a group's first window with events there is nothing to compare with: absent.
-enum class Change : std::uint8_t {
+/// What is made of an aggregate, window by window and group by group. "Additive" are count, count(m), sum, the time-weighted ones and
+/// avg_concurrency. A window or period without events counts as 0 for additive ones, distinct and max_concurrency, as absent for the others.
+enum class Derived : std::uint8_t {
   kNone,
-  kAbsolute,  ///< `change(f)`: this window minus the previous one; absent if either is.
-  kPercent,  ///< `change_percent(f)`: the same in percent, 2 fractional digits; absent if the previous value is 0 or absent.
+  /// `change(f)`: this window minus the one before; absent in a group's first window with events. `change(f, day|week|month)`: minus the window that
+  /// held the same local time a day, a week or a month (or the last day of a shorter month) ago, even if that lies before the range.
+  kChange,
+  kChangePercent,  ///< The same in percent of the earlier value's size, 2 fractional digits; absent if that is 0.
+  kRate,  ///< `rate(f)`: additive f per second of the window (what of it lies in the range), 18 fractional digits.
+  kCumulative,  ///< `cumulative(f)`: additive f of this and all earlier windows of the range.
+  /// `share(f)`: additive f in percent of the total of all groups in the window; without group-by, of all windows. 2 fractional digits; absent if 0.
+  kShare,
+  kMovingAverage,  ///< `moving_avg(f, k)`: mean over the window and the k-1 before it, even before the range; 18 fractional digits.
+  kPeak,  ///< `peak(f, unit)`: the highest f of the minutes, hours or days within the window (or the range).
+  kPeakTime,  ///< `peak_time(f, unit)`: when that one began; the first of equals.
+  kBefore,  ///< `before(f)`: f in the period to compare with, QuerySpec::compare_from and compare_to.
+  kGrowth,         ///< `growth(f)`: f minus `before(f)`.
+  kGrowthPercent,  ///< `growth_percent(f)`: the same in percent of the earlier value's size, 2 fractional digits; absent if that is 0.
 };
+
+/// With which window a change compares.
+enum class Ago : std::uint8_t { kWindow, kDay, kWeek, kMonth };
+
+enum class WindowUnit : std::uint8_t { kNone, kMinute, kHour, kDay, kWeek, kMonth };
+
+/// Most windows of a moving average.
+inline constexpr std::uint32_t kMovingWindowsMax = 10'000;
 
 struct Aggregate {
   Function function = Function::kCount;
   std::string column{};            ///< Empty only for plain `count`.
   std::uint32_t quantile_ppm = 0;  ///< 1..1,000,000 for kQuantile: p99.9 is 999,000.
-  Change change = Change::kNone;
-  std::string name{};  ///< Column name in the answer: the text it was parsed from.
+  Derived derived = Derived::kNone;
+  std::string name{};         ///< Column name in the answer: the text it was parsed from.
+  Ago ago = Ago::kWindow;     ///< For kChange and kChangePercent.
+  std::uint32_t windows = 0;  ///< For kMovingAverage: 2..kMovingWindowsMax.
+  WindowUnit peak_unit = WindowUnit::kNone;  ///< For kPeak and kPeakTime: minute, hour or day.
+  std::vector<std::string>
+      level_by{};            ///< For time-weighted ones: dimensions that tell levels apart.
+  std::int64_t unit_us = 0;  ///< For concurrency: microseconds of a unit of the measure, > 0.
 
   /// `count`, `count(m)`, `sum(m)`, `avg`, `min`, `max`, `first`, `latest`, `distinct(d)`, `p50(m)`, `p99.9(m)`, `median(m)`,
-  /// `quantile(m,0.999)`, each also inside `change(...)` or `change_percent(...)`.
+  /// `quantile(m,0.999)`, `time_weighted_sum(m)` and `time_weighted_avg(m)` (with dimensions: `time_weighted_sum(stored_gb, bucket)`),
+  /// `max_concurrency(m)` and `avg_concurrency(m)` (the unit from a name that ends in _us, _ms, _s, _min or _h, or said: `max_concurrency(took, ms)`),
+  /// each also inside one of the forms that Derived lists.
   static Result<Aggregate> Parse(std::string_view text);
 };
 
@@ -85,8 +123,6 @@ struct Filter {
   static Result<Filter> Parse(std::string_view text);
 };
 
-enum class WindowUnit : std::uint8_t { kNone, kMinute, kHour, kDay, kWeek, kMonth };
-
 /// Weeks start on Monday. Hours and minutes are cut on the zone's wall clock, days, weeks and months at local midnight.
 struct Window {
   WindowUnit unit = WindowUnit::kNone;
@@ -111,6 +147,10 @@ struct QuerySpec {
   /// Ties, and no order_by: window_start, then group-by values (absent first).
   std::vector<OrderBy> order_by{};
   std::uint64_t limit = 0;  ///< 0 = all rows.
+  /// One more row in the end for all groups that `limit` cut, as if they were one (ResultSet::has_others). Needs a group-by, no window.
+  bool others = false;
+  /// The period that `before`, `growth` and `growth_percent` compare with, half open. Groups of only that period are in the answer, too.
+  std::optional<TimeUs> compare_from{}, compare_to{};
   /// Windows without events appear, per group: count and distinct 0, the other aggregates absent.
   bool fill = false;
   bool exact = false;     ///< Quantiles and distinct counts without approximation.
@@ -136,6 +176,9 @@ class Query {
   /// A column name, `-` in front sorts downwards.
   Query& OrderBy(std::string_view column);
   Query& Limit(std::uint64_t rows);
+  Query& Others(bool on = true);
+  /// The earlier period of growth(...); times as in From.
+  Query& CompareWith(std::string_view from, std::string_view to);
   Query& Fill(bool on = true);
   Query& Exact(bool on = true);
 

@@ -6,6 +6,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -46,13 +47,20 @@ struct QueryStats {
   std::uint64_t hot_rows = 0;  ///< Raw rows visited in the hot tier.
 };
 
+/// How the row of all other groups is called; ResultSet::has_others tells it from a group of that name.
+inline constexpr std::string_view kOthersName = "(all others)";
+
 class ResultSet {
  public:
   std::vector<ResultColumn> columns;
-  std::uint64_t as_of = 0;    ///< Every commit up to this one is in the answer, none after it.
+  std::uint64_t as_of = 0;  ///< Every commit up to this one is in the answer, none after it.
+  /// Of a follower's answer: all that was committed so long before the question is in it. Nothing in the process that writes: all is in it.
+  std::optional<std::int64_t> staleness_us;
   bool exact = true;          ///< False if any value is an approximation...
   double relative_error = 0;  ///< ... then quantiles are within this ratio (0.004).
   std::string zone = "UTC";   ///< The zone of window_start, for display.
+  /// True if the last row stands for all groups that a limit cut (QuerySpec::others): its first group value is kOthersName, the other ones are absent.
+  bool has_others = false;
   QueryStats stats;
 
   [[nodiscard]] std::size_t rows() const {
@@ -77,6 +85,7 @@ struct EventPage {
   std::vector<StoredEvent> events;
   std::string next_cursor;  ///< Empty after the last page.
   std::uint64_t as_of = 0;
+  std::optional<std::int64_t> staleness_us;  ///< As in ResultSet.
 };
 
 }  // namespace quipu

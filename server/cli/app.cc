@@ -35,23 +35,35 @@ Options BaseOptions() {
   return options;
 }
 
-Result<Database> OpenStore(const std::string& dir, Options options) {
-  std::error_code ignored;  // what cannot be looked at is left to the engine to report
-  if (std::filesystem::exists(dir, ignored) && !std::filesystem::is_directory(dir, ignored)) {
-    return Status::NotFound(
-        fmt::format("{} is a file, and a store is a folder; the store comes first, as in: "
-                    "quipu import STORE FILE",
-                    dir));
+namespace {
+
+/// A file is not a store. What cannot be looked at is left to the engine to report.
+Status CheckIsFolder(const std::string& dir) {
+  std::error_code ignored;
+  if (!std::filesystem::exists(dir, ignored) || std::filesystem::is_directory(dir, ignored))
+    return {};
+  return Status::NotFound(
+      fmt::format("{} is a file, and a store is a folder; the store comes first, as in: "
+                  "quipu import STORE FILE",
+                  dir));
+}
+
+Status NoStore(const std::string& dir) {
+  std::error_code ignored;
+  if (std::filesystem::is_directory(dir, ignored) && !std::filesystem::is_empty(dir, ignored)) {
+    return Status::NotFound(fmt::format("the folder {} is not a store; check the name", dir));
   }
+  return Status::NotFound(
+      fmt::format("there is no store in {}; create one with: quipu init {}", dir, dir));
+}
+
+}  // namespace
+
+Result<Database> OpenStore(const std::string& dir, Options options) {
+  if (Status s = CheckIsFolder(dir); !s.ok()) return s;
   auto db = Database::Open(dir, options);
   if (db) return db;
-  if (db.error().code() == StatusCode::kNotFound) {
-    if (std::filesystem::is_directory(dir, ignored) && !std::filesystem::is_empty(dir, ignored)) {
-      return Status::NotFound(fmt::format("the folder {} is not a store; check the name", dir));
-    }
-    return Status::NotFound(
-        fmt::format("there is no store in {}; create one with: quipu init {}", dir, dir));
-  }
+  if (db.error().code() == StatusCode::kNotFound) return NoStore(dir);
   if (db.error().code() == StatusCode::kAlreadyExists) {
     return Status::AlreadyExists(
         fmt::format("{}; try again when it has ended", db.error().message()));
@@ -63,6 +75,25 @@ Result<Database> OpenForReading(const std::string& dir) {
   Options options = BaseOptions();
   options.background_upkeep = false;
   return OpenStore(dir, std::move(options));
+}
+
+Result<Database> OpenToAsk(const std::string& dir, bool follow) {
+  if (!follow) {
+    auto db = OpenForReading(dir);
+    if (db.error().code() != StatusCode::kAlreadyExists) return db;
+  }
+  if (Status s = CheckIsFolder(dir); !s.ok()) return s;
+  FollowerOptions options;
+  options.log = BaseOptions().log;
+  auto db = Database::OpenFollower(dir, options);
+  if (db.error().code() == StatusCode::kNotFound) return NoStore(dir);
+  return db;
+}
+
+void AddFollow(CLI::App* command, bool* follow) {
+  command->add_flag("--follow", *follow,
+                    "Do not take the store's lock: ask as a follower, as happens by itself while "
+                    "another process has the store open");
 }
 
 CLI::Validator WholeNumber() {
@@ -123,8 +154,10 @@ int Run(int argc, char** argv) {
   AddInitCommand(app, &exit_status);
   AddImportCommand(app, &exit_status);
   AddQueryCommands(app, &exit_status);
+  AddSessionsCommand(app, &exit_status);
   AddEventCommand(app, &exit_status);
   AddStoreCommands(app, &exit_status);
+  AddRepairCommand(app, &exit_status);
   AddEraseCommand(app, &exit_status);
   AddLifecycleCommands(app, &exit_status);
   AddGenerateCommand(app, &exit_status);

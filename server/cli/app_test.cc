@@ -124,10 +124,39 @@ TEST_F(AppTest, AStoreInUseSaysWhatToDo) {
   ASSERT_EQ(Call({"init", s}).exit, 0);
   auto db = Database::Open(s, {});
   ASSERT_TRUE(db.has_value());
-  const Answer a = Call({"usage", s});
+  const Answer a = Call({"compact", s});
   EXPECT_EQ(a.exit, 1);
   EXPECT_NE(a.err.find("locked by"), std::string::npos) << a.err;
   EXPECT_NE(a.err.find("try again when it has ended"), std::string::npos) << a.err;
+}
+
+TEST_F(AppTest, AStoreInUseIsAskedAsItsFollower) {
+  const std::string s = dir_ + "/s";
+  ASSERT_EQ(Call({"init", s}).exit, 0);
+  {
+    auto db = Database::Open(s, {});
+    ASSERT_TRUE(db.has_value());
+    EventBatch batch;
+    batch.Add({.id = "1", .customer = "acme", .service = "api"});
+    ASSERT_TRUE(db->Ingest(batch).has_value());
+    for (const std::vector<std::string>& command : std::vector<std::vector<std::string>>{
+             {"query", s, "--select", "count", "--format", "json"},
+             {"query", s, "--select", "count", "--format", "json", "--follow"}}) {
+      const Answer a = Call(command);
+      EXPECT_EQ(a.exit, 0) << a.err;
+      EXPECT_NE(a.out.find("\"rows\":[[1]],\"as_of\":1,\"staleness_us\":"), std::string::npos)
+          << a.out;
+    }
+    EXPECT_NE(Call({"info", s}).out.find("followed"), std::string::npos);
+    EXPECT_NE(Call({"info", s, "--format", "json"}).out.find("staleness_us"), std::string::npos);
+    EXPECT_NE(Call({"usage", s}).out.find("behind at most)"), std::string::npos);
+    EXPECT_EQ(Call({"partitions", s}).exit, 0);
+    EXPECT_EQ(Call({"event", s, "--customer", "acme", "--id", "1"}).exit, 0);
+  }
+  // Nobody has it open: with the lock, unless asked not to.
+  EXPECT_EQ(Call({"info", s}).out.find("followed"), std::string::npos);
+  EXPECT_NE(Call({"info", s, "--follow"}).out.find("followed"), std::string::npos);
+  EXPECT_NE(Call({"info", dir_ + "/none", "--follow"}).err.find("quipu init"), std::string::npos);
 }
 
 TEST_F(AppTest, QuestionsThatDoNotFitTheStoreAreWrongUsage) {

@@ -16,9 +16,11 @@ inline constexpr int kExitUsage = 2;
 /// Adds commands. The callback of the command that was given writes its exit status to `*exit`.
 void AddInitCommand(CLI::App& app, int* exit);
 void AddStoreCommands(CLI::App& app, int* exit);
+void AddRepairCommand(CLI::App& app, int* exit);
 void AddEraseCommand(CLI::App& app, int* exit);
 void AddImportCommand(CLI::App& app, int* exit);
 void AddQueryCommands(CLI::App& app, int* exit);
+void AddSessionsCommand(CLI::App& app, int* exit);
 void AddEventCommand(CLI::App& app, int* exit);
 void AddLifecycleCommands(CLI::App& app, int* exit);
 void AddGenerateCommand(CLI::App& app, int* exit);
@@ -32,8 +34,12 @@ int FailUsage(std::string_view command, std::string_view message);
 Options BaseOptions();
 /// Opens an existing store; a missing one is answered with how to make it.
 Result<Database> OpenStore(const std::string& dir, Options options);
-/// For commands that only ask: no background work is started.
+/// Without background work: for commands that look at everything, or do their work themselves.
 Result<Database> OpenForReading(const std::string& dir);
+/// For commands that only ask: if another process has the store open, or with `follow` always, as a follower.
+Result<Database> OpenToAsk(const std::string& dir, bool follow);
+/// The flag --follow of commands that only ask.
+void AddFollow(CLI::App* command, bool* follow);
 
 /// For flags that count: digits only. Without it "-1" would become the largest number there is.
 CLI::Validator WholeNumber();

@@ -13,7 +13,7 @@ namespace {
 
 struct Flags {
   std::string dir, customer, source, id;
-  bool json = false;
+  bool json = false, follow = false;
 };
 
 std::string Text(const FoundEvent& found) {
@@ -54,7 +54,7 @@ std::string Json(const FoundEvent& found) {
 }
 
 int RunEvent(const Flags& flags) {
-  auto db = OpenForReading(flags.dir);
+  auto db = OpenToAsk(flags.dir, flags.follow);
   if (!db) return Fail(db.error());
   const auto found = db->FindEvent(flags.customer, flags.source, flags.id);
   if (!found && found.error().code() == StatusCode::kInvalidArgument)
@@ -74,6 +74,7 @@ void AddEventCommand(CLI::App& app, int* exit) {
   command->add_option("--id", flags->id, "Its id")->required();
   command->add_option("--source", flags->source, "Its source, if it has one");
   command->add_flag("--json", flags->json, "As JSON");
+  AddFollow(command, &flags->follow);
   command->footer(
       "The exit status is 1 if it is not stored, or if nobody can tell because ids were dropped.\n"
       "Example:\n  quipu event S --customer acme --id req-8231");

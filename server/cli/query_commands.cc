@@ -16,9 +16,10 @@ struct Flags {
   std::string dir;
   std::vector<std::string> select, customers, services, group_by, filters, order_by;
   std::string from, to, window, zone = "UTC", format = "table";
-  std::string measure, order, by;
+  std::string measure, order, by, compare_from, compare_to;
   std::uint64_t limit = 0;
-  bool fill = false, exact = false, raw = false, bottom = false;
+  bool fill = false, exact = false, raw = false, bottom = false, others = false, percent = false;
+  bool follow = false;
 };
 
 /// What a verb asks beyond the flags that all share.
@@ -45,19 +46,23 @@ Result<QuerySpec> MakeSpec(const Flags& flags, const Ask& ask) {
   if (!flags.group_by.empty()) query.GroupBy(Join(flags.group_by));
   for (const std::string& column : flags.order_by) query.OrderBy(column);
   if (!flags.window.empty()) query.Every(flags.window, flags.zone);
-  query.Limit(flags.limit).Fill(flags.fill).Exact(flags.exact);
+  query.Limit(flags.limit).Fill(flags.fill).Exact(flags.exact).Others(flags.others);
   if (!query.status().ok()) return query.status();
   QuerySpec spec = query.spec();
   spec.raw_only = flags.raw;
-  if (!flags.from.empty()) {
-    auto from = ParseTimeInZone(flags.from, flags.zone);
-    if (!from) return from.error().WithContext("--from");
-    spec.from = *from;
-  }
-  if (!flags.to.empty()) {
-    auto to = ParseTimeInZone(flags.to, flags.zone);
-    if (!to) return to.error().WithContext("--to");
-    spec.to = *to;
+  const auto set_time = [&](const char* flag, const std::string& text,
+                            std::optional<TimeUs>* time) -> Status {
+    if (text.empty()) return {};
+    auto parsed = ParseTimeInZone(text, flags.zone);
+    if (!parsed) return parsed.error().WithContext(flag);
+    *time = *parsed;
+    return {};
+  };
+  for (const Status& set :
+       {set_time("--from", flags.from, &spec.from), set_time("--to", flags.to, &spec.to),
+        set_time("--compare-from", flags.compare_from, &spec.compare_from),
+        set_time("--compare-to", flags.compare_to, &spec.compare_to)}) {
+    if (!set.ok()) return set;
   }
   return spec;
 }
@@ -70,7 +75,7 @@ int RunQuery(const std::string& verb, const Flags& flags, const Ask& ask) {
   }
   auto spec = MakeSpec(flags, ask);
   if (!spec) return FailUsage(verb, spec.error().message());
-  auto db = OpenForReading(flags.dir);
+  auto db = OpenToAsk(flags.dir, flags.follow);
   if (!db) return Fail(db.error());
   auto result = db->Query(*spec);
   if (!result) {
@@ -104,6 +109,7 @@ CLI::App* AddVerb(CLI::App& app, const std::string& name, const std::string& des
   command->add_flag("--exact", flags->exact,
                     "Percentiles and distinct counts without approximation");
   command->add_flag("--raw", flags->raw, "Do not use summaries: the answer is the same")->group("");
+  AddFollow(command, &flags->follow);
   command->callback([=] { *exit = RunQuery(name, *flags, ask); });
   return command;
 }
@@ -123,20 +129,32 @@ void AddLimit(CLI::App* command, Flags* flags) {
       ->capture_default_str();
 }
 
+void AddRanking(CLI::App* command, Flags* flags) {
+  command->add_flag("--others", flags->others,
+                    "One more row in the end for all groups that --limit cuts");
+  command->add_option("--compare-from", flags->compare_from,
+                      "The period that growth is measured against begins at this time,");
+  command->add_option("--compare-to", flags->compare_to, "... and ends before this one");
+}
+
 void AddQuery(CLI::App& app, int* exit) {
   auto flags = std::make_shared<Flags>();
   CLI::App* command = AddVerb(
       app, "query", "Ask anything the store can answer", flags,
       [](const Flags& f, Query* q) { q->Select(Join(f.select)); }, exit);
   AddList(command, "--select", &flags->select,
-          "Aggregates: count,sum(m),avg(m),min(m),max(m),first(m),latest(m),distinct(d),p99(m), "
-          "and change(...) or change_percent(...) of one");
+          "Aggregates: count,sum(m),avg(m),min(m),max(m),first(m),latest(m),distinct(d),p99(m),"
+          "time_weighted_sum(m),time_weighted_avg(m),max_concurrency(m),avg_concurrency(m); and of "
+          "each, f: change(f),change(f,day|week|month),change_percent(...),rate(f),cumulative(f),"
+          "share(f),moving_avg(f,7),peak(f,hour),peak_time(f,hour),before(f),growth(f),"
+          "growth_percent(f)");
   command->get_option("--select")->required();
   AddGroupBy(command, flags.get());
   AddWindow(command, flags.get());
   AddList(command, "--order-by", &flags->order_by,
           "Column of the answer; - in front sorts downwards (may be repeated)");
   AddLimit(command, flags.get());
+  AddRanking(command, flags.get());
   command->add_flag("--fill", flags->fill, "Show windows without events, too");
   command->footer(R"(Examples:
   quipu query S --select 'count,sum(quantity),p99(duration_ms)' --window day --group-by service
@@ -226,27 +244,52 @@ void AddPeaks(CLI::App& app, int* exit) {
   command->footer("Example:\n  quipu peaks S --service api --window hour --order count");
 }
 
+bool IsWindowName(const std::string& by) {
+  return by == "minute" || by == "hour" || by == "day" || by == "week" || by == "month";
+}
+
+/// Ranks by a total, or by how it grew if there is a period to compare with.
+void AskForTop(const Flags& f, Query* q) {
+  const std::string total = AsAggregate(f.measure);
+  std::string order = total;
+  if (f.compare_from.empty() && f.compare_to.empty()) {
+    q->Select(total == "count" ? total : total + ",count");
+  } else {
+    q->Select(fmt::format("before({0}),{0},growth({0}),growth_percent({0})", total));
+    order = fmt::format("{}({})", f.percent ? "growth_percent" : "growth", total);
+  }
+  if (IsWindowName(f.by)) {
+    q->Every(f.by, f.zone);
+  } else {
+    q->GroupBy(f.by);
+  }
+  q->OrderBy((f.bottom ? "" : "-") + order);
+}
+
 void AddTop(CLI::App& app, int* exit) {
   auto flags = std::make_shared<Flags>();
   flags->measure = "sum(quantity)";
   flags->limit = 10;
-  CLI::App* command = AddVerb(
-      app, "top", "The customers, services or dimension values with the highest totals", flags,
-      [](const Flags& f, Query* q) {
-        const std::string total = AsAggregate(f.measure);
-        q->Select(total == "count" ? total : total + ",count");
-        q->GroupBy(f.by).OrderBy((f.bottom ? "" : "-") + total);
-      },
-      exit);
-  command->add_option("--by", flags->by, "customer, service or a dimension")->required();
+  CLI::App* command = AddVerb(app, "top",
+                              "The customers, services, dimension values or hours with the highest "
+                              "totals, or that grew most",
+                              flags, AskForTop, exit);
+  command
+      ->add_option("--by", flags->by,
+                   "customer, service, dimensions a,b, or minute, hour, day, week, month")
+      ->required();
   command
       ->add_option("--measure", flags->measure, "What is ranked: an aggregate, or a measure's sum")
       ->capture_default_str();
   command->add_flag("--bottom", flags->bottom, "The lowest instead");
   AddLimit(command, flags.get());
+  AddRanking(command, flags.get());
+  command->add_flag("--percent", flags->percent, "With --compare-from: rank growth in percent");
   command->footer(
-      "Examples:\n  quipu top S --by customer --measure 'sum(cost)' --from 2026-03-01\n"
-      "  quipu top S --by endpoint --measure 'p99(duration_ms)' --service api --limit 5");
+      "Examples:\n  quipu top S --by customer --measure 'sum(cost)' --from 2026-03-01 --others\n"
+      "  quipu top S --by endpoint --measure 'p99(duration_ms)' --service api --limit 5\n"
+      "  quipu top S --by customer --measure cost --from 2026-04-01 --to 2026-05-01 "
+      "--compare-from 2026-03-01 --compare-to 2026-04-01");
 }
 
 }  // namespace

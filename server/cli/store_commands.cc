@@ -11,6 +11,7 @@
 #include "output/plain_text.h"
 #include "output/printer.h"
 #include "progress/progress.h"
+#include "quipu/repair.h"
 
 namespace quipu::cli {
 namespace {
@@ -20,6 +21,7 @@ struct Flags {
   std::string format = "table";
   bool by_customer = false;
   bool columns = false;
+  bool follow = false;
 };
 
 CLI::App* AddCommand(CLI::App& app, const std::string& name, const std::string& description,
@@ -59,7 +61,7 @@ int RunInit(const Flags& flags) {
   auto db = Database::Open(flags.dir, options);
   if (!db) {
     if (db.error().code() != StatusCode::kAlreadyExists) return Fail(db.error());
-    if (!OpenForReading(flags.dir)) return Fail(db.error());  // a folder with other things in it
+    if (!OpenToAsk(flags.dir, false)) return Fail(db.error());  // a folder with other things in it
     return Fail(Status::AlreadyExists(fmt::format("{} (import into it with: quipu import {} FILE)",
                                                   db.error().message(), flags.dir)));
   }
@@ -89,6 +91,7 @@ std::string InfoJson(const StoreInfo& info) {
       fmt::format("{{\"path\":{},\"store_id\":{},\"format_version\":{},\"as_of\":{},\"events\":{},",
                   output::JsonString(info.path), output::JsonString(info.store_id),
                   info.format_version, info.as_of, info.events);
+  if (info.staleness_us) out += fmt::format("\"staleness_us\":{},", *info.staleness_us);
   out += fmt::format(
       "\"hot_events\":{},\"hot_bytes\":{},\"segments\":{},\"segment_bytes\":{},\"customers\":{},",
       info.hot_events, info.hot_bytes, info.segments, info.segment_bytes, info.customers);
@@ -115,6 +118,10 @@ std::string InfoText(const StoreInfo& info) {
   line("store", fmt::format("{} ({}, format {})", output::Visible(info.path), info.store_id,
                             info.format_version));
   line("commits", fmt::to_string(info.as_of));
+  if (info.staleness_us) {
+    line("followed", fmt::format("beside the process that writes, {} ms behind at most",
+                                 (*info.staleness_us + 999) / 1000));
+  }
   line("events", fmt::format("{} ({} not sealed yet)", info.events, info.hot_events));
   const std::uint64_t sealed = info.events - std::min(info.events, info.hot_events);
   line("segments", fmt::format("{} ({} bytes{})", info.segments, info.segment_bytes,
@@ -169,7 +176,7 @@ ResultSet AsResult(const std::vector<ColumnStorage>& columns, std::uint64_t as_o
 int RunInfoColumns(const Flags& flags) {
   auto format = output::ParseOutputFormat(flags.format);
   if (!format) return FailUsage("info", format.error().message());
-  auto db = OpenForReading(flags.dir);
+  auto db = OpenToAsk(flags.dir, flags.follow);
   if (!db) return Fail(db.error());
   auto info = db->Info();
   if (!info) return Fail(info.error());
@@ -184,7 +191,7 @@ int RunInfo(const Flags& flags) {
   if (flags.format != "table" && flags.format != "json") {
     return FailUsage("info", "--format is table or json");
   }
-  auto db = OpenForReading(flags.dir);
+  auto db = OpenToAsk(flags.dir, flags.follow);
   if (!db) return Fail(db.error());
   auto info = db->Info();
   if (!info) return Fail(info.error());
@@ -227,7 +234,7 @@ ResultSet AsResult(const std::vector<PartitionInfo>& partitions, bool by_custome
 int RunPartitions(const Flags& flags) {
   auto format = output::ParseOutputFormat(flags.format);
   if (!format) return FailUsage("partitions", format.error().message());
-  auto db = OpenForReading(flags.dir);
+  auto db = OpenToAsk(flags.dir, flags.follow);
   if (!db) return Fail(db.error());
   auto info = db->Info();
   if (!info) return Fail(info.error());
@@ -244,14 +251,20 @@ Progress ShowOn(progress::Meter* meter) {
   };
 }
 
+/// Damage that Open refuses: the other way in names all of it.
+bool IsDamage(const Status& status) {
+  return status.code() == StatusCode::kCorruption || status.code() == StatusCode::kIoError;
+}
+
 int RunVerify(const Flags& flags) {
   const InterruptGuard guard;
   auto db = OpenForReading(flags.dir);
-  if (!db) return Fail(db.error());
+  if (!db && !IsDamage(db.error())) return Fail(db.error());
   progress::Meter meter("rows");
   meter.Start("verify", {});
-  auto report = db->Verify(ShowOn(&meter));
+  auto report = db ? db->Verify(ShowOn(&meter)) : Examine(flags.dir, ShowOn(&meter));
   meter.Clear();
+  if (!db && report && report->problems.empty()) return Fail(db.error());
   if (!report) {
     if (!Interrupted()) return Fail(report.error());
     meter.Say("stopped before the end: nothing is known about what was not read");
@@ -267,6 +280,11 @@ int RunVerify(const Flags& flags) {
   out += fmt::format("{}: {} segment{}, {} pages, {} rows, {} summary cells, {} bytes checked\n",
                      verdict, report->segments, report->segments == 1 ? "" : "s", report->pages,
                      report->rows, report->cells, report->bytes);
+  if (!db) {
+    out += fmt::format(
+        "the store does not open; a new one of what can be saved: quipu repair {} NEWDIR\n",
+        output::Visible(flags.dir));
+  }
   if (!WriteOut(out)) return kExitFailed;
   return problems == 0 ? kExitOk : kExitFailed;
 }
@@ -310,6 +328,7 @@ void AddStoreCommands(CLI::App& app, int* exit) {
       AddCommand(app, "partitions", "What is stored by month: rows, bytes, segments", partitions);
   command->add_flag("--by-customer", partitions->by_customer, "By month and customer");
   AddFormat(command, partitions, "table, json or csv");
+  AddFollow(command, &partitions->follow);
   command->footer(
       "rows counts all events of the month, hot_rows those that are not sealed yet. tier: hot "
       "(nothing\n"
@@ -324,6 +343,7 @@ void AddStoreCommands(CLI::App& app, int* exit) {
   command->add_flag("--columns", info->columns,
                     "What the columns take in segments instead: also --format csv");
   AddFormat(command, info, "table or json");
+  AddFollow(command, &info->follow);
   command->footer("Example:\n  quipu info S --format json");
   command->callback([=] { *exit = RunInfo(*info); });
 
@@ -332,7 +352,9 @@ void AddStoreCommands(CLI::App& app, int* exit) {
       AddCommand(app, "verify",
                  "Read everything and check it: checksums, totals, summaries against rows", verify);
   command->footer(
-      "Prints one line for each problem (place: what) and exits with 1 if there is any.");
+      "Prints one line for each problem (place: what) and exits with 1 if there is any. Also for a "
+      "store\nthat is too damaged to open; what can be saved of it, quipu repair puts into a new "
+      "one.");
   command->callback([=] { *exit = RunVerify(*verify); });
 
   auto compact = std::make_shared<Flags>();

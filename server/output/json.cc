@@ -77,7 +77,10 @@ std::string ToJson(const ResultSet& result) {
     }
     out += ']';
   }
-  out += fmt::format("],\"as_of\":{},\"exact\":{}}}\n", result.as_of, result.exact);
+  out += fmt::format("],\"as_of\":{},", result.as_of);
+  if (result.staleness_us) out += fmt::format("\"staleness_us\":{},", *result.staleness_us);
+  out += fmt::format("\"exact\":{}{}}}\n", result.exact,
+                     result.has_others ? ",\"others\":true" : "");
   return out;
 }
 

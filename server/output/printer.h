@@ -2,7 +2,8 @@
 //
 // Table: numbers at the right, averages and other long decimals shortened to 6 digits after the point, `-` for absent, a foot line.
 // JSON: {"columns":[{"name","type"}],"rows":[[...]],"as_of":seq,"exact":bool}; decimals are exact JSON numbers, times RFC 3339
-// with the zone's offset, absent is null.
+// with the zone's offset, absent is null. A follower's answer has "staleness_us" behind "as_of"; "others":true stands in the end if the
+// last row is for all groups that a limit cut.
 // CSV: RFC 4180, but lines end with \n; absent is an empty cell and "" a quoted one; a text cell that a spreadsheet would take for a formula (= + - @
 // in front) gets a leading '.
 #pragma once

@@ -44,7 +44,7 @@ std::string Bounds(const ResultSet& result) {
   for (const ResultColumn& column : result.columns) {
     if (column.exact) continue;
     distinct = distinct || column.name.find("distinct(") != std::string::npos;
-    change = change || column.name.starts_with("change");
+    change = change || column.name.starts_with("change") || column.name.starts_with("growth");
   }
   std::string bounds;
   if (result.relative_error > 0) {
@@ -60,8 +60,12 @@ std::string Bounds(const ResultSet& result) {
 }
 
 std::string Foot(const ResultSet& result) {
-  return fmt::format("{} row{}, as of commit {}{}\n", result.rows(), result.rows() == 1 ? "" : "s",
-                     result.as_of, result.exact ? std::string() : Bounds(result));
+  const std::string age = result.staleness_us ? fmt::format(" ({} ms behind at most)",
+                                                            (*result.staleness_us + 999) / 1000)
+                                              : std::string();
+  return fmt::format("{} row{}, as of commit {}{}{}\n", result.rows(),
+                     result.rows() == 1 ? "" : "s", result.as_of, age,
+                     result.exact ? std::string() : Bounds(result));
 }
 
 }  // namespace
@@ -88,7 +92,9 @@ std::string ToTable(const ResultSet& result, WindowUnit window) {
     std::vector<std::string> cells;
     cells.reserve(result.columns.size());
     for (const ResultColumn& column : result.columns) {
-      cells.push_back(Cell(column, row, result.zone, window));
+      // Only the start of a window may be shortened to its date; the time of a peak is a time.
+      const bool is_window = column.name == "window_start";
+      cells.push_back(Cell(column, row, result.zone, is_window ? window : WindowUnit::kNone));
     }
     table.rows.push_back(std::move(cells));
   }

@@ -1,0 +1,160 @@
+// Writes the seeds of the targets whose input is bytes of our own formats: valid messages, from the encoders themselves. The same bytes each time.
+//
+//   build/release/fuzz/make_seeds fuzz/corpus
+//
+// The seeds are checked in, so that the tests replay them; run this again when a format has changed.
+#include <filesystem>
+#include <fstream>
+#include <iostream>
+
+#include "base/vfs_testing.h"
+#include "fuzz/rows.h"
+#include "segment/footer_codec.h"
+#include "segment/segment_frame.h"
+#include "sketch/distinct_sketch.h"
+#include "sketch/quantile_sketch.h"
+#include "store/commit_blob.h"
+#include "store/manifest.h"
+
+namespace quipu {
+namespace {
+
+constexpr std::size_t kSealBytes = 8;  // what the targets put in front themselves
+
+class Seeds {
+ public:
+  explicit Seeds(std::string folder) : folder_(std::move(folder)) {}
+
+  void WriteAll() {
+    Rows();
+    Segment();
+    Manifest();
+    Sketches();
+  }
+
+ private:
+  void Write(const std::string& target, const std::string& name, std::string_view bytes) {
+    const std::filesystem::path folder = std::filesystem::path(folder_) / target;
+    std::filesystem::create_directories(folder);
+    std::ofstream out(folder / name, std::ios::binary);
+    out.write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
+    QUIPU_CHECK(out.good());
+  }
+
+  static std::string Noise(std::uint32_t bytes, std::uint32_t seed) {
+    std::string noise;
+    for (std::uint32_t i = 0; i < bytes; ++i)
+      noise.push_back(static_cast<char>((i + seed) * 2'654'435'761u >> 24));
+    return noise;
+  }
+  static RowBatch MakeRows(const std::string& noise) {
+    fuzz::Input in(reinterpret_cast<const std::uint8_t*>(noise.data()), noise.size());
+    return fuzz::TakeRows(&in, 2000);
+  }
+
+  void Rows() {
+    for (const std::uint32_t bytes : {30u, 400u, 4000u}) {
+      const std::string noise = Noise(bytes, bytes), name = "events_" + std::to_string(bytes);
+      Write("rows_fuzz", name, noise);
+      const auto blob = EncodeCommit(bytes, MakeRows(noise));
+      Write("commit_fuzz", name, std::string_view(*blob).substr(kSealBytes));
+    }
+    Write("commit_fuzz", "empty", std::string_view(*EncodeCommit(1, {})).substr(kSealBytes));
+    for (int page = 0; page < 40; page += 4)
+      Write("segment_fuzz", "page_" + std::to_string(page),
+            std::string{static_cast<char>(page), 3, 0, 127});
+  }
+
+  void Segment() {
+    MemoryVfs vfs;
+    const fuzz::FuzzNames names;
+    QUIPU_CHECK(vfs.MakeFolder("/s").ok());
+    auto writer = SegmentWriter::Create(&vfs, "/s", {{1, 2}, 12, fuzz::kMonth, 1, 9}, &names);
+    QUIPU_CHECK(writer && (*writer)->Append(MakeRows(Noise(3000, 1))).ok());
+    const auto meta = (*writer)->Finish();
+    const std::string file = *ReadWholeFile(vfs, "/s/" + meta->file_name, 1 << 30);
+    const auto payload = [&](const PageRef& ref) {
+      return std::string_view(file).substr(ref.offset + kPageHeaderBytes,
+                                           ref.bytes - kPageHeaderBytes);
+    };
+    const PageRef footer_ref =
+        DecodeSegmentTrailer(
+            AsBytes(std::string_view(file).substr(file.size() - kSegmentTrailerBytes)), file.size(),
+            "seed")
+            ->footer;
+    std::string seed;
+    ByteWriter(&seed).U32(static_cast<std::uint32_t>(footer_ref.offset));
+    Write("footer_fuzz", "footer", seed + std::string(payload(footer_ref)));
+    const auto footer = DecodeFooter(AsBytes(payload(footer_ref)), footer_ref.offset);
+    for (const PlacedPage& page : PagesOf(*footer)) WritePage(*footer, page, payload(page.ref));
+    std::string totals;
+    footer->totals.EncodeTo(&totals);
+    WriteOfPages("totals", 8, footer->rows, totals);
+    SegmentMeta installed = *meta;
+    installed.run = 12;
+    WriteManifest("segment", 7, EncodeSegment(installed));
+    WriteManifest("last", 5, EncodeLastCommit({9, meta->totals, {1, 2, 3}}));
+  }
+
+  void WritePage(const SegmentFooter& footer, const PlacedPage& page, std::string_view payload) {
+    static constexpr std::array<int, 13> kDecoders = {-1, 0, 1, 2, 3, 4, 6, 3, 7, 5, 5, -1, 5};
+    const int decoder = kDecoders[static_cast<std::size_t>(page.place.kind)];
+    WriteOfPages(
+        std::string(PageKindName(page.place.kind)) + "_" + std::to_string(page.place.column),
+        decoder, footer.rows, payload);
+  }
+  void WriteOfPages(std::string name, int decoder, std::uint32_t rows, std::string_view payload) {
+    std::replace(name.begin(), name.end(), ' ', '_');
+    std::string seed;
+    ByteWriter w(&seed);
+    w.U8(static_cast<std::uint8_t>(decoder));
+    w.U16(static_cast<std::uint16_t>(rows - 1));
+    Write("pages_fuzz", name, seed + std::string(payload));
+  }
+
+  void WriteManifest(const std::string& name, char row, const std::string& value) {
+    Write("manifest_fuzz", name, std::string(1, row) + value.substr(kSealBytes));
+  }
+  void Manifest() {
+    WriteManifest("archive", 0, EncodeArchive({1, "/cold", false}));
+    WriteManifest("class", 1, EncodeClass(7, "gold"));
+    WriteManifest("forgotten", 2, EncodeForgotten(fuzz::kMonth, {0, 2, 5}));
+    WriteManifest("policy", 3,
+                  EncodePolicy({{{.name = "all", .service = "api", .keep_raw_days = 400}}}));
+    WriteManifest("store", 4, EncodeStoreRecord({1, {3, 4}, 5}));
+    WriteManifest("counter", 6, EncodeCounter(kSealedKey, 77));
+    WriteManifest("erasure", 8, EncodeErasure({3, 7, 12, 100, 200}));
+    ProducerState producer{2, 9, {{8, 4, 99, {0, 1, 3}, {{2, "made"}}}, {9, 0, 98, {1}, {}}}};
+    WriteManifest("producer", 9, EncodeProducer("billing", producer));
+  }
+
+  void Sketches() {
+    for (const int values : {0, 3, 1000, 3000}) {
+      QuantileSketch quantiles;
+      DistinctSketch distinct;
+      for (int i = 0; i < values; ++i) {
+        quantiles.Add(Int128{i} * i * 7919 - 1000, i % 5);
+        distinct.Add(static_cast<std::uint64_t>(i) * 0x9E37'79B9'7F4A'7C15);
+      }
+      std::string a(1, '\0'), b(1, '\1');
+      quantiles.EncodeTo(&a);
+      distinct.EncodeTo(&b);
+      Write("sketch_fuzz", "quantile_" + std::to_string(values), a);
+      Write("sketch_fuzz", "distinct_" + std::to_string(values), b);
+    }
+  }
+
+  const std::string folder_;
+};
+
+}  // namespace
+}  // namespace quipu
+
+int main(int argc, char** argv) {
+  if (argc != 2) {
+    std::cerr << "usage: make_seeds CORPUS_FOLDER\n";
+    return 2;
+  }
+  quipu::Seeds(argv[1]).WriteAll();
+  return 0;
+}

@@ -1,0 +1,220 @@
+// Every aggregate and everything derived from one, against the oracle: random events, zones with DST days and +05:45, filters and groups, on a store
+// whose events are hot, sealed, partly both, merged and archived. Each question is asked with and without summaries; both answers must be
+// byte-identical and equal the oracle's to the last digit.
+//
+// QUIPU_SEED repeats a run, QUIPU_ROUNDS sets how many stores are tried.
+#include <gtest/gtest.h>
+
+#include <array>
+#include <cstdlib>
+#include <iostream>
+
+#include "base/calendar.h"
+#include "base/check.h"
+#include "base/test_seed.h"
+#include "tests/oracle.h"
+#include "tests/surroundings.h"
+#include "tests/workload.h"
+
+namespace quipu {
+namespace {
+
+constexpr std::array<const char*, 13> kForms = {
+    "",     "change",    "change_percent", "rate",   "cumulative",     "share", "moving_avg",
+    "peak", "peak_time", "before",         "growth", "growth_percent", "others"};
+
+int Rounds() {
+  const char* given = std::getenv("QUIPU_ROUNDS");
+  return given != nullptr ? std::atoi(given) : 2;
+}
+
+/// Random questions with derived aggregates.
+class Asker {
+ public:
+  explicit Asker(Workload* work) : work_(*work) {}
+
+  QuerySpec Question() {
+    QuerySpec spec = work_.Question();
+    spec.select.clear();
+    spec.order_by.clear();
+    spec.exact = true;  // what is derived from an approximation has no truth to compare with
+    SetRange(&spec);
+    spec.others =
+        spec.window.unit == WindowUnit::kNone && !spec.group_by.empty() && work_.Chance(40);
+    if (spec.others && spec.limit == 0) spec.limit = 1 + work_.Below(5);
+    for (std::uint64_t n = 1 + work_.Below(3); spec.select.size() < n;) {
+      const std::string text = Text(spec);
+      auto aggregate = Aggregate::Parse(text);
+      QUIPU_CHECK(aggregate.has_value());
+      const bool again = std::any_of(spec.select.begin(), spec.select.end(),
+                                     [&](const Aggregate& a) { return a.name == text; });
+      if (!again) spec.select.push_back(*std::move(aggregate));
+    }
+    if (work_.Chance(60)) {
+      const Aggregate& a = spec.select[work_.Below(spec.select.size())];
+      spec.order_by.push_back({a.name, work_.Chance(60)});
+    }
+    return spec;
+  }
+
+ private:
+  void SetRange(QuerySpec* spec) {
+    const bool is_long =
+        spec->window.unit != WindowUnit::kHour && spec->window.unit != WindowUnit::kMinute;
+    if (!spec->to || (is_long && work_.Chance(40))) {
+      spec->from = FloorTo(ParseTime("2026-02-25")->time_us + Random(25 * kDayUs), kHourUs);
+      spec->to = *spec->from + kHourUs + Random(is_long ? 25 * kDayUs : 5 * kHourUs);
+      if (work_.Chance(50)) spec->from = *spec->from + Random(kHourUs);
+      if (*spec->from > *spec->to) std::swap(spec->from, spec->to);
+    }
+    if (work_.Chance(15)) spec->from.reset();
+    spec->compare_from = FloorTo(ParseTime("2026-02-19")->time_us + Random(20 * kDayUs), kHourUs);
+    spec->compare_to = *spec->compare_from + Random(15 * kDayUs);
+  }
+
+  TimeUs Random(TimeUs width) {
+    return static_cast<TimeUs>(work_.Below(static_cast<std::uint64_t>(width)));
+  }
+
+  std::string Plain() {
+    static const std::array<const char*, 22> texts = {"count",
+                                                      "count(bytes)",
+                                                      "sum(cost)",
+                                                      "sum(bytes)",
+                                                      "sum(quantity)",
+                                                      "avg(duration_ms)",
+                                                      "min(bytes)",
+                                                      "max(tokens)",
+                                                      "first(tokens)",
+                                                      "latest(bytes)",
+                                                      "distinct(customer)",
+                                                      "distinct(user)",
+                                                      "p95(duration_ms)",
+                                                      "median(bytes)",
+                                                      "time_weighted_sum(tokens)",
+                                                      "time_weighted_avg(tokens)",
+                                                      "time_weighted_sum(bytes, region)",
+                                                      "time_weighted_avg(bytes, status, user)",
+                                                      "max_concurrency(tokens, s)",
+                                                      "avg_concurrency(tokens, min)",
+                                                      "max_concurrency(duration_ms)",
+                                                      "avg_concurrency(bytes, us)"};
+    return texts[work_.Below(texts.size())];
+  }
+
+  std::string Text(const QuerySpec& spec) {
+    const std::string plain = Plain();
+    static const std::array<const char*, 4> agos = {"", ", day", ", week", ", month"};
+    static const std::array<const char*, 3> units = {", minute", ", hour", ", day"};
+    const bool is_short = spec.window.unit == WindowUnit::kHour;
+    const std::size_t form = work_.Below(12);
+    std::string option;
+    if (form == 1 || form == 2) option = agos[work_.Below(4)];
+    if (form == 6) option = ", " + std::to_string(2 + work_.Below(9));
+    if (form == 7 || form == 8) option = units[is_short ? 0 : 1 + work_.Below(2)];
+    return form == 0 ? plain : std::string(kForms[form]) + "(" + plain + option + ")";
+  }
+
+  Workload& work_;
+};
+
+class Aggregates : public testing::Test {
+ protected:
+  void Open(std::uint64_t seed) {
+    work_.emplace(seed);
+    asker_.emplace(&*work_);
+    oracle_ = {};
+    surroundings_.emplace(false);
+    ::quipu::Random random(seed);
+    Options options = RandomOptions(random);
+    options.background_upkeep = false;
+    auto db = surroundings_->Open(options, 7);
+    ASSERT_TRUE(db.has_value()) << db.error().ToString();
+    db_.emplace(*std::move(db));
+    Send({work_->Founder()});
+  }
+
+  void Send(const std::vector<Fact>& facts) {
+    EventBatch batch;
+    for (const Fact& f : facts) AddTo(&batch, f);
+    batch.producer = ProducerStamp{"p", 1, ++sequence_};
+    const auto reply = db_->Ingest(batch);
+    ASSERT_TRUE(reply.has_value()) << reply.error().ToString();
+    oracle_.Ingest(facts, reply->seq, true);
+  }
+
+  void SendSome() {
+    for (int i = 0; i < 3; ++i) {
+      std::vector<Fact> facts = i == 1 ? work_->Burst(120) : std::vector<Fact>();
+      while (facts.size() < 200) facts.push_back(work_->NewFact());
+      for (Fact& f : facts) f.measures.erase("credit");
+      ASSERT_NO_FATAL_FAILURE(Send(facts));
+    }
+  }
+
+  void Ask(int questions) {
+    for (int i = 0; i < questions; ++i) {
+      QuerySpec spec = asker_->Question();
+      SCOPED_TRACE(Describe(spec));
+      const auto answer = db_->Query(spec);
+      if (!answer && answer.error().code() == StatusCode::kInvalidArgument) {
+        ++refused_;
+        continue;
+      }
+      ASSERT_TRUE(answer.has_value()) << answer.error().ToString();
+      const auto expected = oracle_.Ask(spec);
+      ASSERT_TRUE(expected.has_value()) << expected.error().ToString();
+      ASSERT_EQ(Disagreement(*expected, *answer), "");
+      spec.raw_only = true;
+      const auto raw = db_->Query(spec);
+      ASSERT_TRUE(raw.has_value()) << raw.error().ToString();
+      ASSERT_EQ(AnswerText(*answer), AnswerText(*raw));
+      summarised_ += answer->stats.cells > 0;
+      others_ += answer->has_others;
+      for (const Aggregate& a : spec.select) ++asked_[static_cast<std::size_t>(a.derived)];
+    }
+  }
+
+  std::optional<Workload> work_;
+  std::optional<Asker> asker_;
+  std::optional<Surroundings> surroundings_;
+  std::optional<Database> db_;
+  Oracle oracle_;
+  std::uint64_t sequence_ = 0;
+  int refused_ = 0, summarised_ = 0, others_ = 0;
+  std::array<int, 12> asked_{};
+};
+
+TEST_F(Aggregates, AreWhatTheOracleSaysInEveryLayout) {
+  const std::uint64_t base = TestSeed();
+  for (int round = 0; round < Rounds(); ++round) {
+    const std::uint64_t seed = base + static_cast<std::uint64_t>(round);
+    SCOPED_TRACE("QUIPU_SEED=" + std::to_string(seed) + " QUIPU_ROUNDS=1");
+    sequence_ = 0;
+    db_.reset();
+    ASSERT_NO_FATAL_FAILURE(Open(seed));
+    ASSERT_NO_FATAL_FAILURE(SendSome());
+    ASSERT_NO_FATAL_FAILURE(Ask(25));  // hot
+    ASSERT_TRUE(db_->Seal().ok());
+    ASSERT_NO_FATAL_FAILURE(Ask(25));  // sealed
+    ASSERT_NO_FATAL_FAILURE(SendSome());
+    ASSERT_NO_FATAL_FAILURE(Ask(25));  // both
+    ASSERT_TRUE(db_->Compact().ok());
+    ASSERT_NO_FATAL_FAILURE(Ask(25));  // merged
+    ArchiveRequest request;
+    request.before = ParseTime("2026-03-20")->time_us;
+    const auto archived = db_->Archive(request);
+    ASSERT_TRUE(archived.has_value()) << archived.error().ToString();
+    ASSERT_NO_FATAL_FAILURE(Ask(25));  // archived
+  }
+  if (Rounds() < 2) return;
+  for (std::size_t form = 0; form < asked_.size(); ++form)
+    EXPECT_GT(asked_[form], 0) << "never asked: " << kForms[form];
+  EXPECT_GT(summarised_, 0);
+  EXPECT_GT(others_, 0);
+  std::cout << refused_ << " questions were refused, " << summarised_ << " used summaries, "
+            << others_ << " had a row of others\n";
+}
+
+}  // namespace
+}  // namespace quipu
