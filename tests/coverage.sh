@@ -30,7 +30,7 @@ existing=()
 for source in "${sources[@]}"; do [ -e "$source" ] && existing+=("$PWD/$source"); done
 llvm-cov-14 export -format=lcov -instr-profile="$merged" "${objects[@]}" "${existing[@]}" >"$build/coverage.lcov"
 
-# A branch of a template or an inline function is in the trace once per copy: it counts as reached if any copy reached it.
+# Branches of a template are in the trace once per copy, and are counted so; a line is listed once. TRY macros are branches too: their failing side.
 awk -v root="$PWD/" '
   function flush(   key, parts) {
     for (key in line_hits) { lines++; line_covered += line_hits[key] > 0 }

@@ -13,6 +13,7 @@ mkdir -p "$out"
 runs=$out/runs.tsv # round, program, seed, seconds, result, last words
 : >"$runs"
 failures=0
+hang_seconds=14400 # nothing takes as long
 
 # note ROUND PROGRAM SEED SECONDS RESULT WORDS
 note() { printf '%s\t' "$@" | sed 's/\t$//' >>"$runs"; echo >>"$runs"; echo "$(date -u +%T) round $1: $2 $5, $4 s; seed $3; $6"; }
@@ -28,7 +29,7 @@ run() {
   log=$out/$round-$program.log
   start=$(date +%s)
   status=0
-  env QUIPU_SEED="$seed" "${environment[@]}" "build/release/tests/$program" "$@" >"$log" 2>&1 || status=$?
+  env QUIPU_SEED="$seed" "${environment[@]}" timeout -k 10 "$hang_seconds" "build/release/tests/$program" "$@" >"$log" 2>&1 || status=$?
   result=passed
   grep -q '^\[  SKIPPED \]' "$log" && result=skipped
   # What a program says of itself is its line that counts something.

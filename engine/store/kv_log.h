@@ -42,13 +42,16 @@ class LogTail {
  public:
   /// Puts up to `bytes` bytes from `offset` on into *out (which it replaces): fewer at the end of the file, none behind it.
   using Read = std::function<Status(std::uint64_t offset, std::size_t bytes, std::string* out)>;
-  /// `name` is for messages.
-  LogTail(std::string name, Read read) : name_(std::move(name)), read_(std::move(read)) {}
+  /// `name` is for messages; `from` is where a record begins.
+  LogTail(std::string name, Read read, std::uint64_t from = 0)
+      : name_(std::move(name)), read_(std::move(read)), next_(from) {}
 
   enum class Step : std::uint8_t { kRecord, kEnd };
   /// The next record into *record; kEnd: it is not there (yet). kCorruption: it is damaged, and is so at each later call unless the bytes change.
   /// A damaged record that is the last thing in the file is kEnd: it may be one that a crash has torn.
   Result<Step> Next(std::string* record);
+  /// Where the records that it gave end.
+  [[nodiscard]] std::uint64_t offset() const { return next_; }
 
  private:
   /// At least `bytes` bytes from `at` on, or what there is.

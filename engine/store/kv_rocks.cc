@@ -25,6 +25,7 @@
 #include "base/vfs.h"
 #include "store/kv.h"
 #include "store/kv_log.h"
+#include "store/kv_torn_log.h"
 
 namespace quipu {
 namespace {
@@ -81,7 +82,8 @@ rocksdb::DBOptions MakeDbOptions(const std::shared_ptr<FailStop>& fail_stop) {
   o.create_missing_column_families =
       true;  // a crash between creating two families is mended at the next open
   // The default, point-in-time recovery, drops every commit after one flipped bit and says nothing (measured). This mode refuses to
-  // open then, and still accepts a last record that a power cut has torn. (kAbsoluteConsistency would refuse that too.)
+  // open then, and still accepts a last record that is cut short. (kAbsoluteConsistency would refuse that too.) See OpenRocksKv for one that
+  // is torn inside.
   if (!IsCanary(Canary::kDefaultWalRecovery))
     o.wal_recovery_mode = rocksdb::WALRecoveryMode::kTolerateCorruptedTailRecords;
   o.paranoid_checks = true;        // stop at the first damaged block
@@ -607,10 +609,18 @@ Result<std::unique_ptr<KvFollower>> FollowRocksKv(const std::string& path) {
 
 Result<std::unique_ptr<KvStore>> OpenRocksKv(const std::string& path) {
   auto fail_stop = std::make_shared<FailStop>();
+  rocksdb::DBOptions options = MakeDbOptions(fail_stop);
   rocksdb::DB* db = nullptr;
   std::vector<rocksdb::ColumnFamilyHandle*> spaces;
-  const rocksdb::Status s =
-      rocksdb::DB::Open(MakeDbOptions(fail_stop), path, MakeFamilies(), &spaces, &db);
+  rocksdb::Status s = rocksdb::DB::Open(options, path, MakeFamilies(), &spaces, &db);
+  if (s.IsCorruption()) {
+    // A power cut may leave a last record that has its whole length and zeros in it, which the recovery mode takes for damage.
+    const Result<bool> is_torn = IsOnlyTailTorn(Vfs::Posix(), path);
+    if (is_torn && *is_torn) {
+      options.wal_recovery_mode = rocksdb::WALRecoveryMode::kPointInTimeRecovery;
+      s = rocksdb::DB::Open(options, path, MakeFamilies(), &spaces, &db);
+    }
+  }
   QUIPU_TRY(FromRocks(s, "open", path));
   return std::unique_ptr<KvStore>(
       new RocksKv(path, std::move(fail_stop), std::unique_ptr<rocksdb::DB>(db), std::move(spaces)));
