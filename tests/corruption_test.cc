@@ -45,6 +45,7 @@
 #include "tests/corruption_truth.h"
 #include "tests/oracle.h"
 #include "tests/shell.h"
+#include "tests/short_life.h"
 
 namespace quipu {
 namespace {
@@ -309,11 +310,6 @@ struct Damage {
   std::string place;                 // for the report
   std::optional<std::string> bytes;  // what the file holds then; none = deleted
 };
-
-bool IsFullSweep() {
-  const char* sweep = std::getenv("QUIPU_SWEEP");
-  return sweep != nullptr && std::string(sweep) == "full";
-}
 
 void AddFlips(const std::string& bytes, Random* random, std::vector<Damage>* all) {
   const std::size_t size = bytes.size();

@@ -19,6 +19,9 @@ Options LifeOptions();
 /// QUIPU_SWEEP=full: every n, not a sample.
 bool IsFullSweep();
 
+/// Acknowledged at the end by a life of which nothing failed: there is no n above.
+inline constexpr int kNothingFailed = 100;
+
 using Acknowledge = std::function<void(int batch)>;
 /// Ingests all batches, seals after every second one, merges and closes. Goes on after errors; false if there was one.
 bool LiveShortly(Database* db, const std::function<EventBatch(int)>& make_batch,

@@ -90,18 +90,17 @@ TEST_P(SystemCalls, AnyMayFailAndNothingAcknowledgedIsLost) {
   for (;; n += IsFullSweep() ? 1 : 1 + static_cast<std::int64_t>(random.Below(5))) {
     SCOPED_TRACE("call " + std::to_string(n) + (for_good ? " and all later ones" : ""));
     std::filesystem::remove_all(path);
-    bool has_fired = true;
     const Ending ending = RunToTheEnd([&](const Acknowledge& acknowledge) {
       fails_for_good = for_good;
       calls_left = n;
       auto db = Database::Open(path, LifeOptions());
       if (!db) return false;
       const bool well = LiveShortly(&*db, LifeBatch, acknowledge);
-      if (calls_left.load() >= 0) acknowledge(100);  // nothing failed: that was the last n
+      if (calls_left.load() >= 0) acknowledge(kNothingFailed);
       return well;
     });
     std::set<int> acknowledged = ending.acknowledged;
-    has_fired = acknowledged.erase(100) == 0;
+    const bool has_fired = acknowledged.erase(kNothingFailed) == 0;
     ++played;
     aborted += !ending.ended_itself;
     told += ending.ended_itself && !ending.went_well;
