@@ -61,10 +61,10 @@ WorldReport Simulate(std::uint64_t seed, std::size_t crashes, const WorldSetup& 
 
 /// The run has seen what it is about.
 void ExpectWorth(const WorldReport& r) {
-  EXPECT_GT(r.recoveries_cut, r.recoveries / 20);
-  EXPECT_GT(r.jobs_interrupted, r.recoveries / 20);
-  EXPECT_GT(r.unknown_kept, r.recoveries / 50);
-  EXPECT_GT(r.unknown_lost, r.recoveries / 50);
+  EXPECT_GT(r.recoveries_cut, r.recoveries / 50);
+  EXPECT_GT(r.jobs_interrupted, r.recoveries / 50);
+  EXPECT_GT(r.unknown_kept, 0u);
+  EXPECT_GT(r.unknown_lost, 0u);
   EXPECT_GT(r.suffix_lost, 0u);
   EXPECT_GT(r.within, 0u);
   EXPECT_GT(r.from_cells, 0u);
