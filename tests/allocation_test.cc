@@ -2,11 +2,10 @@
 //   a read     is kExhausted, and the next one is right: caches bear it.
 //   a change   ends the process. Whatever was acknowledged before is there when the store is opened again, once.
 //
-// Allocations within RocksDB do not count: it does not bear them. Every n with QUIPU_SWEEP=full, a sample of the changes' otherwise.
+// Allocations within RocksDB do not count: it does not bear them. Every n with QUIPU_SWEEP=full, a sample otherwise.
 #include <gtest/gtest.h>
 #include <signal.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
 #include <atomic>
 #include <cstdlib>
@@ -21,6 +20,7 @@
 #include "db/database_impl.h"
 #include "tests/oracle.h"
 #include "tests/shell.h"
+#include "tests/short_life.h"
 #include "tests/trace.h"
 
 namespace {
@@ -52,7 +52,6 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr TimeUs kNow = 1'796'083'200 * kSecondUs;  // 2026-12-01
-constexpr int kBatches = 6;
 
 /// The key-value store is not ours.
 class ExemptKv final : public KvStore {
@@ -91,35 +90,15 @@ class ExemptKv final : public KvStore {
   std::unique_ptr<KvStore> below_;
 };
 
-bool IsFullSweep() {
-  const char* sweep = std::getenv("QUIPU_SWEEP");
-  return sweep != nullptr && std::string(sweep) == "full";
-}
-
-Options TestOptions() {
-  Options o;
-  o.create_if_missing = true;
-  o.background_upkeep = false;
-  o.future_bound_us = -1;
-  o.merge_fan_in = 2;
-  return o;
-}
-
 Result<std::unique_ptr<KvStore>> Exempted(Result<std::unique_ptr<KvStore>> below) {
   if (!below) return below.error();
   return std::unique_ptr<KvStore>(std::make_unique<ExemptKv>(*std::move(below)));
 }
 
-EventBatch BatchOf(int number) {
-  EventBatch batch;
-  for (int i = number * 20; i < number * 20 + 20; ++i) AddTo(&batch, TraceFact(i));
-  return batch;
-}
-
 /// Three commits in two segments, two not sealed.
 void Build(Database* db) {
-  for (int b = 0; b < kBatches; ++b) {
-    QUIPU_CHECK(db->Ingest(BatchOf(b)).has_value());
+  for (int b = 0; b < kLifeBatches; ++b) {
+    QUIPU_CHECK(db->Ingest(LifeBatch(b)).has_value());
     if (b == 1 || b == 3) QUIPU_CHECK(db->Seal().ok());
   }
 }
@@ -139,7 +118,7 @@ class NoMemoryToRead : public testing::Test {
     environment.clock = &clock_;
     environment.random_seed = 3;
     environment.open_kv = [this](const std::string&) { return Exempted(kv_.Open()); };
-    auto db = OpenDatabaseIn("/store", TestOptions(), environment);
+    auto db = OpenDatabaseIn("/store", LifeOptions(), environment);
     QUIPU_CHECK(db.has_value());
     db_.emplace(*std::move(db));
   }
@@ -148,7 +127,7 @@ class NoMemoryToRead : public testing::Test {
   void FailEach(const char* name, const std::function<std::string(const Database&)>& read) {
     const std::string right = read(*db_);
     std::int64_t n = 0, exhausted = 0;
-    for (bool failed = true; failed; ++n) {
+    for (bool failed = true; failed; n += IsFullSweep() ? 1 : 1 + n / 50) {
       Open();
       allocations_left = n;
       const std::string said = read(*db_);
@@ -159,8 +138,8 @@ class NoMemoryToRead : public testing::Test {
       ASSERT_TRUE(said == right || is_exhausted) << name << " at allocation " << n << ": " << said;
       ASSERT_EQ(read(*db_), right) << name << " after allocation " << n << " failed";
     }
-    std::cout << name << ": " << n - 1 << " allocations, without " << exhausted
-              << " of them no answer\n";
+    std::cout << name << ": fewer than " << n << " allocations, without " << exhausted
+              << " of them there was no answer\n";
     EXPECT_GT(exhausted, 3);
   }
 
@@ -229,89 +208,42 @@ TEST_F(NoMemoryToRead, IsExhaustedAndTheNextReadIsRight) {
 
 // ---- changes
 
-struct Acknowledged {
-  std::uint8_t batches = 0;
-  bool done = false;
-};
-
-/// In a child: a life of which allocation `n` fails. What was acknowledged goes through the pipe, a byte each.
-[[noreturn]] void LiveUntilNoMemory(const std::string& path, std::int64_t n, int pipe) {
-  signal(SIGABRT, SIG_DFL);
-  StoreEnvironment environment;
-  environment.random_seed = 3;
-  environment.open_kv = [](const std::string& kv) { return Exempted(OpenRocksKv(kv)); };
-  auto db = OpenDatabaseIn(path, TestOptions(), environment);
-  if (!db) _exit(2);
-  allocations_left = n;
-  for (int b = 0; b < kBatches; ++b) {
-    const std::int64_t left = allocations_left.exchange(-1);
-    const EventBatch batch = BatchOf(b);  // a caller's memory is not the engine's
-    allocations_left = left;
-    if (!db->Ingest(batch)) _exit(2);
-    if (write(pipe, "a", 1) != 1) _exit(2);
-    if (b % 2 == 1 && !db->Seal().ok()) _exit(2);
-    if (b == kBatches - 1 && !db->Compact().ok()) _exit(2);
-  }
-  _exit(allocations_left.exchange(-1) >= 0 ? 0 : 3);
-}
-
-/// In a child: is what was acknowledged there? One batch more may be.
-int Check(const std::string& path, int acknowledged) {
-  auto db = Database::Open(path, TestOptions());
-  if (!db) return acknowledged == 0 ? 0 : 1;
-  const auto answer = db->Query(Query().Select("count"));
-  if (!answer) return 2;
-  const std::int64_t rows = answer->columns[0].integers[0];
-  const bool right = rows == acknowledged * 20 || rows == acknowledged * 20 + 20;
-  // And everything can be sent again.
-  std::int64_t accepted = rows;
-  for (int b = 0; b < kBatches; ++b) {
-    const auto reply = db->Ingest(BatchOf(b));
-    if (!reply) return 3;
-    accepted += static_cast<std::int64_t>(reply->Count(Outcome::kAccepted));
-  }
-  return right && accepted == kBatches * 20 ? 0 : 4;
-}
-
-int WaitFor(pid_t pid) {
-  int status = 0;
-  QUIPU_CHECK(waitpid(pid, &status, 0) == pid);
-  return status;
-}
-
 TEST(NoMemoryToChange, EndsTheProcessAndLosesNothing) {
   const std::uint64_t seed = TestSeed();
   SCOPED_TRACE("QUIPU_SEED=" + std::to_string(seed));
   Random random(seed);
   const ScratchFolder scratch(FolderInMemory());
-  (void)TraceFact(1);  // the table is made before
+  const std::string path = scratch.path() + "/store";
+  // A caller's memory is not the engine's.
+  const auto make_batch = [](int number) {
+    const std::int64_t left = allocations_left.exchange(-1);
+    EventBatch batch = LifeBatch(number);
+    allocations_left = left;
+    return batch;
+  };
   int ended = 0;
   std::int64_t n = static_cast<std::int64_t>(random.Below(20));
-  for (;; n += IsFullSweep() ? 1 : 1 + static_cast<std::int64_t>(random.Below(300))) {
+  for (;; n += IsFullSweep() ? 1 : 1 + static_cast<std::int64_t>(random.Below(900))) {
     SCOPED_TRACE("allocation " + std::to_string(n));
-    const std::string path = scratch.path() + "/store";
     fs::remove_all(path);
-    int ends[2];
-    ASSERT_EQ(pipe(ends), 0);
-    const pid_t life = fork();
-    if (life == 0) {
-      (void)!std::freopen("/dev/null", "w", stderr);
-      LiveUntilNoMemory(path, n, ends[1]);
-    }
-    close(ends[1]);
-    int acknowledged = 0;
-    for (char a = 0; read(ends[0], &a, 1) == 1;) ++acknowledged;
-    close(ends[0]);
-    const int status = WaitFor(life);
-    const bool finished = WIFEXITED(status) && WEXITSTATUS(status) == 0;
-    ASSERT_TRUE(finished || (WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT)) << status;
-    ended += !finished;
-    const pid_t check = fork();
-    if (check == 0) _exit(Check(path, acknowledged));
-    const int found = WaitFor(check);
-    ASSERT_TRUE(WIFEXITED(found) && WEXITSTATUS(found) == 0)
-        << "status " << found << " after " << acknowledged << " batches";
-    if (finished) break;
+    const Ending ending = RunToTheEnd([&](const Acknowledge& acknowledge) {
+      StoreEnvironment environment;
+      environment.random_seed = 3;
+      environment.open_kv = [](const std::string& kv) { return Exempted(OpenRocksKv(kv)); };
+      auto db = OpenDatabaseIn(path, LifeOptions(), environment);
+      if (!db) return false;
+      allocations_left = n;
+      const bool well = LiveShortly(&*db, make_batch, acknowledge);
+      if (allocations_left.exchange(-1) >= 0) acknowledge(kNothingFailed);
+      return well;
+    });
+    // It ends at once, or goes well: the library's sorts do without a buffer if there is none.
+    ASSERT_TRUE(ending.went_well || WTERMSIG(ending.status) == SIGABRT) << ending.status;
+    std::set<int> acknowledged = ending.acknowledged;
+    const bool is_over = acknowledged.erase(kNothingFailed) == 1;
+    ASSERT_EQ(WrongAfter(path, acknowledged), "");
+    ended += !ending.went_well;
+    if (is_over) break;
   }
   std::cout << "QUIPU_SEED=" << seed << ": " << n << " allocations, " << ended
             << " processes ended by one that failed\n";

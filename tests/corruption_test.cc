@@ -45,6 +45,7 @@
 #include "tests/corruption_truth.h"
 #include "tests/oracle.h"
 #include "tests/shell.h"
+#include "tests/short_life.h"
 
 namespace quipu {
 namespace {
@@ -310,11 +311,6 @@ struct Damage {
   std::optional<std::string> bytes;  // what the file holds then; none = deleted
 };
 
-bool IsFullSweep() {
-  const char* sweep = std::getenv("QUIPU_SWEEP");
-  return sweep != nullptr && std::string(sweep) == "full";
-}
-
 void AddFlips(const std::string& bytes, Random* random, std::vector<Damage>* all) {
   const std::size_t size = bytes.size();
   std::set<std::size_t> offsets;
@@ -436,7 +432,7 @@ class CorruptionTest {
       for (const auto& [kind, tally] : row) kinds.insert(kind);
     }
     std::cout << std::left << std::setw(16) << "exact/error";
-    for (const std::string& kind : kinds) std::cout << std::setw(10) << kind;
+    for (const std::string& kind : kinds) std::cout << std::setw(12) << kind;
     std::cout << "\n";
     std::size_t cases = 0, asserts = 0;
     for (const auto& [file, row] : tallies_) {
@@ -444,14 +440,14 @@ class CorruptionTest {
       for (const std::string& kind : kinds) {
         const auto it = row.find(kind);
         if (it == row.end()) {
-          std::cout << std::setw(10) << "-";
+          std::cout << std::setw(12) << "-";
           continue;
         }
         const Tally& t = it->second;
         std::ostringstream cell;
         cell << t.exact << "/" << t.error;
         if (t.rocks_assert != 0) cell << "+" << t.rocks_assert << "A";
-        std::cout << std::setw(10) << cell.str();
+        std::cout << std::setw(12) << cell.str();
         cases += t.exact + t.error + t.rocks_assert;
         asserts += t.rocks_assert;
       }

@@ -8,6 +8,7 @@
 #include <iostream>
 
 #include "base/test_seed.h"
+#include "tests/short_life.h"
 #include "tests/sim_trial.h"
 #include "tests/sim_world.h"
 #include "tests/trace.h"
@@ -71,11 +72,6 @@ compact 0
 ask 14
 reopen 1
 )";
-
-bool IsFullSweep() {
-  const char* sweep = std::getenv("QUIPU_SWEEP");
-  return sweep != nullptr && std::string(sweep) == "full";
-}
 
 struct Kind {
   const char* name;

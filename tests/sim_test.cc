@@ -4,7 +4,8 @@
 // QUIPU_SEED sets the fresh seed, QUIPU_CRASHES how many crash-recoveries are simulated in each of the two runs.
 #include <gtest/gtest.h>
 
-#include <chrono>
+#include <algorithm>
+#include <ctime>
 #include <iostream>
 
 #include "base/test_seed.h"
@@ -42,7 +43,7 @@ std::size_t Crashes(std::size_t standard) {
 
 /// Plays traces of consecutive seeds until there have been so many crash-recoveries.
 WorldReport Simulate(std::uint64_t seed, std::size_t crashes, const WorldSetup& setup = {}) {
-  const auto begin = std::chrono::steady_clock::now();
+  const std::clock_t begin = std::clock();
   WorldReport sum;
   std::uint64_t traces = 0;
   for (; sum.recoveries + sum.recoveries_cut < crashes; ++traces) {
@@ -50,20 +51,20 @@ WorldReport Simulate(std::uint64_t seed, std::size_t crashes, const WorldSetup& 
     AddTo(&sum, Try(RandomTrace(seed + traces, kOpsOfTrace, kMix), setup));
     if (::testing::Test::HasFailure()) break;
   }
-  const std::chrono::duration<double> took = std::chrono::steady_clock::now() - begin;
+  const double seconds = static_cast<double>(std::clock() - begin) / CLOCKS_PER_SEC;
+  const std::size_t recoveries = sum.recoveries + sum.recoveries_cut;
   std::cout << "QUIPU_SEED=" << seed << ": " << traces << " traces, "
-            << static_cast<std::size_t>(static_cast<double>(sum.recoveries + sum.recoveries_cut) /
-                                        took.count())
-            << " crash-recoveries a second; " << Describe(sum) << std::endl;
+            << static_cast<std::size_t>(static_cast<double>(recoveries) / seconds)
+            << " crash-recoveries a second of processor time; " << Describe(sum) << std::endl;
   return sum;
 }
 
 /// The run has seen what it is about.
 void ExpectWorth(const WorldReport& r) {
-  EXPECT_GT(r.recoveries_cut, r.recoveries / 20);
-  EXPECT_GT(r.jobs_interrupted, r.recoveries / 20);
-  EXPECT_GT(r.unknown_kept, r.recoveries / 50);
-  EXPECT_GT(r.unknown_lost, r.recoveries / 50);
+  EXPECT_GT(r.recoveries_cut, r.recoveries / 50);
+  EXPECT_GT(r.jobs_interrupted, r.recoveries / 50);
+  EXPECT_GT(r.unknown_kept, 0u);
+  EXPECT_GT(r.unknown_lost, 0u);
   EXPECT_GT(r.suffix_lost, 0u);
   EXPECT_GT(r.within, 0u);
   EXPECT_GT(r.from_cells, 0u);

@@ -56,11 +56,15 @@ void World::Fail(const std::string& what) {
 
 WorldReport World::Run() {
   disk_.PlanFault(setup_.fault);
+  // A cut at the very beginning hits the creation of the store.
+  if (!trace_.ops.empty() && trace_.ops[0].kind == OpKind::kCut) Do(trace_.ops[next_++]);
   Reopen(0);
   // Names of all columns, for the questions; durable before anything else happens.
-  if (!failed()) Send({TraceFact(0)}, -1);
-  if (!failed()) Job({OpKind::kSync});
-  MoveOn();
+  while (!failed() && oracle_.size() == 0) {
+    Send({TraceFact(0)}, -1);
+    Job({OpKind::kSync});
+    MoveOn();
+  }
   while (next_ < trace_.ops.size() && !failed()) {
     if (setup_.schedule_seed != 0) Disturb();
     const Op op = trace_.ops[next_++];

@@ -134,6 +134,7 @@ class TraceMaker {
   }
 
   Trace Make(std::size_t ops) {
+    if (Below(400) < mix_.cuts) Add(Cut());
     while (trace_.ops.size() < ops) Any();
     return std::move(trace_);
   }
@@ -143,6 +144,14 @@ class TraceMaker {
     return static_cast<std::int64_t>(random_.Below(static_cast<std::uint64_t>(n)));
   }
   void Add(Op op) { trace_.ops.push_back(std::move(op)); }
+
+  Op Cut() {
+    static constexpr std::array<std::int64_t, 4> kPercent = {0, 100, 50, -1};
+    const std::int64_t percent = kPercent[random_.Below(kPercent.size())];
+    return {OpKind::kCut,
+            {Below(Below(3) == 0 ? 60 : 16), percent < 0 ? Below(101) : percent, Below(1'000'000),
+             Below(3) == 0 ? 1 + Below(12) : 0}};
+  }
 
   Op Send() {
     const bool stamped = Below(3) == 0;
@@ -175,13 +184,7 @@ class TraceMaker {
   }
 
   void Any() {
-    if (Below(100) < mix_.cuts) {
-      static constexpr std::array<std::int64_t, 4> kPercent = {0, 100, 50, -1};
-      const std::int64_t percent = kPercent[random_.Below(kPercent.size())];
-      Add({OpKind::kCut,
-           {Below(Below(3) == 0 ? 60 : 16), percent < 0 ? Below(101) : percent, Below(1'000'000),
-            Below(3) == 0 ? 1 + Below(12) : 0}});
-    }
+    if (Below(100) < mix_.cuts) Add(Cut());
     const std::int64_t kind = Below(100);
     if (kind < 34) return Add(Send());
     if (kind < 38) return Add({OpKind::kWrite});
