@@ -347,6 +347,7 @@ Result<VerifyReport> ExamineStore(const std::string& folder, const StoreEnvironm
   Survey& s = found.survey;
   VerifyReport report;
   report.segments = s.segments.size();
+  for (const FoundSegment& segment : s.unlisted) report.segments += segment.was_verified ? 1 : 0;
   report.pages = s.pages;
   report.rows = s.rows;
   for (const auto& [seq, rows] : s.hot) report.rows += rows.size();
