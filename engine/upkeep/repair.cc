@@ -34,7 +34,7 @@ class StoreRepair {
                   NextId()) {}
 
   Result<RepairReport> Execute() {
-    for (const FoundSegment& segment : s_.segments) QUIPU_TRY(Keep(segment));
+    for (const FoundSegment& segment : s_.segments) QUIPU_TRY(Keep(segment, &losses_));
     for (const auto& [seq, rows] : s_.hot) {
       if (rows.empty()) continue;
       saved_.Add(TotalsOf(rows));
@@ -74,14 +74,14 @@ class StoreRepair {
                        [&](const Run& run) { return s_.names.Customer(run.customer).empty(); });
   }
 
-  Status Keep(const FoundSegment& segment) {
+  Status Keep(const FoundSegment& segment, LossList* losses) {
     if (segment.is_sound && !HasNamelessRows(segment)) {
       QUIPU_TRY(segments_.Copy(segment));
       saved_.Add(segment.meta.totals);
       ++report_.segments_copied;
       return {};
     }
-    if (segment.reader) return Rewrite(segment, nullptr, &losses_);
+    if (segment.reader) return Rewrite(segment, nullptr, losses);
     ++report_.segments_lost;
     losses_.Add(segment.path, MonthText(segment.meta.spec.month), "", segment.meta.totals.rows,
                 std::to_string(segment.meta.customers) + " customers: " + segment.damage);
@@ -132,15 +132,16 @@ class StoreRepair {
       segment.meta.run = segment.meta.spec.segment_id;
       segment.meta.sealed_us = environment_.clock->NowUs();
       TakeCustomers(&segment);
+      LossList doubtful;  // what is damaged may be saved already, or be of no use: the totals tell
+      LossList* const losses = may_repeat || s_.remains.last ? &doubtful : &losses_;
       if (!may_repeat) {
-        QUIPU_TRY(Keep(segment));
+        QUIPU_TRY(Keep(segment, losses));
         continue;
       }
       if (segment.meta.spec.summaries_only)
-        continue;         // its rows are there, or are another's summaries
-      LossList doubtful;  // what is damaged in it may be saved already: the totals will tell
+        continue;  // its rows are there, or are another's summaries
       QUIPU_TRY(Rewrite(
-          segment, [&](RowBatch* rows) { return known.DropKnown(rows); }, &doubtful));
+          segment, [&](RowBatch* rows) { return known.DropKnown(rows); }, losses));
     }
     return {};
   }

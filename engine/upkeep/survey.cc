@@ -33,6 +33,7 @@ class Surveyor {
   Status Run() {
     QUIPU_TRY(ListSegments(JoinPath(plan_.folder, "segments"), &files_));
     QUIPU_TRY(ReadKv());
+    QUIPU_TRY(FindArchives());
     FindStoreId();
     for (auto& [id, meta] : s_.remains.segments) OpenListed(std::move(meta));
     QUIPU_TRY(OpenUnlisted());
@@ -81,6 +82,15 @@ class Surveyor {
     QUIPU_TRY_ASSIGN(s_.remains, ReadRemains(**kv, ids, &s_.problems));
     s_.kv_was_read = true;
     if (!s_.remains.record) Problem("kv", "the record of the store is missing");
+    return {};
+  }
+
+  /// A disk that is not there is not damage: its folder is taken as detached, as by Store::Open.
+  Status FindArchives() {
+    for (auto& [number, folder] : s_.remains.archives) {
+      if (!folder.is_attached) continue;
+      QUIPU_TRY_ASSIGN(folder.is_attached, vfs_.Exists(ArchivePath(folder)));
+    }
     return {};
   }
 
