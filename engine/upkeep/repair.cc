@@ -324,7 +324,7 @@ class StoreRepair {
 };
 
 /// The new folder: it must be new, or empty.
-Status MakeOut(Vfs* vfs, const std::string& out) {
+Status CheckOut(Vfs* vfs, const std::string& out) {
   QUIPU_TRY_ASSIGN(const bool exists, vfs->Exists(out));
   if (exists) {
     QUIPU_TRY_ASSIGN(const std::vector<std::string> names, vfs->List(out));
@@ -333,6 +333,10 @@ Status MakeOut(Vfs* vfs, const std::string& out) {
                                    "); a repaired store needs a new one");
     }
   }
+  return {};
+}
+
+Status MakeOut(Vfs* vfs, const std::string& out) {
   for (const std::string& folder : {out, JoinPath(out, kSegmentsName), JoinPath(out, "kv")})
     QUIPU_TRY(vfs->MakeFolder(folder));
   QUIPU_TRY(vfs->SyncFolder(out));
@@ -361,13 +365,14 @@ Result<VerifyReport> ExamineStore(const std::string& folder, const StoreEnvironm
 Result<RepairReport> RepairStore(const std::string& folder, const std::string& out,
                                  const StoreEnvironment& environment, const Progress& progress) {
   Vfs* const vfs = environment.vfs;
-  QUIPU_TRY(MakeOut(vfs, out));
+  QUIPU_TRY(CheckOut(vfs, out));
   PageCache cache(kCacheBytes, kCacheBytes);
-  const std::string scratch = JoinPath(out, "kv-rebuilt");
+  const std::string scratch = out + ".kv-rebuilt";  // nothing is made of `out` before all is read
   QUIPU_TRY_ASSIGN(LockedSurvey found,
                    SurveyStore({folder, scratch, environment, &cache}, progress));
   QUIPU_TRY_ASSIGN(const bool was_rebuilt, vfs->Exists(scratch));
   if (was_rebuilt) QUIPU_TRY(RemoveRocksFolder(scratch));
+  QUIPU_TRY(MakeOut(vfs, out));
   return StoreRepair(std::move(found.survey), folder, out, environment).Execute();
 }
 

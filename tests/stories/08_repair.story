@@ -38,4 +38,5 @@ quipu: the folder R is not empty (it has LOCK); a repaired store needs a new one
 $ quipu repair nowhere Q
 quipu: there is no store in nowhere
 [exit 1]
-$ ls Q
+$ test -e Q || echo nothing was made
+nothing was made
