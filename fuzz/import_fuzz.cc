@@ -2,6 +2,7 @@
 // the event model.
 //
 // Input: one byte that chooses the format, then the file.
+#include <algorithm>
 #include <memory>
 
 #include "base/bytes.h"

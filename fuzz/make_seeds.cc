@@ -1,6 +1,6 @@
-// Writes the seeds of the targets whose input is bytes of our own formats: valid messages, from the encoders themselves. The same bytes each time.
+// Writes the seeds of the targets: valid messages, from the encoders themselves, and texts that use every word of a language. The same bytes each time.
 //
-//   build/release/fuzz/make_seeds fuzz/corpus
+//   build/release/bin/make_seeds fuzz/corpus
 //
 // The seeds are checked in, so that the tests replay them; run this again when a format has changed.
 #include <filesystem>
@@ -30,6 +30,8 @@ class Seeds {
     Segment();
     Manifest();
     Sketches();
+    Imports();
+    Questions();
   }
 
  private:
@@ -142,6 +144,41 @@ class Seeds {
       Write("sketch_fuzz", "quantile_" + std::to_string(values), a);
       Write("sketch_fuzz", "distinct_" + std::to_string(values), b);
     }
+  }
+
+  void Imports() {
+    const std::string ndjson(1, '\0'), csv(1, '\1'), combined(1, '\2');
+    Write(
+        "import_fuzz", "ndjson",
+        ndjson +
+            R"({"id":"a1","source":"s","time":"2026-01-05T10:00:00.123456Z","customer":"acme","service":"api","quantity":2.50,"cost":"0.25","dimensions":{"region":"eu\u00e4"},"measures":{"tokens":12e2}})"
+            "\n\n"
+            R"({"customer":"bolt","service":"api","time":1767225600,"cost":null})"
+            "\n");
+    Write("import_fuzz", "csv",
+          csv +
+              "id,customer,service,time,quantity,cost,dimensions.region,measures.tokens\n"
+              "1,acme,api,2026-01-05 10:00:00,1,0.5,\"e\"\"u\",7\n"
+              "2,\"two\nlines\",api,2026-01-05,,,,\n");
+    Write(
+        "import_fuzz", "combined",
+        combined +
+            R"(83.149.9.216 - - [17/May/2015:10:05:03 +0000] "GET /a.png HTTP/1.1" 200 203023 "http://from/" "Mozilla/5.0 \"x\"")"
+            "\n"
+            R"(::1 - frank [01/Jan/2026:23:59:60 -0130] "-" 408 -)"
+            "\n");
+  }
+
+  void Questions() {
+    Write("query_fuzz", "totals", "s count,sum(quantity),sum(cost),avg(cost)\ng customer,service");
+    Write("query_fuzz", "days",
+          "s count,p95(tokens),min(cost),max(cost),distinct(customer)\ne day Europe/Berlin\nl 1\n"
+          "f 2026-04-03\nt 2026-05-10\ng service\no count desc");
+    Write("query_fuzz", "rows",
+          "s count,first(quantity),latest(cost),distinct(region)\nw region=eu\nw tokens>=100\n"
+          "g region\nc c1\nv api\nz 1");
+    Write("query_fuzz", "changes",
+          "s count,change(sum(cost)),change_percent(count)\ne week\nw status in (200,500)");
   }
 
   const std::string folder_;

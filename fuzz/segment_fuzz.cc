@@ -2,6 +2,8 @@
 // corruption. Checksums keep damage out; this is what stands behind them.
 //
 // Input: changes of 4 bytes each: page, offset in its payload (two bytes, little endian), value.
+#include <cstring>
+
 #include "base/hash.h"
 #include "base/vfs_testing.h"
 #include "fuzz/rows.h"

@@ -351,6 +351,18 @@ Status Rebuild(const std::string& from, const std::string& to) {
   return FromRocks(rocksdb::RepairDB(to, MakeReadOnlyOptions(true), MakeFamilies()), "rebuild", to);
 }
 
+/// For writing, since it has the families only of which it found tables.
+Result<std::unique_ptr<KvStore>> OpenRebuilt(const std::string& path) {
+  rocksdb::DBOptions options = MakeReadOnlyOptions(/*is_damaged=*/true);
+  options.create_missing_column_families = true;
+  rocksdb::DB* db = nullptr;
+  std::vector<rocksdb::ColumnFamilyHandle*> spaces;
+  const rocksdb::Status s = rocksdb::DB::Open(options, path, MakeFamilies(), &spaces, &db);
+  QUIPU_TRY(FromRocks(s, "open the rebuilt copy", path));
+  return std::unique_ptr<KvStore>(new RocksKv(path, std::make_shared<FailStop>(),
+                                              std::unique_ptr<rocksdb::DB>(db), std::move(spaces)));
+}
+
 // ---- following
 
 /// Whatever RocksDB may think of in a folder that is another process's: here it cannot change anything.
@@ -635,7 +647,7 @@ Result<std::unique_ptr<KvStore>> OpenDamagedRocksKv(const std::string& path,
   opened = OpenReadOnly(path, /*is_damaged=*/true);
   if (opened || scratch.empty()) return opened;
   QUIPU_TRY(Rebuild(path, scratch));
-  return OpenReadOnly(scratch, /*is_damaged=*/true);
+  return OpenRebuilt(scratch);
 }
 
 Status RemoveRocksFolder(const std::string& path) {

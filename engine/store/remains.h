@@ -34,11 +34,6 @@ struct Remains {
       settings;  ///< Rows of the policy and of customer classes, as stored.
   std::map<std::string, std::string> producers;  ///< As stored.
   std::map<std::uint64_t, std::string> blobs;    ///< By seq; not decoded yet.
-
-  [[nodiscard]] bool empty() const { return !record && segments.empty() && blobs.empty(); }
-  [[nodiscard]] std::map<std::uint32_t, std::string>& names_of(NameKind kind) {
-    return names[static_cast<std::size_t>(kind)];
-  }
 };
 
 /// `segment_ids`: of the files that are there; their records are looked for even where a scan fails.

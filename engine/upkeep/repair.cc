@@ -34,7 +34,7 @@ class StoreRepair {
                   NextId()) {}
 
   Result<RepairReport> Execute() {
-    for (const FoundSegment& segment : s_.segments) QUIPU_TRY(Keep(segment));
+    for (const FoundSegment& segment : s_.segments) QUIPU_TRY(Keep(segment, &losses_));
     for (const auto& [seq, rows] : s_.hot) {
       if (rows.empty()) continue;
       saved_.Add(TotalsOf(rows));
@@ -74,14 +74,14 @@ class StoreRepair {
                        [&](const Run& run) { return s_.names.Customer(run.customer).empty(); });
   }
 
-  Status Keep(const FoundSegment& segment) {
+  Status Keep(const FoundSegment& segment, LossList* losses) {
     if (segment.is_sound && !HasNamelessRows(segment)) {
       QUIPU_TRY(segments_.Copy(segment));
       saved_.Add(segment.meta.totals);
       ++report_.segments_copied;
       return {};
     }
-    if (segment.reader) return Rewrite(segment, nullptr, &losses_);
+    if (segment.reader) return Rewrite(segment, nullptr, losses);
     ++report_.segments_lost;
     losses_.Add(segment.path, MonthText(segment.meta.spec.month), "", segment.meta.totals.rows,
                 std::to_string(segment.meta.customers) + " customers: " + segment.damage);
@@ -132,15 +132,16 @@ class StoreRepair {
       segment.meta.run = segment.meta.spec.segment_id;
       segment.meta.sealed_us = environment_.clock->NowUs();
       TakeCustomers(&segment);
+      LossList doubtful;  // what is damaged may be saved already, or be of no use: the totals tell
+      LossList* const losses = may_repeat || s_.remains.last ? &doubtful : &losses_;
       if (!may_repeat) {
-        QUIPU_TRY(Keep(segment));
+        QUIPU_TRY(Keep(segment, losses));
         continue;
       }
       if (segment.meta.spec.summaries_only)
-        continue;         // its rows are there, or are another's summaries
-      LossList doubtful;  // what is damaged in it may be saved already: the totals will tell
+        continue;  // its rows are there, or are another's summaries
       QUIPU_TRY(Rewrite(
-          segment, [&](RowBatch* rows) { return known.DropKnown(rows); }, &doubtful));
+          segment, [&](RowBatch* rows) { return known.DropKnown(rows); }, losses));
     }
     return {};
   }
@@ -323,7 +324,7 @@ class StoreRepair {
 };
 
 /// The new folder: it must be new, or empty.
-Status MakeOut(Vfs* vfs, const std::string& out) {
+Status CheckOut(Vfs* vfs, const std::string& out) {
   QUIPU_TRY_ASSIGN(const bool exists, vfs->Exists(out));
   if (exists) {
     QUIPU_TRY_ASSIGN(const std::vector<std::string> names, vfs->List(out));
@@ -332,6 +333,10 @@ Status MakeOut(Vfs* vfs, const std::string& out) {
                                    "); a repaired store needs a new one");
     }
   }
+  return {};
+}
+
+Status MakeOut(Vfs* vfs, const std::string& out) {
   for (const std::string& folder : {out, JoinPath(out, kSegmentsName), JoinPath(out, "kv")})
     QUIPU_TRY(vfs->MakeFolder(folder));
   QUIPU_TRY(vfs->SyncFolder(out));
@@ -347,6 +352,7 @@ Result<VerifyReport> ExamineStore(const std::string& folder, const StoreEnvironm
   Survey& s = found.survey;
   VerifyReport report;
   report.segments = s.segments.size();
+  for (const FoundSegment& segment : s.unlisted) report.segments += segment.was_verified ? 1 : 0;
   report.pages = s.pages;
   report.rows = s.rows;
   for (const auto& [seq, rows] : s.hot) report.rows += rows.size();
@@ -359,13 +365,14 @@ Result<VerifyReport> ExamineStore(const std::string& folder, const StoreEnvironm
 Result<RepairReport> RepairStore(const std::string& folder, const std::string& out,
                                  const StoreEnvironment& environment, const Progress& progress) {
   Vfs* const vfs = environment.vfs;
-  QUIPU_TRY(MakeOut(vfs, out));
+  QUIPU_TRY(CheckOut(vfs, out));
   PageCache cache(kCacheBytes, kCacheBytes);
-  const std::string scratch = JoinPath(out, "kv-rebuilt");
+  const std::string scratch = out + ".kv-rebuilt";  // nothing is made of `out` before all is read
   QUIPU_TRY_ASSIGN(LockedSurvey found,
                    SurveyStore({folder, scratch, environment, &cache}, progress));
   QUIPU_TRY_ASSIGN(const bool was_rebuilt, vfs->Exists(scratch));
   if (was_rebuilt) QUIPU_TRY(RemoveRocksFolder(scratch));
+  QUIPU_TRY(MakeOut(vfs, out));
   return StoreRepair(std::move(found.survey), folder, out, environment).Execute();
 }
 

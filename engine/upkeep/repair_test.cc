@@ -12,7 +12,7 @@
 namespace quipu {
 namespace {
 
-/// A store in "/u" that is damaged, and what a repair makes of it in "/r".
+/// A store in "/u" that is damaged, and what a repair makes of it.
 class RepairTest : public UpkeepTest {
  protected:
   StoreEnvironment Environment() {
@@ -21,7 +21,7 @@ class RepairTest : public UpkeepTest {
     environment.vfs = repair_order_.get();
     environment.clock = &clock_;
     environment.open_kv = [this](const std::string& path) {
-      return path.starts_with("/u") ? disk_.Open() : repaired_disk_.Open();
+      return path == "/u/kv" ? disk_.Open() : repaired_disks_[path].Open();
     };
     return environment;
   }
@@ -31,16 +31,11 @@ class RepairTest : public UpkeepTest {
     ASSERT_TRUE(store_->Close().ok());
     store_.reset();
   }
-  /// Into an empty "/r".
+  /// Into a folder of its own each time.
   Result<RepairReport> TryRepair() {
     repaired_.reset();
-    for (const char* folder : {"/r/segments", "/r/quarantine", "/r"}) {
-      const auto names = memory_.List(folder);
-      if (!names) continue;
-      for (const std::string& name : *names) (void)memory_.Unlink(JoinPath(folder, name));
-    }
-    repaired_disk_ = MemoryKvDisk();
-    return RepairStore("/u", "/r", Environment(), {});
+    out_ = "/repaired" + std::to_string(++repairs_);
+    return RepairStore("/u", out_, Environment(), {});
   }
   /// Repairs, opens what came of it and reads its rows.
   RepairReport Repair() {
@@ -48,7 +43,7 @@ class RepairTest : public UpkeepTest {
     auto report = TryRepair();
     EXPECT_TRUE(report) << report.error().ToString();
     if (!report) return {};
-    auto store = Store::Open("/r", {}, Environment());
+    auto store = Store::Open(out_, {}, Environment());
     EXPECT_TRUE(store) << store.error().ToString();
     if (!store) return *report;
     repaired_ = *std::move(store);
@@ -111,7 +106,9 @@ class RepairTest : public UpkeepTest {
   }
   std::string PathOf(std::size_t file) { return "/u/segments/" + Files()[file]; }
 
-  MemoryKvDisk repaired_disk_;
+  std::map<std::string, MemoryKvDisk> repaired_disks_;  // by path
+  std::string out_;
+  int repairs_ = 0;
   std::unique_ptr<OrderCheckingVfs> repair_order_;
   std::unique_ptr<Store> repaired_;
   std::vector<std::string> before_, after_;
@@ -303,6 +300,7 @@ TEST_F(RepairTest, RowsOfSeveralFilesAreTakenOnce) {
   for (const std::string& name : Files())
     inputs[name] = *ReadWholeFile(memory_, "/u/segments/" + name, 1 << 30);
   CompactionJob job;
+  job.month = store_->view()->segments[0]->meta().spec.month;
   job.inputs = SegmentIds();
   job.level = SegmentLevel::kMerged;
   ASSERT_TRUE(RunCompaction(store_.get(), job, {}, nullptr).ok());
@@ -403,6 +401,7 @@ TEST_F(RepairTest, Refusals) {
   SealedCommit(10);
   EXPECT_EQ(TryRepair().error().code(), StatusCode::kAlreadyExists) << "it is in use";
   Close();
+  ASSERT_TRUE(memory_.MakeFolder("/r").ok());
   ASSERT_TRUE(WriteFileDurably(memory_, "/r/stranger", AsBytes(std::string_view("x"))).ok());
   const auto taken = RepairStore("/u", "/r", Environment(), {});
   EXPECT_EQ(taken.error().code(), StatusCode::kAlreadyExists) << taken.error().ToString();
@@ -424,7 +423,7 @@ TEST_F(RepairTest, AFailedRepairLeavesNoStore) {
     fault_.Heal();
     if (report) break;
     ASSERT_LT(n, 1000u);
-    auto store = Store::Open("/r", {}, Environment());
+    auto store = Store::Open(out_, {}, Environment());
     // Either it was not finished, or the one write had been made and it is whole.
     if (store) {
       EXPECT_EQ((*store)->view()->totals.rows, 210u);

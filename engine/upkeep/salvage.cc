@@ -70,7 +70,8 @@ class Salvage {
     const auto directory = reader_.directory();
     if (!directory) {
       losses_->Add(segment_.path, month_, "", segment_.meta.totals.rows,
-                   "nobody knows whose they are: " + std::string(directory.error().message()));
+                   "nobody knows whose they are: " +
+                       WithoutPlace(segment_.path, std::string(directory.error().message())));
       return Salvaged();
     }
     directory_ = *directory;
@@ -105,7 +106,8 @@ class Salvage {
     });
     if (!folded) {
       LoseRows(0, static_cast<std::uint32_t>(directory_->rows()),
-               "expired events, kept as summaries: " + std::string(folded.error().message()));
+               "expired events, kept as summaries: " +
+                   WithoutPlace(segment_.path, std::string(folded.error().message())));
       return Salvaged();
     }
     const std::uint64_t rows = folded->totals.rows;
@@ -147,7 +149,7 @@ class Salvage {
     const bool has_ids = rows && reader_.has_ids();
     if (!rows) rows = reader_.ReadRows(first, count, RowParts::kWithoutIds);
     if (!rows) {
-      LoseRows(first, count, std::string(rows.error().message()));
+      LoseRows(first, count, WithoutPlace(segment_.path, std::string(rows.error().message())));
       return {};
     }
     if (has_ids) AttachKeys(first, &*rows);

@@ -33,6 +33,7 @@ class Surveyor {
   Status Run() {
     QUIPU_TRY(ListSegments(JoinPath(plan_.folder, "segments"), &files_));
     QUIPU_TRY(ReadKv());
+    QUIPU_TRY(FindArchives());
     FindStoreId();
     for (auto& [id, meta] : s_.remains.segments) OpenListed(std::move(meta));
     QUIPU_TRY(OpenUnlisted());
@@ -84,6 +85,15 @@ class Surveyor {
     return {};
   }
 
+  /// A disk that is not there is not damage: its folder is taken as detached, as by Store::Open.
+  Status FindArchives() {
+    for (auto& [number, folder] : s_.remains.archives) {
+      if (!folder.is_attached) continue;
+      QUIPU_TRY_ASSIGN(folder.is_attached, vfs_.Exists(ArchivePath(folder)));
+    }
+    return {};
+  }
+
   void FindStoreId() {
     if (s_.remains.record) {
       s_.store_id = s_.remains.record->store_id;
@@ -113,14 +123,15 @@ class Surveyor {
       }
       if (is_known) folder = ArchivePath(archive->second);
     }
-    FoundSegment found{std::move(meta), {}, nullptr, false, {}};
+    FoundSegment found{std::move(meta), {}, nullptr, false, false, {}};
     found.path = JoinPath(folder, found.meta.file_name);
     auto opened = SegmentReader::Open(&vfs_, found.path, &found.meta, plan_.cache);
     if (opened) {
       found.reader = *std::move(opened);
     } else {
       const bool is_gone = opened.error().code() == StatusCode::kNotFound;
-      found.damage = is_gone ? "the file is gone" : std::string(opened.error().message());
+      found.damage = is_gone ? "the file is gone"
+                             : WithoutPlace(found.path, std::string(opened.error().message()));
       Problem(found.path, found.damage);
     }
     s_.segments.push_back(std::move(found));
@@ -136,11 +147,12 @@ class Surveyor {
     for (const auto& [name, path] : files) {
       auto opened = SegmentReader::Open(&vfs_, path, nullptr, plan_.cache);
       if (opened && (*opened)->meta().spec.store_id != s_.store_id) continue;
-      FoundSegment found{opened ? (*opened)->meta() : SegmentMeta(), path, nullptr, false, {}};
+      FoundSegment found{
+          opened ? (*opened)->meta() : SegmentMeta(), path, nullptr, false, false, {}};
       if (opened) {
         found.reader = *std::move(opened);
       } else {
-        found.damage = std::string(opened.error().message());
+        found.damage = WithoutPlace(path, std::string(opened.error().message()));
       }
       found.meta.file_name = name;
       found.meta.spec.segment_id = *IdOfFile(name);
@@ -192,8 +204,15 @@ class Surveyor {
   Status VerifyListed() {
     std::uint64_t total = 0;
     for (const FoundSegment& segment : s_.segments) total += segment.meta.totals.rows;
-    for (FoundSegment& segment : s_.segments) {
-      VerifyFound(&segment, &s_);
+    std::vector<FoundSegment*> wanted;
+    for (FoundSegment& segment : s_.segments) wanted.push_back(&segment);
+    for (FoundSegment& segment : s_.unlisted) {
+      if (s_.remains.last || !segment.reader) continue;
+      wanted.push_back(&segment);
+      total += segment.meta.totals.rows;
+    }
+    for (FoundSegment* segment : wanted) {
+      VerifyFound(segment, &s_);
       if (progress_ && !progress_(s_.rows, total))
         return Status::Cancelled("the check of the damaged store was stopped");
     }
@@ -296,11 +315,14 @@ std::size_t FoundNames::DropRepeats(const std::vector<CustomerOrdinal>& erased) 
 }
 
 bool VerifyFound(FoundSegment* segment, Survey* survey) {
-  if (!segment->reader) return false;
+  if (!segment->reader || segment->was_verified) return segment->is_sound;
+  segment->was_verified = true;
   SegmentVerifyReport report;
   const Status status = segment->reader->Verify(&report);
   if (!status.ok() && report.problems.empty()) report.problems.emplace_back(status.message());
   segment->is_sound = report.problems.empty();
+  for (std::string& problem : report.problems)
+    problem = WithoutPlace(segment->path, std::move(problem));
   if (!segment->is_sound) segment->damage = report.problems[0];
   for (std::string& problem : report.problems) {
     if (survey->problems.size() == kProblemsMax) break;
@@ -330,6 +352,11 @@ Result<LockedSurvey> SurveyStore(const SurveyPlan& plan, const Progress& progres
   }
   QUIPU_TRY(Surveyor(plan, progress, &out.survey).Run());
   return out;
+}
+
+std::string WithoutPlace(const std::string& place, std::string message) {
+  if (message.starts_with(place + ": ")) message.erase(0, place.size() + 2);
+  return message;
 }
 
 std::string RangesText(const std::vector<std::uint64_t>& ascending) {

@@ -25,7 +25,7 @@ struct FoundSegment {
   std::string path;
   std::shared_ptr<SegmentReader>
       reader;  ///< Null: it is not there, or its frame or footer is damaged.
-  bool is_sound = false;
+  bool was_verified = false, is_sound = false;
   std::string damage;  ///< The first problem.
 };
 
@@ -59,7 +59,8 @@ struct Survey {
   std::vector<FoundSegment>
       segments;  ///< What the manifest lists, but for detached folders; by id.
   std::vector<FoundSegment>
-      unlisted;  ///< Readable files of this store beside them, newest first; not verified.
+      unlisted;  ///< Readable files of this store beside them, newest first; verified if
+                 ///< there is no manifest that would say more.
   std::vector<SegmentMeta> detached;
   std::map<std::uint64_t, RowBatch>
       hot;  ///< Commits that are not sealed, by seq. May be without rows.
@@ -86,6 +87,8 @@ Result<LockedSurvey> SurveyStore(const SurveyPlan& plan, const Progress& progres
 /// Verifies one file; its problems go into the survey's. False: it is damaged. kCancelled and the like are errors.
 bool VerifyFound(FoundSegment* segment, Survey* survey);
 
+/// `message` without "`place`: " in front.
+std::string WithoutPlace(const std::string& place, std::string message);
 /// "1 to 3, 7".
 std::string RangesText(const std::vector<std::uint64_t>& ascending);
 

@@ -6,6 +6,7 @@
 
 #include "base/calendar.h"
 #include "base/check.h"
+#include "upkeep/survey.h"
 
 namespace quipu {
 namespace {
@@ -25,7 +26,7 @@ Status VerifySegments(const View& view, VerifyReport* report, const Progress& pr
     if (!status.ok() && status.code() != StatusCode::kCorruption) return status;
     if (!status.ok() && one.problems.empty()) one.problems.emplace_back(status.message());
     for (std::string& problem : one.problems)
-      AddProblem(report, segment->path(), std::move(problem));
+      AddProblem(report, segment->path(), WithoutPlace(segment->path(), std::move(problem)));
     ++report->segments;
     report->pages += one.pages;
     report->rows += one.rows;

@@ -34,7 +34,8 @@ struct RepairLoss {
 struct RepairReport {
   static constexpr std::size_t kLossesMax = 100'000;
   std::vector<VerifyProblem> problems;  ///< What is damaged. At most 1,000.
-  /// By (place, month, customer). Lines above kLossesMax are added up in the last one.
+  /// By (place, month, customer). Lines above kLossesMax are added up in the last one. If some of what a line says was found in a file that the manifest
+  /// did not list, the lines add up to more than events_lost.
   std::vector<RepairLoss> losses;
   std::uint64_t events_saved = 0;
   std::uint64_t events_lost = 0;

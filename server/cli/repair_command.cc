@@ -8,6 +8,7 @@
 #include "cli/interrupt.h"
 #include "output/plain_text.h"
 #include "output/printer.h"
+#include "output/text_table.h"
 #include "progress/progress.h"
 #include "quipu/repair.h"
 
@@ -57,7 +58,7 @@ ResultColumn TextColumn(std::string name, const std::vector<RepairLoss>& losses,
   return column;
 }
 
-std::string LossTable(const std::vector<RepairLoss>& losses, output::OutputFormat format) {
+std::string LossCsv(const std::vector<RepairLoss>& losses) {
   ResultSet result;
   result.columns.push_back(TextColumn("month", losses, &RepairLoss::month));
   result.columns.push_back(TextColumn("customer", losses, &RepairLoss::customer));
@@ -71,7 +72,20 @@ std::string LossTable(const std::vector<RepairLoss>& losses, output::OutputForma
   result.columns.push_back(std::move(events));
   result.columns.push_back(TextColumn("place", losses, &RepairLoss::place));
   result.columns.push_back(TextColumn("why", losses, &RepairLoss::why));
-  return output::Print(result, format, WindowUnit::kNone);
+  return output::ToCsv(result);
+}
+
+std::string LossTable(const std::vector<RepairLoss>& losses) {
+  output::TextTable table;
+  table.columns = {
+      {"month", false}, {"customer", false}, {"events", true}, {"place", false}, {"why", false}};
+  const auto text = [](const std::string& s) { return s.empty() ? "-" : output::Visible(s); };
+  for (const RepairLoss& loss : losses) {
+    table.rows.push_back({text(loss.month), text(loss.customer),
+                          loss.rows ? fmt::to_string(*loss.rows) : "?", text(loss.place),
+                          text(loss.why)});
+  }
+  return table.Render();
 }
 
 std::string Counted(std::uint64_t n, std::string_view what) {
@@ -83,13 +97,12 @@ std::string ReportText(const RepairReport& report, const Flags& flags) {
   for (const VerifyProblem& problem : report.problems)
     out += output::Visible(problem.place) + ": " + output::Visible(problem.message) + "\n";
   if (!report.losses.empty()) {
-    out +=
-        (out.empty() ? "" : "\n") + LossTable(report.losses, output::OutputFormat::kTable) + "\n";
+    out += (out.empty() ? "" : "\n") + LossTable(report.losses) + "\n";
   }
-  out += fmt::format("{}: {} saved ({} copied, {} rewritten, {} not sealed)",
-                     output::Visible(flags.out), Counted(report.events_saved, "event"),
-                     Counted(report.segments_copied, "segment"), report.segments_rewritten,
-                     Counted(report.commits_saved, "commit"));
+  out +=
+      fmt::format("{}: {} saved ({} copied, {} rewritten, {})", output::Visible(flags.out),
+                  Counted(report.events_saved, "event"), Counted(report.segments_copied, "segment"),
+                  report.segments_rewritten, Counted(report.commits_saved, "unsealed commit"));
   if (report.events_without_ids > 0)
     out += fmt::format(", {} of them without ids", report.events_without_ids);
   out += report.is_exact ? fmt::format(", {} lost\n", report.events_lost)
@@ -113,10 +126,9 @@ int RunRepair(const Flags& flags) {
     meter.Say(fmt::format("stopped; {} is not a store, remove it", flags.out));
     return InterruptExit();
   }
-  const std::string text = flags.format == "json" ? ReportJson(*report)
-                           : flags.format == "csv"
-                               ? LossTable(report->losses, output::OutputFormat::kCsv)
-                               : ReportText(*report, flags);
+  const std::string text = flags.format == "json"  ? ReportJson(*report)
+                           : flags.format == "csv" ? LossCsv(report->losses)
+                                                   : ReportText(*report, flags);
   if (!WriteOut(text)) return kExitFailed;
   return report->losses.empty() ? kExitOk : kExitFailed;
 }
