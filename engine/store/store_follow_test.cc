@@ -121,7 +121,7 @@ TEST_F(StoreFollowTest, CommitsWithoutRows) {
 
 TEST_F(StoreFollowTest, GoesOnThroughARestartAndALostLog) {
   Open();
-  for (int i = 0; i < 5; ++i) Commit(20);
+  for (int i = 0; i < 2; ++i) Commit(20);
   const std::unique_ptr<Store> follower = Follow();
   Open();  // the writer ends and comes back
   Commit(3);
