@@ -262,6 +262,7 @@ TEST_F(StoreFollowTest, NoticesAnotherStoreAndAStoreThatWentBack) {
   other.store_id = {1, 2};
   PutRaw(KvSpace::kMeta, std::string(kStoreRecordKey), EncodeStoreRecord(other));
   disk_.DropLog();
+  clock_.Advance(kSecondUs);
   const Status another = follower->CatchUp();
   EXPECT_EQ(another.code(), StatusCode::kConflict);
   EXPECT_NE(another.message().find("another store"), std::string::npos) << another.ToString();
