@@ -186,32 +186,29 @@ Status Store::CatchUp() {
   if (f.caught_up_us.load() > asked) return {};  // somebody looked while we waited
   const std::int64_t now = environment_.clock->MonotonicUs();
   if (!f.failure.ok() && now - f.failed_us < kLookPauseUs) return f.failure;
-  f.failure = Look();
+  f.failure = [&]() -> Status {
+    for (int i = 0; i < kShowTriesMax; ++i) {
+      const auto any = AbsorbWrites();
+      if (!any) f.is_loaded = false;  // a Write may have been taken over in part
+      QUIPU_TRY(any.error());
+      const Status shown = f.is_dirty ? ShowFollowed() : Status();
+      if (shown.ok()) return {};
+      if (shown.code() != StatusCode::kNotFound) {
+        f.is_loaded = false;  // the next look starts from the store's files
+        return shown;
+      }
+      // A file is removed after the Write that drops it from the manifest, so that Write is there to be read by now.
+      if (i > 0 && !*any) {
+        return Status::Corruption("a segment is in the manifest but not on disk: " +
+                                  shown.ToString());
+      }
+    }
+    return Status::IoError("store " + folder_ +
+                           ": segments are replaced faster than they can be opened");
+  }();
   f.failed_us = environment_.clock->MonotonicUs();
   if (f.failure.ok()) f.caught_up_us.store(now);
   return f.failure;
-}
-
-Status Store::Look() {
-  Following& f = *following_;
-  for (int i = 0; i < kShowTriesMax; ++i) {
-    const auto any = AbsorbWrites();
-    if (!any) f.is_loaded = false;  // a Write may have been taken over in part
-    QUIPU_TRY(any.error());
-    const Status shown = f.is_dirty ? ShowFollowed() : Status();
-    if (shown.ok()) return {};
-    if (shown.code() != StatusCode::kNotFound) {
-      f.is_loaded = false;  // the next look starts from the store's files
-      return shown;
-    }
-    // A file is removed after the Write that drops it from the manifest, so that Write is there to be read by now.
-    if (i > 0 && !*any) {
-      return Status::Corruption("a segment is in the manifest but not on disk: " +
-                                shown.ToString());
-    }
-  }
-  return Status::IoError("store " + folder_ +
-                         ": segments are replaced faster than they can be opened");
 }
 
 /// True if there were any.
