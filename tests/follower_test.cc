@@ -9,7 +9,7 @@
 //   (3) the last child tells what it has committed and stops: the follower shows it, and how soon is printed (nothing is asserted on time but a
 //       bound that only a follower that hangs would miss).
 //
-// QUIPU_FOLLOW_KILLS sets the number of kills, QUIPU_SEED repeats the choices (the timing of a kill remains chance).
+// QUIPU_FOLLOW_KILLS sets the number of kills (30: under a minute), QUIPU_SEED repeats the choices (the timing of a kill remains chance).
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <poll.h>
@@ -324,7 +324,7 @@ class Writer {
 
 std::int64_t KillsOf() {
   const char* given = std::getenv("QUIPU_FOLLOW_KILLS");
-  return given != nullptr ? std::stoll(given) : 50;
+  return given != nullptr ? std::stoll(given) : 30;
 }
 
 class FollowerKill : public testing::Test {
