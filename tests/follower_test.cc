@@ -9,7 +9,7 @@
 //   (3) the last child tells what it has committed and stops: the follower shows it, and how soon is printed (nothing is asserted on time but a
 //       bound that only a follower that hangs would miss).
 //
-// QUIPU_FOLLOW_KILLS sets the number of kills, QUIPU_SEED repeats the choices (the timing of a kill remains chance).
+// QUIPU_FOLLOW_KILLS sets the number of kills (30: under a minute), QUIPU_SEED repeats the choices (the timing of a kill remains chance).
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <poll.h>
@@ -125,6 +125,7 @@ void Keep(Database* db, int fd, std::uint64_t seed) {
   ExitIfFailed(fd, "query", found.error());
   std::uint64_t next = static_cast<std::uint64_t>(found->columns[0].integers[0]);
   const std::uint64_t end = events == 0 ? ~std::uint64_t{0} : next + events;
+  Tell(fd, "O\n");
   std::thread keeper([&] { Keep(&db, fd, seed + 1); });
   Random random(seed);
   std::atomic<std::uint64_t> in_flight{0};
@@ -134,7 +135,7 @@ void Keep(Database* db, int fd, std::uint64_t seed) {
       continue;
     }
     EventBatch batch;
-    for (std::uint64_t n = 1 + random.Below(2'000); n > 0 && next < end; --n)
+    for (std::uint64_t n = 1 + random.Below(300); n > 0 && next < end; --n)
       AddEvent(&batch, next++);
     in_flight.fetch_add(1);
     ExitIfFailed(fd, "submit", db.IngestAsync(std::move(batch), [&, fd](Result<IngestReply> reply) {
@@ -303,12 +304,17 @@ class Writer {
     close(fd_);
     return heard.starts_with("E ") ? heard : "";
   }
-  /// Waits until it has committed all.
+  /// What it tells next; waits for it.
   std::string Hear() {
     std::string heard;
     char c = 0;
     while (read(fd_, &c, 1) == 1 && c != '\n') heard += c;
     return heard;
+  }
+  /// Has it something to tell?
+  [[nodiscard]] bool HasTold() const {
+    pollfd told{fd_, POLLIN, 0};
+    return poll(&told, 1, 0) > 0;
   }
 
  private:
@@ -318,7 +324,7 @@ class Writer {
 
 std::int64_t KillsOf() {
   const char* given = std::getenv("QUIPU_FOLLOW_KILLS");
-  return given != nullptr ? std::stoll(given) : 50;
+  return given != nullptr ? std::stoll(given) : 30;
 }
 
 class FollowerKill : public testing::Test {
@@ -349,6 +355,7 @@ class FollowerKill : public testing::Test {
   /// The follower shows what the writer has told, and how soon.
   void CatchUpAtTheEnd(std::uint64_t seed) {
     Writer writer(path_, 300'000, seed);
+    ASSERT_EQ(writer.Hear(), "O");
     std::istringstream told(writer.Hear());
     const auto start = std::chrono::steady_clock::now();
     std::string word;
@@ -383,9 +390,15 @@ TEST_F(FollowerKill, AnswersArePrefixesThroughKillsAndRestarts) {
   std::uint64_t opened_beside = 0;
   for (std::int64_t kills = KillsOf(); kills > 0; --kills) {
     Writer writer(path_, 0, random.Next() >> 1);
-    const auto end =
-        std::chrono::steady_clock::now() + std::chrono::milliseconds(50 + random.Below(500));
-    while (std::chrono::steady_clock::now() < end) {
+    // Most are killed at work, some while they open the store.
+    auto end = std::chrono::steady_clock::now() + std::chrono::milliseconds(random.Below(300));
+    bool is_opening = random.Below(5) != 0;
+    while (is_opening || std::chrono::steady_clock::now() < end) {
+      if (is_opening && writer.HasTold()) {
+        ASSERT_EQ(writer.Hear(), "O");
+        is_opening = false;
+        end = std::chrono::steady_clock::now() + std::chrono::milliseconds(20 + random.Below(400));
+      }
       ASSERT_NO_FATAL_FAILURE(asker_->Ask(&random));
       if (random.Below(60) != 0) continue;
       Asker beside(path_, &prefixes_);

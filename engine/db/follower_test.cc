@@ -133,7 +133,12 @@ TEST_F(FollowerTest, AnswersLikeTheWriter) {
   ASSERT_NO_FATAL_FAILURE(ExpectSame());
   EXPECT_EQ(beside_->Erasures()->size(), 1u);
   EXPECT_EQ(beside_->StorageByColumn()->size(), db_->StorageByColumn()->size());
-  ASSERT_TRUE(db_->DetachArchive().ok() || true);  // kConflict while its ids may be needed
+  ASSERT_TRUE(db_->DetachArchive().ok());
+  ASSERT_TRUE(beside_->CatchUp());
+  EXPECT_EQ(beside_->Events({}).error().code(), StatusCode::kOutOfRange);
+  EXPECT_EQ(beside_->Events({}).error().ToString(), db_->Events({}).error().ToString());
+  ASSERT_TRUE(db_->AttachArchive().ok());
+  ASSERT_NO_FATAL_FAILURE(ExpectSame());
   Open();
   Fill("d", 100);
   ASSERT_NO_FATAL_FAILURE(ExpectSame());

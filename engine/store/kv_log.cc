@@ -98,6 +98,7 @@ Status LogSeries::Find(std::uint64_t sequence, std::uint64_t first,
                        const std::vector<std::uint64_t>& logs) {
   next_sequence_ = 0;
   log_ = 0;
+  is_sure_ = true;
   tail_.reset();
   held_.clear();
   std::uint64_t expected = 0;  // 0 = any
@@ -137,6 +138,7 @@ Result<LogSeries::Step> LogSeries::Next(std::string* record) {
     return Step::kLost;
   }
   next_sequence_ += header.count;
+  is_sure_ = true;
   return Step::kRecord;
 }
 
@@ -151,6 +153,8 @@ Result<LogSeries::Step> LogSeries::ReadOn(std::string* record) {
   if (newer == logs.end()) {
     // Another store may have taken this one's place.
     if (log_ != 0 && !std::binary_search(logs.begin(), logs.end(), log_)) return Step::kLost;
+    // Another log may have come, been flushed and gone before this one, which has no number yet that would show it.
+    if (!is_sure_) return Step::kLost;
     if (!step) return step.error();
     return Step::kEnd;
   }
@@ -164,6 +168,7 @@ Result<LogSeries::Step> LogSeries::ReadOn(std::string* record) {
   const Status opened = Open(*newer);
   if (opened.code() == StatusCode::kNotFound) return Step::kLost;
   QUIPU_TRY(opened);
+  is_sure_ = false;
   return Step::kRecord;
 }
 

@@ -102,6 +102,7 @@ class LogSeries {
   std::uint64_t next_sequence_ = 0;  // 0 = the thread is lost
   std::uint64_t log_ = 0;            // 0 = none yet
   bool is_complete_ = false;         // nothing is added to it any more
+  bool is_sure_ = true;              // no log was missed before this one
   std::unique_ptr<LogTail> tail_;
   std::string held_;  // the next record, read already
 };

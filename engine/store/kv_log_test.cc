@@ -245,6 +245,24 @@ TEST_F(LogSeriesTest, ALogThatWasMissedIsNoticed) {
   EXPECT_EQ(Drain(&series), "lost") << "another store";
 }
 
+TEST_F(LogSeriesTest, AnEmptyLogDoesNotHideThatOneWasMissed) {
+  Start(7);
+  Write();
+  LogSeries series = Make();
+  ASSERT_TRUE(series.Find(1, 0, Numbers()).ok());
+  EXPECT_EQ(Drain(&series), "1 .");
+  Start(8);
+  Write();
+  Start(9);
+  logs_.erase(7);
+  logs_.erase(8);
+  EXPECT_EQ(Drain(&series), "lost");
+  ASSERT_TRUE(series.Find(3, 9, Numbers()).ok()) << "the tables have the rest";
+  EXPECT_EQ(Drain(&series), ".");
+  Write();
+  EXPECT_EQ(Drain(&series), "3 .");
+}
+
 TEST_F(LogSeriesTest, AGapBehindTheBaseIsRefused) {
   Start(7);
   Write();

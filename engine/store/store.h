@@ -129,7 +129,7 @@ class Store {
   ~Store();
 
   /// Of a follower: takes over what was written since. The view becomes that after some Write of the writer's, and at the earliest that of the moment
-  /// of the call. After an error the view is what it was; the next call tries again.
+  /// of the call. After an error the view is what it was; a call more than a second later tries again.
   Status CatchUp();
   /// Clock::MonotonicUs of the last CatchUp that went well: the view has all that was written before.
   [[nodiscard]] std::int64_t caught_up_us() const;

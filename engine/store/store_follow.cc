@@ -32,6 +32,8 @@ namespace {
 constexpr std::string_view kKvName = "kv";
 /// Segments may be replaced while they are being opened; a store that does so more often than this in one look is not to be followed.
 constexpr int kShowTriesMax = 100;
+/// After a look that failed, for so long the next ones fail likewise: they begin with the whole of kv/.
+constexpr std::int64_t kLookPauseUs = 1'000'000;
 
 Status Refused(const std::string& path) {
   return Status::Unsupported("a follower changes nothing in the store's folder: " + path);
@@ -145,6 +147,8 @@ struct Store::Following {
   Totals segment_totals;                       // of the view's segments, detached ones included
 
   std::atomic<std::int64_t> caught_up_us{0};
+  Status failure;              // of the last look
+  std::int64_t failed_us = 0;  // when
 };
 
 Result<std::unique_ptr<Store>> Store::Follow(const std::string& folder, const Options& options,
@@ -181,27 +185,30 @@ Status Store::CatchUp() {
   // Strictly: two moments may bear the same number.
   if (f.caught_up_us.load() > asked) return {};  // somebody looked while we waited
   const std::int64_t now = environment_.clock->MonotonicUs();
-  for (int i = 0; i < kShowTriesMax; ++i) {
-    const auto any = AbsorbWrites();
-    if (!any) f.is_loaded = false;  // a Write may have been taken over in part
-    QUIPU_TRY(any.error());
-    const Status shown = f.is_dirty ? ShowFollowed() : Status();
-    if (shown.ok()) {
-      f.caught_up_us.store(now);
-      return {};
+  if (!f.failure.ok() && now - f.failed_us < kLookPauseUs) return f.failure;
+  f.failure = [&]() -> Status {
+    for (int i = 0; i < kShowTriesMax; ++i) {
+      const auto any = AbsorbWrites();
+      if (!any) f.is_loaded = false;  // a Write may have been taken over in part
+      QUIPU_TRY(any.error());
+      const Status shown = f.is_dirty ? ShowFollowed() : Status();
+      if (shown.ok()) return {};
+      if (shown.code() != StatusCode::kNotFound) {
+        f.is_loaded = false;  // the next look starts from the store's files
+        return shown;
+      }
+      // A file is removed after the Write that drops it from the manifest, so that Write is there to be read by now.
+      if (i > 0 && !*any) {
+        return Status::Corruption("a segment is in the manifest but not on disk: " +
+                                  shown.ToString());
+      }
     }
-    if (shown.code() != StatusCode::kNotFound) {
-      f.is_loaded = false;  // the next look starts from the store's files
-      return shown;
-    }
-    // A file is removed after the Write that drops it from the manifest, so that Write is there to be read by now.
-    if (i > 0 && !*any) {
-      return Status::Corruption("a segment is in the manifest but not on disk: " +
-                                shown.ToString());
-    }
-  }
-  return Status::IoError("store " + folder_ +
-                         ": segments are replaced faster than they can be opened");
+    return Status::IoError("store " + folder_ +
+                           ": segments are replaced faster than they can be opened");
+  }();
+  f.failed_us = environment_.clock->MonotonicUs();
+  if (f.failure.ok()) f.caught_up_us.store(now);
+  return f.failure;
 }
 
 /// True if there were any.
@@ -239,7 +246,7 @@ Status Store::LoadFollowed() {
   if (current && store_id_ != store.store_id) {
     return Status::Conflict("another store is in " + folder_ + " now; open a new follower");
   }
-  store_id_ = store.store_id;
+  if (!current) store_id_ = store.store_id;
   f.rows.Clear();
   f.blobs.clear();
   f.is_dirty = f.is_manifest_dirty = true;
@@ -318,20 +325,23 @@ Status Store::ShowFollowed() {
                             " (was it restored from a backup?); open a new follower");
   }
   Lists lists;
-  if (f.is_manifest_dirty) {
+  const bool is_manifest_new = f.is_manifest_dirty;
+  if (is_manifest_new) {
     QUIPU_TRY(ShowManifest(next.get(), &lists));
   } else {
-    const std::lock_guard lock(mutex_);
-    lists = lists_;
+    next->totals = f.segment_totals;
   }
-  next->totals = f.is_manifest_dirty ? next->totals : f.segment_totals;
   const Totals segment_totals = next->totals;
   QUIPU_TRY(ShowCommits(next.get()));
   QUIPU_TRY(CheckTotals(f.rows, next.get()));
   f.segment_totals = segment_totals;
   f.blobs.clear();
   f.is_dirty = f.is_manifest_dirty = false;
-  Publish(std::move(next), std::move(lists));
+  if (is_manifest_new) {
+    Publish(std::move(next), std::move(lists));
+  } else {
+    Publish(std::move(next));
+  }
   return {};
 }
 

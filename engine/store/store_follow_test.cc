@@ -121,7 +121,7 @@ TEST_F(StoreFollowTest, CommitsWithoutRows) {
 
 TEST_F(StoreFollowTest, GoesOnThroughARestartAndALostLog) {
   Open();
-  for (int i = 0; i < 5; ++i) Commit(20);
+  for (int i = 0; i < 2; ++i) Commit(20);
   const std::unique_ptr<Store> follower = Follow();
   Open();  // the writer ends and comes back
   Commit(3);
@@ -262,6 +262,7 @@ TEST_F(StoreFollowTest, NoticesAnotherStoreAndAStoreThatWentBack) {
   other.store_id = {1, 2};
   PutRaw(KvSpace::kMeta, std::string(kStoreRecordKey), EncodeStoreRecord(other));
   disk_.DropLog();
+  clock_.Advance(kSecondUs);
   const Status another = follower->CatchUp();
   EXPECT_EQ(another.code(), StatusCode::kConflict);
   EXPECT_NE(another.message().find("another store"), std::string::npos) << another.ToString();
