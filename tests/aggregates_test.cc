@@ -194,18 +194,18 @@ TEST_F(Aggregates, AreWhatTheOracleSaysInEveryLayout) {
     db_.reset();
     ASSERT_NO_FATAL_FAILURE(Open(seed));
     ASSERT_NO_FATAL_FAILURE(SendSome());
-    ASSERT_NO_FATAL_FAILURE(Ask(25));  // hot
+    ASSERT_NO_FATAL_FAILURE(Ask(20));  // hot
     ASSERT_TRUE(db_->Seal().ok());
-    ASSERT_NO_FATAL_FAILURE(Ask(25));  // sealed
+    ASSERT_NO_FATAL_FAILURE(Ask(20));  // sealed
     ASSERT_NO_FATAL_FAILURE(SendSome());
-    ASSERT_NO_FATAL_FAILURE(Ask(25));  // both
+    ASSERT_NO_FATAL_FAILURE(Ask(20));  // both
     ASSERT_TRUE(db_->Compact().ok());
-    ASSERT_NO_FATAL_FAILURE(Ask(25));  // merged
+    ASSERT_NO_FATAL_FAILURE(Ask(20));  // merged
     ArchiveRequest request;
     request.before = ParseTime("2026-03-20")->time_us;
     const auto archived = db_->Archive(request);
     ASSERT_TRUE(archived.has_value()) << archived.error().ToString();
-    ASSERT_NO_FATAL_FAILURE(Ask(25));  // archived
+    ASSERT_NO_FATAL_FAILURE(Ask(20));  // archived
   }
   if (Rounds() < 2) return;
   for (std::size_t form = 0; form < asked_.size(); ++form)
