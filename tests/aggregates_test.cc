@@ -77,28 +77,29 @@ class Asker {
   }
 
   std::string Plain() {
-    static const std::array<const char*, 22> texts = {"count",
-                                                      "count(bytes)",
-                                                      "sum(cost)",
-                                                      "sum(bytes)",
-                                                      "sum(quantity)",
-                                                      "avg(duration_ms)",
-                                                      "min(bytes)",
-                                                      "max(tokens)",
-                                                      "first(tokens)",
-                                                      "latest(bytes)",
-                                                      "distinct(customer)",
-                                                      "distinct(user)",
-                                                      "p95(duration_ms)",
-                                                      "median(bytes)",
-                                                      "time_weighted_sum(tokens)",
-                                                      "time_weighted_avg(tokens)",
-                                                      "time_weighted_sum(bytes, region)",
-                                                      "time_weighted_avg(bytes, status, user)",
-                                                      "max_concurrency(tokens, s)",
-                                                      "avg_concurrency(tokens, min)",
-                                                      "max_concurrency(duration_ms)",
-                                                      "avg_concurrency(bytes, us)"};
+    static const std::array<const char*, 22> texts = {
+        "count",
+        "count(bytes)",
+        "sum(cost)",
+        "sum(bytes)",
+        "sum(quantity)",
+        "avg(duration_ms)",
+        "min(bytes)",
+        "max(tokens)",
+        "first(tokens)",
+        "latest(bytes)",
+        "distinct(customer)",
+        "distinct(user)",
+        "p95(duration_ms)",
+        "median(bytes)",
+        "time_weighted_sum(tokens)",
+        "time_weighted_avg(tokens)",
+        "time_weighted_sum(duration_ms, region)",
+        "time_weighted_avg(duration_ms, status, user)",
+        "max_concurrency(tokens, s)",
+        "avg_concurrency(tokens, min)",
+        "max_concurrency(duration_ms)",
+        "avg_concurrency(bytes, us)"};
     return texts[work_.Below(texts.size())];
   }
 
@@ -161,9 +162,12 @@ class Aggregates : public testing::Test {
         ++refused_;
         continue;
       }
-      ASSERT_TRUE(answer.has_value()) << answer.error().ToString();
       const auto expected = oracle_.Ask(spec);
-      ASSERT_TRUE(expected.has_value()) << expected.error().ToString();
+      if (!expected) {  // too many digits
+        ASSERT_EQ(answer.error().code(), StatusCode::kOutOfRange) << answer.error().ToString();
+        continue;
+      }
+      ASSERT_TRUE(answer.has_value()) << answer.error().ToString();
       ASSERT_EQ(Disagreement(*expected, *answer), "");
       spec.raw_only = true;
       const auto raw = db_->Query(spec);
