@@ -67,7 +67,7 @@ class Asker {
       if (work_.Chance(50)) spec->from = *spec->from + Random(kHourUs);
       if (*spec->from > *spec->to) std::swap(spec->from, spec->to);
     }
-    if (work_.Chance(15)) spec->from.reset();
+    if (is_long && work_.Chance(15)) spec->from.reset();
     spec->compare_from = FloorTo(ParseTime("2026-02-19")->time_us + Random(20 * kDayUs), kHourUs);
     spec->compare_to = *spec->compare_from + Random(15 * kDayUs);
   }
