@@ -67,7 +67,7 @@ class Asker {
       if (work_.Chance(50)) spec->from = *spec->from + Random(kHourUs);
       if (*spec->from > *spec->to) std::swap(spec->from, spec->to);
     }
-    if (work_.Chance(15)) spec->from.reset();
+    if (is_long && work_.Chance(15)) spec->from.reset();
     spec->compare_from = FloorTo(ParseTime("2026-02-19")->time_us + Random(20 * kDayUs), kHourUs);
     spec->compare_to = *spec->compare_from + Random(15 * kDayUs);
   }
@@ -77,28 +77,29 @@ class Asker {
   }
 
   std::string Plain() {
-    static const std::array<const char*, 22> texts = {"count",
-                                                      "count(bytes)",
-                                                      "sum(cost)",
-                                                      "sum(bytes)",
-                                                      "sum(quantity)",
-                                                      "avg(duration_ms)",
-                                                      "min(bytes)",
-                                                      "max(tokens)",
-                                                      "first(tokens)",
-                                                      "latest(bytes)",
-                                                      "distinct(customer)",
-                                                      "distinct(user)",
-                                                      "p95(duration_ms)",
-                                                      "median(bytes)",
-                                                      "time_weighted_sum(tokens)",
-                                                      "time_weighted_avg(tokens)",
-                                                      "time_weighted_sum(bytes, region)",
-                                                      "time_weighted_avg(bytes, status, user)",
-                                                      "max_concurrency(tokens, s)",
-                                                      "avg_concurrency(tokens, min)",
-                                                      "max_concurrency(duration_ms)",
-                                                      "avg_concurrency(bytes, us)"};
+    static const std::array<const char*, 22> texts = {
+        "count",
+        "count(bytes)",
+        "sum(cost)",
+        "sum(bytes)",
+        "sum(quantity)",
+        "avg(duration_ms)",
+        "min(bytes)",
+        "max(tokens)",
+        "first(tokens)",
+        "latest(bytes)",
+        "distinct(customer)",
+        "distinct(user)",
+        "p95(duration_ms)",
+        "median(bytes)",
+        "time_weighted_sum(tokens)",
+        "time_weighted_avg(tokens)",
+        "time_weighted_sum(duration_ms, region)",
+        "time_weighted_avg(duration_ms, status, user)",
+        "max_concurrency(tokens, s)",
+        "avg_concurrency(tokens, min)",
+        "max_concurrency(duration_ms)",
+        "avg_concurrency(bytes, us)"};
     return texts[work_.Below(texts.size())];
   }
 
@@ -161,9 +162,12 @@ class Aggregates : public testing::Test {
         ++refused_;
         continue;
       }
-      ASSERT_TRUE(answer.has_value()) << answer.error().ToString();
       const auto expected = oracle_.Ask(spec);
-      ASSERT_TRUE(expected.has_value()) << expected.error().ToString();
+      if (!expected) {  // too many digits
+        ASSERT_EQ(answer.error().code(), StatusCode::kOutOfRange) << answer.error().ToString();
+        continue;
+      }
+      ASSERT_TRUE(answer.has_value()) << answer.error().ToString();
       ASSERT_EQ(Disagreement(*expected, *answer), "");
       spec.raw_only = true;
       const auto raw = db_->Query(spec);
@@ -194,18 +198,18 @@ TEST_F(Aggregates, AreWhatTheOracleSaysInEveryLayout) {
     db_.reset();
     ASSERT_NO_FATAL_FAILURE(Open(seed));
     ASSERT_NO_FATAL_FAILURE(SendSome());
-    ASSERT_NO_FATAL_FAILURE(Ask(25));  // hot
+    ASSERT_NO_FATAL_FAILURE(Ask(20));  // hot
     ASSERT_TRUE(db_->Seal().ok());
-    ASSERT_NO_FATAL_FAILURE(Ask(25));  // sealed
+    ASSERT_NO_FATAL_FAILURE(Ask(20));  // sealed
     ASSERT_NO_FATAL_FAILURE(SendSome());
-    ASSERT_NO_FATAL_FAILURE(Ask(25));  // both
+    ASSERT_NO_FATAL_FAILURE(Ask(20));  // both
     ASSERT_TRUE(db_->Compact().ok());
-    ASSERT_NO_FATAL_FAILURE(Ask(25));  // merged
+    ASSERT_NO_FATAL_FAILURE(Ask(20));  // merged
     ArchiveRequest request;
     request.before = ParseTime("2026-03-20")->time_us;
     const auto archived = db_->Archive(request);
     ASSERT_TRUE(archived.has_value()) << archived.error().ToString();
-    ASSERT_NO_FATAL_FAILURE(Ask(25));  // archived
+    ASSERT_NO_FATAL_FAILURE(Ask(20));  // archived
   }
   if (Rounds() < 2) return;
   for (std::size_t form = 0; form < asked_.size(); ++form)

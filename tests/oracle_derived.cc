@@ -90,15 +90,16 @@ class DerivedEvaluation {
   // ---- the aggregates themselves
 
   static Facts Within(const Facts& facts, const Stretch& s) {
-    Facts found;
-    for (const Fact* f : facts) {
-      if (f->time >= s.from && f->time < s.to) found.push_back(f);
-    }
-    return found;
+    if (s.from >= s.to) return {};
+    const auto before = [](const Fact* f, TimeUs t) { return f->time < t; };
+    return {std::lower_bound(facts.begin(), facts.end(), s.from, before),
+            std::lower_bound(facts.begin(), facts.end(), s.to, before)};
   }
 
   /// Events of each level in order; of several at one instant the last.
-  [[nodiscard]] std::vector<Facts> LevelsOf(const Aggregate& a, const Facts& facts) const {
+  const std::vector<Facts>& LevelsOf(const Aggregate& a, const Facts& facts) {
+    std::vector<Facts>& list = levels_[{&a, &facts}];
+    if (!list.empty()) return list;
     std::map<GroupKey, Facts> levels;
     std::vector<std::string> names = {"customer", "service"};
     names.insert(names.end(), a.level_by.begin(), a.level_by.end());
@@ -109,13 +110,12 @@ class DerivedEvaluation {
       if (!level.empty() && level.back()->time == f->time) level.pop_back();
       level.push_back(f);
     }
-    std::vector<Facts> list;
     for (auto& [key, level] : levels) list.push_back(std::move(level));
     return list;
   }
 
   /// Level x microseconds, at scale 18; whether anything happened or held.
-  std::pair<BigInt, bool> Area(const Aggregate& a, const Facts& facts, const Stretch& s) const {
+  std::pair<BigInt, bool> Area(const Aggregate& a, const Facts& facts, const Stretch& s) {
     BigInt area = 0;
     bool any = false;
     for (const Facts& level : LevelsOf(a, facts)) {
@@ -168,6 +168,14 @@ class DerivedEvaluation {
   }
 
   Result<OracleCell> Value(const Aggregate& a, const Facts& facts, const Stretch& s) {
+    const auto key = std::tuple(&a, &facts, s.from, s.to);
+    if (const auto it = known_.find(key); it != known_.end()) return it->second;
+    QUIPU_TRY_ASSIGN(const OracleCell cell, Compute(a, facts, s));
+    known_[key] = cell;
+    return cell;
+  }
+
+  Result<OracleCell> Compute(const Aggregate& a, const Facts& facts, const Stretch& s) {
     if (IsOverlap(a.function)) return Overlap(a, facts, s);
     if (!IsLevel(a.function)) {
       QUIPU_TRY_ASSIGN(const OracleCell cell, EvaluatePlain(a, Within(facts, s), spec_.exact));
@@ -184,16 +192,21 @@ class DerivedEvaluation {
   }
 
   /// Is there anything to show of the aggregate?
-  [[nodiscard]] bool HasRow(const Aggregate& a, const Facts& facts, const Stretch& s) const {
+  bool HasRow(const Aggregate& a, const Facts& facts, const Stretch& s) {
+    const auto key = std::tuple(&a, &facts, s.from, s.to);
+    if (const auto it = has_row_.find(key); it != has_row_.end()) return it->second;
+    return has_row_[key] = ComputeHasRow(a, facts, s);
+  }
+  bool ComputeHasRow(const Aggregate& a, const Facts& facts, const Stretch& s) {
     if (IsLevel(a.function)) return Area(a, facts, s).second;
     if (IsOverlap(a.function)) return !UnderWay(a, facts, s).empty();
     return !Within(facts, s).empty();
   }
-  [[nodiscard]] bool HasRow(const Facts& facts, const Stretch& s) const {
+  bool HasRow(const Facts& facts, const Stretch& s) {
     return std::any_of(spec_.select.begin(), spec_.select.end(),
                        [&](const Aggregate& a) { return HasRow(a, facts, s); });
   }
-  [[nodiscard]] bool HasComparedRow(const Facts& facts) const {
+  bool HasComparedRow(const Facts& facts) {
     return std::any_of(spec_.select.begin(), spec_.select.end(), [&](const Aggregate& a) {
       return IsComparison(a.derived) && HasRow(a, facts, {*spec_.compare_from, *spec_.compare_to});
     });
@@ -434,6 +447,11 @@ class DerivedEvaluation {
   std::vector<TimeUs> windows_;
   std::vector<Row> rows_;
   OracleAnswer answer_;
+  // What was computed once: the same questions come again and again.
+  using Asked = std::tuple<const Aggregate*, const Facts*, TimeUs, TimeUs>;
+  std::map<Asked, OracleCell> known_;
+  std::map<Asked, bool> has_row_;
+  std::map<std::pair<const Aggregate*, const Facts*>, std::vector<Facts>> levels_;
 };
 
 }  // namespace

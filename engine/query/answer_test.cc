@@ -71,6 +71,8 @@ TEST_F(AnswerTest, ChangesLookBackBeforeTheRange) {
                     .Every("day")
                     .From("2026-03-31")),
             "2026-03-31T00:00:00Z 4.666666666666666667 7\n");
+  EXPECT_NE(ErrorOf(Query().Select("change(count)")).message().find("compares windows"),
+            std::string_view::npos);
   EXPECT_EQ(ErrorOf(Query().Select("change(count, day)").Every("week")).code(),
             StatusCode::kInvalidArgument);
 }

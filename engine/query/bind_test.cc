@@ -49,7 +49,6 @@ TEST_F(BindTest, MistakesInTheQuestion) {
   ExpectInvalid(Query().Select("count").GroupBy("m"), {"'m' is a measure"});
   ExpectInvalid(Query().Select("count").GroupBy("quantity"), {"'quantity' is a measure"});
   ExpectInvalid(Query().Select("distinct(m)"), {"'m' is a measure", "distinct counts values of"});
-  ExpectInvalid(Query().Select("change(count)"), {"compares windows"});
   ExpectInvalid(Query().Select("count").Every("day", "Mars/Base"), {"Mars/Base"});
   ExpectInvalid(Query().Select("count").Where("m^=1"), {"has no prefix"});
   ExpectInvalid(Query().Select("count").Where("region>5"), {"'region' is a dimension"});

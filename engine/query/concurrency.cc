@@ -85,7 +85,6 @@ class OverlapCount {
     QuerySpec before = rows_spec_;
     before.group_by.clear();
     before.from.reset();
-    before.to.reset();
     Source extent(view_, catalogue_, before);
     QUIPU_TRY(extent.Bind());
     from_ = spec_.from.value_or(extent.bound().from);

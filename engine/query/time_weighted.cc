@@ -45,7 +45,6 @@ class LevelReplay {
     // What may be asked for at all, and where the events begin and end.
     QuerySpec all = levels_spec_;
     all.from.reset();
-    all.to.reset();
     Source extent(view_, catalogue_, all);
     QUIPU_TRY(extent.Bind());
     const TimeUs from = spec_.from.value_or(extent.bound().from);

@@ -61,12 +61,12 @@ enum class Derived : std::uint8_t {
   /// held the same local time a day, a week or a month (or the last day of a shorter month) ago, even if that lies before the range.
   kChange,
   kChangePercent,  ///< The same in percent of the earlier value's size, 2 fractional digits; absent if that is 0.
-  kRate,  ///< `rate(f)`: additive f per second of the window (what of it lies in the range), 18 fractional digits.
+  kRate,  ///< `rate(f)`: count, count(m) or sum per second of the window (what of it lies in the range), 18 fractional digits.
   kCumulative,  ///< `cumulative(f)`: additive f of this and all earlier windows of the range.
   /// `share(f)`: additive f in percent of the total of all groups in the window; without group-by, of all windows. 2 fractional digits; absent if 0.
   kShare,
   kMovingAverage,  ///< `moving_avg(f, k)`: mean over the window and the k-1 before it, even before the range; 18 fractional digits.
-  kPeak,  ///< `peak(f, unit)`: the highest f of the minutes, hours or days within the window (or the range).
+  kPeak,  ///< `peak(f, unit)`: the highest f of the minutes, hours or days within the window (or the range); one that "counts as 0" is none.
   kPeakTime,  ///< `peak_time(f, unit)`: when that one began; the first of equals.
   kBefore,  ///< `before(f)`: f in the period to compare with, QuerySpec::compare_from and compare_to.
   kGrowth,         ///< `growth(f)`: f minus `before(f)`.

@@ -51,6 +51,7 @@ Result<QuerySpec> MakeSpec(const Flags& flags, const Ask& ask) {
   QuerySpec spec = query.spec();
   spec.raw_only = flags.raw;
   spec.explain = flags.explain;
+  spec.window.zone = flags.zone;  // also of peaks within a range that has no windows
   const auto set_time = [&](const char* flag, const std::string& text,
                             std::optional<TimeUs>* time) -> Status {
     if (text.empty()) return {};

@@ -1,10 +1,10 @@
 # Wrong usage is exit status 2 and says what to do; what fails is exit status 1.
 $ quipu
-quipu: name a command: init, import, query, usage, stats, trends, peaks, top, event, partitions, info, verify, compact, erase, policy, retain, archive, generate
+quipu: name a command: init, import, query, usage, stats, trends, peaks, top, sessions, event, partitions, info, verify, compact, erase, policy, retain, archive, generate
 See: quipu --help
 [exit 2]
 $ quipu frobnicate
-quipu: "frobnicate" is not a command; there are init, import, query, usage, stats, trends, peaks, top, event, partitions, info, verify, compact, erase, policy, retain, archive, generate
+quipu: "frobnicate" is not a command; there are init, import, query, usage, stats, trends, peaks, top, sessions, event, partitions, info, verify, compact, erase, policy, retain, archive, generate
 See: quipu --help
 [exit 2]
 $ quipu query
@@ -21,7 +21,7 @@ quipu: there is a store in S already (import into it with: quipu import S FILE)
 [exit 1]
 $ echo '{"id":"r1","time":"2026-03-01T10:00:00Z","customer":"acme","service":"api","measures":{"tokens":5}}' | quipu import S - --format ndjson >/dev/null
 $ quipu query S --select 'median'
-quipu query: aggregate 'median': the name to aggregate is missing; allowed are count, count(m), sum(m), avg(m), min(m), max(m), first(m), latest(m), distinct(d), median(m), p50(m), p99.9(m), quantile(m,0.999), and any of them inside change(...) or change_percent(...)
+quipu query: aggregate 'median': the name to aggregate is missing; allowed are count, count(m), sum(m), avg(m), min(m), max(m), first(m), latest(m), distinct(d), median(m), p50(m), p99.9(m), quantile(m,0.999), time_weighted_sum(m), time_weighted_avg(m), max_concurrency(m), avg_concurrency(m), and any of them, f, in change(f), change(f,day|week|month), change_percent(...) alike, rate(f), cumulative(f), share(f), moving_avg(f,7), peak(f,hour), peak_time(f,hour), before(f), growth(f) or growth_percent(f)
 See: quipu query --help
 [exit 2]
 $ quipu query S --select 'sum(tokns)'
