@@ -53,6 +53,7 @@ Options LifeOptions() {
   o.background_upkeep = false;
   o.future_bound_us = -1;
   o.merge_fan_in = 2;
+  o.compact_threads = 1;  // the n-th operation is the same in every run
   return o;
 }
 

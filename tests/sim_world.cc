@@ -24,6 +24,8 @@ bool IsJob(OpKind kind) {
 Options OptionsOf(const Trace& trace, const WorldSetup& setup) {
   Random random(setup.options_seed != 0 ? setup.options_seed : trace.seed);
   Options o = RandomOptions(random);
+  o.compact_threads = 1;  // one thread, as the simulation promises
+  o.query_threads = 1;
   o.identity_window_us = std::array<std::int64_t, 3>{20, 100, 250}[trace.seed % 3] * kDayUs;
   const WorldSetup::Engine engine = setup.engine;
   o.background_upkeep = engine == WorldSetup::Engine::kDatabaseInFlight;

@@ -66,6 +66,7 @@ Options RandomOptions(Random& random) {
   o.merged_rows_max = pick({3000, 16u << 20});
   o.cache_bytes = pick({0, 10'000, 64u << 20});
   o.query_threads = static_cast<std::uint32_t>(pick({1, 4}));
+  o.compact_threads = static_cast<std::uint32_t>(pick({1, 3}));
   o.commit_bytes_max = static_cast<std::uint32_t>(pick({1, 1u << 20}));
   o.future_bound_us = -1;
   o.month_close_after_us = static_cast<std::int64_t>(pick({1, 35, 300})) * kDayUs;
@@ -89,7 +90,8 @@ std::string Describe(const Options& o) {
          " own_file=" + std::to_string(o.own_file_bytes_min) +
          " window_days=" + std::to_string(o.identity_window_us / kDayUs) +
          " cache=" + std::to_string(o.cache_bytes) +
-         " query_threads=" + std::to_string(o.query_threads);
+         " query_threads=" + std::to_string(o.query_threads) +
+         " compact_threads=" + std::to_string(o.compact_threads);
 }
 
 std::string Describe(const QuerySpec& q) {
