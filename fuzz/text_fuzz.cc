@@ -17,11 +17,13 @@
 namespace {
 
 using quipu::Aggregate;
-using quipu::Change;
 using quipu::Decimal;
+using quipu::Derived;
 using quipu::Filter;
 using quipu::FilterOp;
 using quipu::Function;
+using quipu::kMinuteUs;
+using quipu::kSecondUs;
 using quipu::Status;
 using quipu::StatusCode;
 

@@ -70,8 +70,9 @@ TEST(SameAnswers, UnderAllOptions) {
     ASSERT_TRUE(k < 5 || db->Compact().ok());
     for (std::size_t q = 0; q < questions.size(); ++q) {
       SCOPED_TRACE(Describe(questions[q]));
-      questions[q].threads = random.Below(2) == 0 ? 0 : 4;
-      const std::string text = Answer(*db, questions[q]);
+      QuerySpec question = questions[q];
+      question.threads = random.Below(2) == 0 ? 0 : 4;
+      const std::string text = Answer(*db, question);
       if (k == 0) {
         first.push_back(text);
       } else {
