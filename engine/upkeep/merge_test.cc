@@ -214,7 +214,6 @@ TEST_F(MergeTest, WhatACrashLeavesOfAMergeIsRemoved) {
   Open();
   for (int i = 0; i < 3; ++i) SealedCommit(300);
   const auto rows = AllRows();
-  disk_.FailNthWrite(1, /*applied=*/false);
   // The Write that fails is, one after the other, each reservation, then the install.
   for (std::uint64_t n = 1;; ++n) {
     Open();
