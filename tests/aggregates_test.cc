@@ -211,13 +211,15 @@ TEST_F(Aggregates, AreWhatTheOracleSaysInEveryLayout) {
     ASSERT_TRUE(archived.has_value()) << archived.error().ToString();
     ASSERT_NO_FATAL_FAILURE(Ask(20));  // archived
   }
-  if (Rounds() < 2) return;
+  std::cout << refused_ << " questions were refused, " << summarised_ << " used summaries, "
+            << others_ << " had a row of others\n";
+  // Fewer rounds may miss a form by chance.
+  constexpr int kRoundsOfAllForms = 12;
+  if (Rounds() < kRoundsOfAllForms) return;
   for (std::size_t form = 0; form < asked_.size(); ++form)
     EXPECT_GT(asked_[form], 0) << "never asked: " << kForms[form];
   EXPECT_GT(summarised_, 0);
   EXPECT_GT(others_, 0);
-  std::cout << refused_ << " questions were refused, " << summarised_ << " used summaries, "
-            << others_ << " had a row of others\n";
 }
 
 }  // namespace

@@ -348,7 +348,22 @@ std::string CrashRecord::CompareEvents(int stream, const std::vector<bool>& seen
       return Name(stream, i) + " is there, which was never sent, is erased or has expired";
     k = {.state = seen[i] ? State::kPresent : State::kAbsent, .is_lost = k.is_lost && !seen[i]};
   }
+  if (stream == 1) SkipStored(seen);
   return "";
+}
+
+/// Stamped batches that were stored although nothing was heard of them. The last few are sent again, which the store knows for replays; of earlier
+/// ones it has no replies any more, and would say so.
+void CrashRecord::SkipStored(const std::vector<bool>& seen) {
+  constexpr std::size_t kSentAgain = 3;
+  std::size_t batches = seen.size() / kStampedBatch;
+  const auto is_stored = [&](std::size_t batch) {
+    const auto first = seen.begin() + static_cast<std::ptrdiff_t>(batch * kStampedBatch);
+    return std::find(first, first + kStampedBatch, true) != first + kStampedBatch;
+  };
+  while (batches > 0 && !is_stored(batches - 1)) --batches;
+  if (batches > kSentAgain)
+    streams_[1].next = std::max(streams_[1].next, (batches - kSentAgain) * kStampedBatch);
 }
 
 }  // namespace quipu

@@ -109,7 +109,8 @@ ColumnType TypeOfFunction(const Aggregate& a) {
 
 Value EmptyValue(const Aggregate& a) {
   if (TypeOfFunction(a) == ColumnType::kInteger) return OfInteger(0);
-  if (a.function == Function::kAvgConcurrency) return OfDecimal(Decimal());
+  if (a.function == Function::kAvgConcurrency || IsTimeWeighted(a.function))
+    return OfDecimal(Decimal());
   Value absent;
   absent.type = ColumnType::kDecimal;
   return absent;
