@@ -174,6 +174,8 @@ std::string CrashRecord::HearOfRange(const std::string& line) {
   }
   if (is_cut_) {
     Doubt(stream, first, count);
+    // An earlier answer to it may be lost with its commit; SkipStored finds out.
+    if (stream == 1 && loss_ == Loss::kSuffix) s.next = std::min(s.next, first);
     return "";
   }
   if (line[0] == 'S' || line[0] == 'T') {
