@@ -145,8 +145,12 @@ std::optional<TimeUs> FirstWindowBefore(const QuerySpec& spec, const Windower& w
   const TimeUs first = windower.StartOf(*spec.from);
   TimeUs needed = first;
   for (const Aggregate& a : spec.select) {
-    if (IsChange(a.derived) && a.ago != Ago::kWindow)
+    if (IsChange(a.derived) && a.ago != Ago::kWindow) {
       needed = std::min(needed, WindowAgo(windower, first, a.ago));
+      // The 29th to 31st may all have the 28th a month ago, of which the first window's may be the last one.
+      if (a.ago == Ago::kMonth && needed > kTimeMin + kDayUs)
+        needed = windower.StartOf(needed - kDayUs - kHourUs);
+    }
     if (a.derived != Derived::kMovingAverage) continue;
     TimeUs window = first;
     for (std::uint32_t k = 1; k < a.windows && window > kTimeMin; ++k)
