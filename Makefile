@@ -15,7 +15,7 @@ FILTER ?= .
 EVENTS ?= 10000000
 HOURS ?= 8
 # The folders in which threads meet.
-TSAN_TESTS ?= base_test store_test ingest_test upkeep_test db_test
+TSAN_TESTS ?= base_test store_test ingest_test query_test upkeep_test db_test
 # The names are also variables of the shell: they travel as arguments only.
 unexport SECONDS FILTER EVENTS HOURS
 

@@ -88,6 +88,8 @@ for ((round = 1; $(date +%s) < end; ++round)); do
   run "$round" same_answers_test QUIPU_ROUNDS=20
   fuzz "$round" 60
   run "$round" fault_loop_test QUIPU_SWEEP=full
+  run "$round" system_call_test QUIPU_SWEEP=full
+  run "$round" aggregates_test QUIPU_ROUNDS=30
   run "$round" allocation_test QUIPU_SWEEP=full
   run "$round" log_damage_test QUIPU_SWEEP=full
   run "$round" erase_test

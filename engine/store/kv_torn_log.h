@@ -6,7 +6,7 @@
 //     | record | record | header, some bytes, 0 0 0 0 0 0 0 |
 //                       ^ whole records end here            ^ end of the file
 //
-// RocksDB's recovery mode takes the wrong checksum for damage and refuses to open; found by crash_power_test, about once in 300 cuts. Nobody was told that
+// RocksDB's recovery mode takes the wrong checksum for damage and refuses to open; found by crash_power_test. Nobody was told that
 // this record is durable, so the log may end before it. A flipped bit is told from a torn record by what follows: behind a flipped bit whole
 // records follow, behind a torn one none. (If the flipped bit is in the very last record, the watermark knows better: watermark.h.)
 #pragma once
