@@ -6,7 +6,8 @@ namespace quipu {
 
 void NameThisThread(const char* name) {
 #ifdef __linux__
-  (void)pthread_setname_np(pthread_self(), name);  // refused if it is too long; a name is not worth an error
+  (void)pthread_setname_np(pthread_self(),
+                           name);  // refused if it is too long; a name is not worth an error
 #else
   (void)name;
 #endif

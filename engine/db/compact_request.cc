@@ -17,7 +17,8 @@ CompactRequest::CompactRequest(Store* store, RateLimiter* limiter, const Progres
 
 Status CompactRequest::Run() {
   std::vector<std::thread> others;
-  for (std::size_t i = 1; i < workers_; ++i) others.push_back(StartThread("quipu-compact", [this] { Work(); }));
+  for (std::size_t i = 1; i < workers_; ++i)
+    others.push_back(StartThread("quipu-compact", [this] { Work(); }));
   Work();
   for (std::thread& other : others) other.join();
   QUIPU_TRY(status_);

@@ -41,7 +41,7 @@ class CompactRequest {
   const Progress& progress_;
   std::size_t workers_ = 1;
 
-  std::mutex mutex_;  // guards everything below
+  std::mutex mutex_;                               // guards everything below
   std::map<MonthIndex, std::uint64_t> under_way_;  // rows written so far
   std::uint64_t rows_done_ = 0;
   Status status_;

@@ -60,7 +60,8 @@ TEST_F(CompactRequestTest, ProgressIsToldOneCallAtATimeAndEndsAtTheTotal) {
                    EXPECT_EQ(total, 2800u);
                    last = rows;
                    return true;
-                 }).ok());
+                 })
+                  .ok());
   EXPECT_EQ(last, 2800u);
 }
 

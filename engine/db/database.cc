@@ -61,8 +61,8 @@ Result<ResultSet> Database::Query(const class Query& query) const {
 
 Result<ResultSet> Database::Query(const QuerySpec& spec) const {
   return impl_->Answer([&](const Impl::Snapshot& snapshot) {
-    auto answer = RunQuery(*snapshot.view, impl_->store().catalogue(), spec,
-                           &impl_->query_resources());
+    auto answer =
+        RunQuery(*snapshot.view, impl_->store().catalogue(), spec, &impl_->query_resources());
     if (answer) answer->staleness_us = snapshot.staleness_us;
     return answer;
   });
@@ -121,9 +121,8 @@ Status Database::FinishErasures(const Progress& progress) {
 }
 
 Result<std::vector<ErasureInfo>> Database::Erasures() const {
-  return impl_->Answer([&](const Impl::Snapshot&) -> Result<std::vector<ErasureInfo>> {
-    return impl_->Erasures();
-  });
+  return impl_->Answer(
+      [&](const Impl::Snapshot&) -> Result<std::vector<ErasureInfo>> { return impl_->Erasures(); });
 }
 
 Status Database::SetRetention(const RetentionPolicy& policy) {
@@ -131,9 +130,8 @@ Status Database::SetRetention(const RetentionPolicy& policy) {
 }
 
 Result<RetentionPolicy> Database::Retention() const {
-  return impl_->Answer([&](const Impl::Snapshot&) -> Result<RetentionPolicy> {
-    return impl_->store().retention();
-  });
+  return impl_->Answer(
+      [&](const Impl::Snapshot&) -> Result<RetentionPolicy> { return impl_->store().retention(); });
 }
 
 Status Database::SetCustomerClass(const std::string& customer, const std::string& customer_class) {
@@ -178,10 +176,9 @@ Result<StoreInfo> Database::Info() const {
 }
 
 Result<std::vector<ColumnStorage>> Database::StorageByColumn() const {
-  return impl_->Answer(
-      [&](const Impl::Snapshot& snapshot) -> Result<std::vector<ColumnStorage>> {
-        return StorageOf(*snapshot.view, impl_->store().catalogue());
-      });
+  return impl_->Answer([&](const Impl::Snapshot& snapshot) -> Result<std::vector<ColumnStorage>> {
+    return StorageOf(*snapshot.view, impl_->store().catalogue());
+  });
 }
 
 Status Database::Close() { return impl_->Close(); }

@@ -120,9 +120,9 @@ class Database::Impl {
   std::unique_ptr<Committer> committer_;  // null in a follower
   FollowerOptions follower_;              // of a follower
   QueryResources query_resources_;
-  ErasureJob erasure_;                    // by merge_mutex_
-  std::mutex merge_mutex_;                // held while merging or erasing; before seal_mutex_
-  std::mutex seal_mutex_;                 // held while sealing
+  ErasureJob erasure_;      // by merge_mutex_
+  std::mutex merge_mutex_;  // held while merging or erasing; before seal_mutex_
+  std::mutex seal_mutex_;   // held while sealing
   std::atomic<bool> closing_{false};
   RateLimiter merge_rate_;
   // The upkeep thread's own.

@@ -112,16 +112,12 @@ class Answer {
  public:
   Answer(const View& view, const Catalogue& catalogue, const QuerySpec& spec, Windower windower,
          QueryRun* run)
-      : spec_(spec),
-        windower_(std::move(windower)),
-        run_(run),
-        readings_(view, catalogue, spec) {}
+      : spec_(spec), windower_(std::move(windower)), run_(run), readings_(view, catalogue, spec) {}
 
   Result<ResultSet> Run() {
     result_.zone = spec_.window.zone;
     QUIPU_TRY(readings_.Run(windower_, run_));
-    QUIPU_TRY_ASSIGN(const Sheets sheets,
-                     readings_.MakeSheets(&series_, nullptr, kNoSeries, run_));
+    QUIPU_TRY_ASSIGN(const Sheets sheets, readings_.MakeSheets(&series_, nullptr, kNoSeries, run_));
     QUIPU_TRY(MakeRows(sheets));
     QUIPU_TRY(MakeValues(sheets, &rows_));
     QUIPU_TRY(Order());
@@ -209,8 +205,7 @@ class Answer {
     SeriesTexts name(spec_.group_by.size());
     name[0] = "others";  // without the mark of a value: no group is called so
     const std::uint32_t others = series_.IdOf(name);
-    QUIPU_TRY_ASSIGN(const Sheets sheets,
-                     readings_.MakeSheets(&series_, &kept, others, run_));
+    QUIPU_TRY_ASSIGN(const Sheets sheets, readings_.MakeSheets(&series_, &kept, others, run_));
     rows_.push_back({0, others, {}});
     result_.has_others = true;
     return MakeValues(sheets, &rows_);

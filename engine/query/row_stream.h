@@ -6,9 +6,9 @@
 #include <span>
 #include <vector>
 
-#include "query/query_run.h"
 #include "query/bind.h"
 #include "query/groups.h"
+#include "query/query_run.h"
 #include "query/sheet.h"
 #include "store/catalogue.h"
 #include "store/view.h"

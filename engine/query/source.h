@@ -5,9 +5,9 @@
 #include <functional>
 #include <optional>
 
-#include "query/query_run.h"
 #include "query/bind.h"
 #include "query/groups.h"
+#include "query/query_run.h"
 #include "query/sheet.h"
 #include "quipu/result_set.h"
 #include "store/catalogue.h"
