@@ -191,9 +191,12 @@ Status Store::CatchUp() {
       const auto any = AbsorbWrites();
       if (!any) f.is_loaded = false;  // a Write may have been taken over in part
       QUIPU_TRY(any.error());
+      const std::uint64_t lost_before = lost_reads();
       const Status shown = f.is_dirty ? ShowFollowed() : Status();
       if (shown.ok()) return {};
-      if (shown.code() != StatusCode::kNotFound) {
+      // Gone before it was opened, or between that and the first read.
+      const bool is_gone = shown.code() == StatusCode::kNotFound || lost_reads() > lost_before;
+      if (!is_gone) {
         f.is_loaded = false;  // the next look starts from the store's files
         return shown;
       }
