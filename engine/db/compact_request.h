@@ -23,7 +23,7 @@ namespace quipu {
 
 class CompactRequest {
  public:
-  /// `limiter` and `progress` are used by one worker at a time.
+  /// The workers share `limiter`; `progress` is called by one at a time.
   CompactRequest(Store* store, RateLimiter* limiter, const Progress& progress);
   /// Merges until every month is as compact as it can be. The caller sees to it that nobody else merges.
   Status Run();

@@ -1,8 +1,8 @@
 // SmallSegments: the identities of all small segments in one table, so that looking for an event costs one look however many they are.
 //
 // A segment's own index answers one question at a dozen nanoseconds. That is cheap for the few large segments and dear for many small ones, and
-// late events make many: each seal leaves a file of a few rows in every month that any of them belongs to. Asked one by one, 400 of them cost
-// an event ten times what all the rest of its way costs.
+// late events make many: each seal leaves a file of a few rows in every month that any of them belongs to. Measured with 5 million
+// events over 36 months, 1 % of them late: 2.85 us of processor time an event when each was asked by itself, 2.47 with the table (one run each, beside a build).
 //
 //     segments   [ large ] [ large ] [s] [s] [s] ... [s]
 //                    |         |      \___|___|_______/
@@ -10,7 +10,7 @@
 //
 // Invariants:
 //   (1) After Use, each segment is either held, with every entry of its index, or not at all.
-//   (2) Held entries are at most kRowsTogetherMax, about 40 bytes each; a segment for which there is no room is asked for itself.
+//   (2) Held entries are at most kRowsTogetherMax, at most 88 bytes each (44 MiB in all, beside Options::identity_bytes_max); a segment for which there is no room is asked for itself.
 //   (3) What Find reports has the key and the form asked for. Everything else is the caller's to compare, as with SegmentReader::FindIdentities.
 #pragma once
 
