@@ -192,7 +192,7 @@ std::string CrashRecord::HearOfRange(const std::string& line) {
 /// Whatever is found of these will be right.
 void CrashRecord::Doubt(int stream, std::size_t first, std::size_t count) {
   for (std::size_t i = first; i < first + count; ++i)
-    streams_[stream].known[i] = {.state = State::kEither};
+    streams_[stream].known[i] = {.state = State::kEither, .may_be_stored = true};
 }
 
 void CrashRecord::StartSending(int stream, std::size_t first, std::size_t count, bool again) {
@@ -226,6 +226,7 @@ std::string CrashRecord::Answered(int stream, std::size_t first, const std::stri
     sums_.acknowledged += outcome == '0';
     if (outcome == '0') k.seq = seq;
     k.is_lost = false;
+    k.may_be_stored = true;
     k.state = k.overlaps ? State::kEither : State::kPresent;
     if (erasing_ != CrashCustomer(stream, i)) k.overlaps = false;
   }
@@ -310,6 +311,7 @@ std::string CrashRecord::CompareSuffix(const std::vector<std::vector<bool>>& see
       sums_.events_lost += k.state == State::kPresent;
       k.state = State::kAbsent;
       k.is_lost = !k.is_sending;
+      k.may_be_stored = false;
       if (w == 1) streams_[1].next = std::min(streams_[1].next, i / kStampedBatch * kStampedBatch);
     }
   }
@@ -332,7 +334,7 @@ std::string CrashRecord::CompareInFlight(int stream, const std::vector<bool>& se
     return "half a batch: " + std::to_string(there) + " of " + std::to_string(there + absent);
   for (std::size_t i = 0; i < seen.size(); ++i) {
     Known& k = streams_[stream].known[i];
-    if (k.is_sending) k.is_lost = absent != 0 && is_counted(i);
+    if (k.is_sending) k.is_lost = absent != 0 && is_counted(i) && !k.may_be_stored;
   }
   sums_.in_flight_kept += there != 0;
   sums_.in_flight_lost += absent != 0;
@@ -348,7 +350,9 @@ std::string CrashRecord::CompareEvents(int stream, const std::vector<bool>& seen
     }
     if (k.state == State::kAbsent && seen[i] && !k.is_sending)
       return Name(stream, i) + " is there, which was never sent, is erased or has expired";
-    k = {.state = seen[i] ? State::kPresent : State::kAbsent, .is_lost = k.is_lost && !seen[i]};
+    k = {.state = seen[i] ? State::kPresent : State::kAbsent,
+         .is_lost = k.is_lost && !seen[i],
+         .may_be_stored = k.may_be_stored || seen[i]};
   }
   if (stream == 1) SkipStored(seen);
   return "";

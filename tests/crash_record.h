@@ -98,6 +98,7 @@ class CrashRecord {
     bool is_sending = false;
     bool overlaps = false;        ///< The last send and an erasure of the customer.
     bool is_lost = false;         ///< A crash took its batch: nobody may call it a repeat.
+    bool may_be_stored = false;   ///< Its batch: an erasure of the customer does not change that.
     std::uint64_t seq = 0;        ///< Since the last look, the commit that took it.
     std::uint64_t after_seq = 0;  ///< Of the last send: commits acknowledged before it.
   };

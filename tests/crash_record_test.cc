@@ -144,6 +144,22 @@ TEST_F(CrashRecordTest, WhatIsNotThereIsNoReplay) {
   Hear({"S 1 0 50", replay.c_str()});
 }
 
+TEST_F(CrashRecordTest, AnErasureDoesNotUnsayThatABatchWasStored) {
+  Start(Loss::kNothing);
+  Hear({"S 1 0 50"});
+  ASSERT_EQ(LookAtStamped(true), "") << "stored, and cut short before the answer";
+  record_.StartChild();
+  for (std::size_t i = 0; i < 5; ++i) {
+    const std::string customer = std::to_string(CrashCustomer(1, i));
+    Hear({("X " + customer).c_str(), ("Y " + customer).c_str()});
+  }
+  Hear({"S 1 0 50"});
+  ASSERT_EQ(LookAtStamped(false), "") << "a replay, cut short again";
+  record_.StartChild();
+  const std::string replay = "R 1 0 50 " + std::string(50, '0') + " 1";
+  Hear({"S 1 0 50", replay.c_str()});
+}
+
 TEST_F(CrashRecordTest, WhatWasSaidWithoutADiskCountsForNothing) {
   for (const char* there : {"111", "110", "101", "100"}) {
     Start(Loss::kNothing);
