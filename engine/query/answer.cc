@@ -316,7 +316,7 @@ Result<ResultSet> AnswerPlain(const View& view, const Catalogue& catalogue, cons
   run->StepDone("bind");
   Groups groups(bound, &run->control);
   QUIPU_TRY(ExecuteQuery(view, catalogue, bound, run, &groups));
-  QUIPU_TRY_ASSIGN(ResultSet result, FinishQuery(bound, catalogue, &groups));
+  QUIPU_TRY_ASSIGN(ResultSet result, FinishQuery(bound, catalogue, &groups, &run->resources->pool));
   run->StepDone("finish");
   return result;
 }

@@ -10,7 +10,7 @@
 #include "query/plan.h"
 #include "query/run_sums.h"
 #include "query/scan.h"
-#include "store/erasure.h"
+#include "query/sketch_sums.h"
 
 namespace quipu {
 namespace {
@@ -115,23 +115,10 @@ class Execution {
   }
 
   Status AddRunSums(const Planned& planned) {
-    Groups& groups = workers_[0]->groups();
     QUIPU_TRY_ASSIGN(const Directory* const directory, planned.segment->directory());
-    const std::span<const quipu::Run> runs = directory->runs();
-    const std::uint32_t window = *planned.plan.run_sums_window;
-    if (groups.size() == 0 && query_.groups_by_service) groups.Reserve(runs.size());
-    for (std::size_t r = 0; r < runs.size(); ++r) {
-      const quipu::Run& run = runs[r];
-      if (!query_.WantsService(run.service) || IsErased(query_.erased, run.customer)) continue;
-      QUIPU_TRY_ASSIGN(const std::uint32_t g, groups.Find(window, run.customer, run.service));
-      groups.rows(g) += run.rows;
-      for (std::size_t m = 0; m < planned.run_sums.size(); ++m) {
-        const RunSums& sums = planned.run_sums[m];
-        if (sums.count(r) > 0) groups.stats(g, m).AddSum(sums.count(r), sums.sum(r), sums.scale());
-      }
-      if (r % Groups::kCellWeight == 0) QUIPU_TRY(groups.CheckMemory(Groups::kCellWeight));
-    }
-    stats_.cells += runs.size();
+    stats_.cells += directory->runs().size();
+    QUIPU_TRY(quipu::AddRunSums(query_, directory->runs(), planned.run_sums,
+                                *planned.plan.run_sums_window, &workers_[0]->groups()));
     return control_->CheckTime();
   }
 
@@ -140,22 +127,57 @@ class Execution {
     if (planned.plan.cells.empty()) return {};
     Groups& groups = workers_[0]->groups();
     QUIPU_TRY_ASSIGN(const SummaryTable* table, planned.segment->summaries());
-    for (const CellUse& use : planned.plan.cells) {
+    const bool has_quantiles = std::any_of(query_.measures.begin(), query_.measures.end(),
+                                           [](const MeasureNeed& need) { return need.quantiles; });
+    const std::vector<CellUse>& cells = planned.plan.cells;
+    for (std::size_t i = 0; i < cells.size();) {
+      const CellUse& use = cells[i];
+      std::size_t end = i + 1;
+      while (has_quantiles && end < cells.size() && IsNext(cells[end - 1], cells[end])) ++end;
       QUIPU_TRY_ASSIGN(const std::uint32_t g, groups.Find(use.window, use.customer, use.service));
-      QUIPU_TRY(AddCell(*table, use, g, &groups));
-      QUIPU_TRY(groups.CheckMemory(Groups::kCellWeight));
+      if (has_quantiles)
+        QUIPU_TRY(AddQuantiles(*planned.segment, *table, {&use, end - i}, g, &groups));
+      for (; i < end; ++i) {
+        QUIPU_TRY(AddCell(*table, cells[i], g, &groups));
+        QUIPU_TRY(groups.CheckMemory(Groups::kCellWeight));
+      }
     }
-    stats_.cells += planned.plan.cells.size();
+    stats_.cells += cells.size();
     return control_->CheckTime();
   }
 
+  /// Neighbours of one group of cells, which go to the same group of the answer.
+  static bool IsNext(const CellUse& a, const CellUse& b) {
+    return b.cell == a.cell + 1 && b.window == a.window && b.customer == a.customer &&
+           b.service == a.service;
+  }
+
+  /// The sketches of neighbours: at once if they are days and many, else one by one.
+  Status AddQuantiles(const SegmentReader& segment, const SummaryTable& table,
+                      std::span<const CellUse> uses, std::uint32_t g, Groups* groups) {
+    const std::uint32_t first = uses.front().cell, last = uses.back().cell + 1;
+    const SummaryTable::Range days = table.Find(uses[0].customer, uses[0].service, CellLevel::kDay);
+    const bool at_once =
+        uses.size() >= kSketchSumsCellsMin && first >= days.first && last <= days.last;
+    for (std::size_t m = 0; m < query_.measures.size(); ++m) {
+      if (!query_.measures[m].quantiles) continue;
+      const ColumnId id = query_.measures[m].id;
+      QuantileSketch& sketch = groups->quantiles(g, m);
+      if (at_once) {
+        QUIPU_TRY_ASSIGN(const auto sums, SketchSums::Load(segment, table, days, id));
+        if (sums && sums->MergeInto(first, last, &sketch)) continue;
+      }
+      for (const CellUse& use : uses) QUIPU_TRY(table.MergeQuantiles(use.cell, id, &sketch));
+    }
+    return {};
+  }
+
+  /// All but sketches of quantiles.
   Status AddCell(const SummaryTable& table, const CellUse& use, std::uint32_t g, Groups* groups) {
     groups->rows(g) += table.rows(use.cell);
     for (std::size_t m = 0; m < query_.measures.size(); ++m) {
       const MeasureNeed& need = query_.measures[m];
       if (need.stats) groups->stats(g, m).Merge(table.Measure(use.cell, need.id));
-      if (need.quantiles)
-        QUIPU_TRY(table.MergeQuantiles(use.cell, need.id, &groups->quantiles(g, m)));
     }
     for (std::size_t d = 0; d < query_.distincts.size();
          ++d) {  // only `customer` comes here, see BoundQuery::cells_allowed

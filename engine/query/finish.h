@@ -1,5 +1,5 @@
 // Finish: groups become a table. Windows are filled, rows ordered and limited; exact sums become decimals here and
-// nowhere earlier.
+// nowhere earlier. Columns of a large answer are made by several threads.
 #pragma once
 
 #include "query/groups.h"
@@ -8,6 +8,8 @@
 
 namespace quipu {
 
-Result<ResultSet> FinishQuery(const BoundQuery& query, const Catalogue& catalogue, Groups* groups);
+/// Without `pool`: on this thread alone.
+Result<ResultSet> FinishQuery(const BoundQuery& query, const Catalogue& catalogue, Groups* groups,
+                              QueryPool* pool = nullptr);
 
 }  // namespace quipu

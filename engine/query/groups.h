@@ -82,6 +82,12 @@ class Groups {
   MeasureStats& stats(std::uint32_t g, std::size_t measure) {
     return stats_[g * measures_ + measure];
   }
+  [[gnu::always_inline]] inline void PrefetchStats(std::uint32_t g, std::size_t measure) const {
+    if (!has_stats_) return;
+    const MeasureStats* const stats = stats_.data() + g * measures_ + measure;
+    __builtin_prefetch(stats);
+    __builtin_prefetch(&stats->max);
+  }
   QuantileSketch& quantiles(std::uint32_t g, std::size_t measure);
   Ends& ends(std::uint32_t g, std::size_t measure) { return ends_[g * measures_ + measure]; }
   void AddEnd(std::uint32_t g, std::size_t measure, const Ends::End& e) {

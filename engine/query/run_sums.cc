@@ -5,6 +5,7 @@
 
 #include "segment/vector_cursor.h"
 #include "sketch/exact_sum.h"
+#include "store/erasure.h"
 
 namespace quipu {
 namespace {
@@ -89,8 +90,8 @@ Result<std::string> Compute(const SegmentReader& segment, ColumnId measure) {
 
 Result<RunSums> RunSums::Load(const SegmentReader& segment, ColumnId measure) {
   RunSums loaded;
-  QUIPU_TRY_ASSIGN(loaded.page_,
-                   segment.Derived(measure, [&] { return Compute(segment, measure); }));
+  QUIPU_TRY_ASSIGN(loaded.page_, segment.Derived({DerivedKind::kRunSums, 0, measure},
+                                                 [&] { return Compute(segment, measure); }));
   QUIPU_TRY_ASSIGN(const Directory* const directory, segment.directory());
   const char* const bytes = loaded.page_->data();
   std::int64_t scale = 0;
@@ -101,6 +102,46 @@ Result<RunSums> RunSums::Load(const SegmentReader& segment, ColumnId measure) {
   loaded.sums_ = reinterpret_cast<const std::int64_t*>(bytes + 8);
   loaded.counts_ = reinterpret_cast<const std::uint32_t*>(bytes + 8 + 8 * directory->runs().size());
   return loaded;
+}
+
+Status AddRunSums(const BoundQuery& query, std::span<const Run> runs, std::span<const RunSums> sums,
+                  std::uint32_t window, Groups* groups) {
+  struct Sum {
+    std::uint64_t count = 0;
+    Int128 sum = 0;
+  };
+  const bool all_wanted = query.all_services && query.erased.empty();
+  if (groups->size() == 0 && query.groups_by_service) groups->Reserve(runs.size());
+  std::vector<Sum> of_group(sums.size());
+  std::uint64_t since_check = 0;
+  for (std::size_t r = 0; r < runs.size();) {
+    // The services of a customer, where they go to one group, are added up first: runs are sorted by customer.
+    const Run& first = runs[r];
+    std::uint64_t rows = 0;
+    std::fill(of_group.begin(), of_group.end(), Sum());
+    do {
+      const Run& run = runs[r];
+      if (all_wanted ||
+          (query.WantsService(run.service) && !IsErased(query.erased, run.customer))) {
+        rows += run.rows;
+        for (std::size_t m = 0; m < sums.size(); ++m) {
+          of_group[m].count += sums[m].count(r);
+          of_group[m].sum += sums[m].sum(r);
+        }
+      }
+      ++r;
+    } while (r < runs.size() && !query.groups_by_service && runs[r].customer == first.customer);
+    if (rows == 0) continue;
+    QUIPU_TRY_ASSIGN(const std::uint32_t g, groups->Find(window, first.customer, first.service));
+    groups->rows(g) += rows;
+    for (std::size_t m = 0; m < sums.size(); ++m) {
+      if (of_group[m].count > 0)
+        groups->stats(g, m).AddSum(of_group[m].count, of_group[m].sum, sums[m].scale());
+    }
+    if (++since_check % Groups::kCellWeight == 0)
+      QUIPU_TRY(groups->CheckMemory(Groups::kCellWeight));
+  }
+  return {};
 }
 
 }  // namespace quipu

@@ -8,7 +8,9 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 
+#include "query/groups.h"
 #include "segment/segment.h"
 
 namespace quipu {
@@ -32,5 +34,9 @@ class RunSums {
   const std::int64_t* sums_ = nullptr;
   const std::uint32_t* counts_ = nullptr;
 };
+
+/// Adds the wanted ones of a segment's runs to `groups` in this window; `sums` by measure of the query.
+Status AddRunSums(const BoundQuery& query, std::span<const Run> runs, std::span<const RunSums> sums,
+                  std::uint32_t window, Groups* groups);
 
 }  // namespace quipu

@@ -156,6 +156,14 @@ struct DimensionVector {
 };
 
 /// What the pages of one kind and column take in a file.
+/// Names what SegmentReader::Derived keeps.
+enum class DerivedKind : std::uint8_t { kRunSums, kSketchSums };
+struct DerivedKey {
+  DerivedKind kind = DerivedKind::kRunSums;
+  std::uint32_t place = 0;  ///< Below 2^26: a cell's number, or 0.
+  ColumnId column = 0;
+};
+
 struct PageBytes {
   PageKind kind = PageKind::kFooter;  ///< kFooter: also header and trailer.
   ColumnId column = 0;
@@ -237,9 +245,9 @@ class SegmentReader {
   /// Entries of one rows page of the index (8,192); see IdentityCursor.
   Status ReadIndexPage(std::size_t page, std::vector<IdentityEntry>* entries) const;
 
-  /// Bytes that are computed from the rows and then kept in the page cache, like a page that was read. `number` says which; the same number must
-  /// always mean the same bytes.
-  Result<PagePtr> Derived(std::uint32_t number,
+  /// Bytes that are computed from what is stored and then kept in the page cache, like a page that was read. The same key must always mean the same
+  /// bytes.
+  Result<PagePtr> Derived(const DerivedKey& key,
                           const std::function<Result<std::string>()>& make) const;
 
   /// By (kind, column); together the whole file. From the footer, without reading a page.

@@ -81,6 +81,9 @@ void ExactSum::Subtract(const ExactSum& o) {
 }
 
 Result<Decimal> ExactSum::ToDecimal() const {
+  // Nearly always it fits as it is.
+  const auto value = static_cast<Int128>(low_);
+  if (high_ == static_cast<std::uint64_t>(value >> 127)) return Decimal(value, kSumScale);
   return MakeDecimal(MagnitudeOf(*this), is_negative());
 }
 

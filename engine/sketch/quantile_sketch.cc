@@ -378,6 +378,36 @@ void QuantileSketch::Merge(const QuantileSketch& other) {
   for (std::int32_t i = 0; i <= last - first; ++i) to[i] += from[i];
 }
 
+void QuantileSketch::Bounds::Merge(const Bounds& o) {
+  if (o.count == 0) return;
+  min = count == 0 ? o.min : std::min(min, o.min);
+  max = count == 0 ? o.max : std::max(max, o.max);
+  count += o.count;
+  scale = std::max(scale, o.scale);
+}
+
+void QuantileSketch::MergeCounts(const Bounds& of, std::int32_t first_bucket,
+                                 std::span<const std::uint32_t> up_to,
+                                 std::span<const std::uint32_t> before) {
+  QUIPU_CHECK(!exact_always_ && of.count > kQuantileExactMax);
+  Bounds all = bounds();
+  all.Merge(of);
+  if (exact()) BecomeHistogram();
+  const std::int32_t first = BucketOf(of.min), last = BucketOf(of.max);
+  QUIPU_CHECK(first >= first_bucket &&
+              static_cast<std::size_t>(last - first_bucket) < up_to.size());
+  GrowWindow(first, last);
+  std::uint64_t* const to = buckets_.data() + (first - first_bucket_);
+  const std::uint32_t* const more = up_to.data() + (first - first_bucket);
+  const std::uint32_t* const less = before.data() + (first - first_bucket);
+  const auto n = static_cast<std::size_t>(last - first) + 1;
+  for (std::size_t i = 0; i < n; ++i) to[i] += more[i] - less[i];
+  count_ = all.count;
+  scale_max_ = static_cast<int>(all.scale);
+  min_ = all.min;
+  max_ = all.max;
+}
+
 // Every value counted here is a multiple of 10^-scale_max: the middle of the first and the last such multiple in the bucket is
 // at most (last - first) / 2 < width / 2 away from any of them.
 Int128 QuantileSketch::Representative(std::int32_t bucket) const {

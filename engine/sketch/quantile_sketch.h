@@ -51,6 +51,22 @@ class QuantileSketch {
   /// One value `n` times.
   void AddRepeated(std::int64_t mantissa, std::uint64_t n, int scale);
   void Merge(const QuantileSketch& other);
+
+  /// What is known of the values besides their buckets.
+  struct Bounds {
+    std::uint64_t count = 0;
+    std::int64_t scale = 0;   ///< Digits after the point, the largest.
+    Int128 min = 0, max = 0;  ///< At scale 18; meaningless while count is 0.
+    void Merge(const Bounds& o);
+  };
+  [[nodiscard]] Bounds bounds() const { return {count_, scale_max_, min_, max_}; }
+  /// visit(bucket, n) for each bucket with values, one that comes again included: an exact sketch has one for each value.
+  template <class Visit>
+  void ForEachBucket(Visit&& visit) const;
+  /// Adds values of which only the buckets are known: up_to[i] - before[i] in bucket first_bucket + i, more than kQuantileExactMax in all. Not for
+  /// `exact_always`.
+  void MergeCounts(const Bounds& of, std::int32_t first_bucket,
+                   std::span<const std::uint32_t> up_to, std::span<const std::uint32_t> before);
   [[nodiscard]] std::uint64_t count() const { return count_; }
   [[nodiscard]] bool exact() const { return buckets_.empty(); }
   /// The quantile q = ppm / 1,000,000; count() must be > 0. A sketch made with `exact_always` reorders its values in here, so it
@@ -108,5 +124,14 @@ class QuantileSketch {
   std::int32_t first_bucket_ = 0;       // histogram mode: a dense window of counts
   std::vector<std::uint64_t> buckets_;  // empty = exact mode
 };
+
+template <class Visit>
+void QuantileSketch::ForEachBucket(Visit&& visit) const {
+  for (const Int128 v : values_) visit(BucketOf(v), std::uint64_t{1});
+  counted_.ForEach([&](Int128 v, std::uint64_t n) { visit(BucketOf(v), n); });
+  for (std::size_t i = 0; i < buckets_.size(); ++i) {
+    if (buckets_[i] != 0) visit(first_bucket_ + static_cast<std::int32_t>(i), buckets_[i]);
+  }
+}
 
 }  // namespace quipu
