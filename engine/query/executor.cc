@@ -95,7 +95,7 @@ class Execution {
         }
       }
       const SegmentPlan& plan = planned.plan;
-      if (plan.cells.empty() && plan.raw.empty() && !plan.run_sums_window) continue;
+      if (plan.cells.empty() && plan.raw_pieces() == 0 && !plan.run_sums_window) continue;
       plans_.push_back(std::move(planned));
     }
     stats_.segments += plans_.size();
@@ -197,12 +197,14 @@ class Execution {
     constexpr std::uint32_t kVectorsPerTask = kRowGroupRows / kVectorRows;
     constexpr std::size_t kHotRowsPerTask = 65'536;
     for (std::size_t i = 0; i < plans_.size(); ++i) {
-      const std::vector<RawPiece>& raw = plans_[i].plan.raw;
-      if (raw.empty()) continue;
-      for (const RawPiece& piece : raw) raw_rows_ += piece.run.rows;
-      const std::uint32_t first = raw.front().run.first_row / kVectorRows;
-      const std::uint32_t end =
-          (raw.back().run.first_row + raw.back().run.rows - 1) / kVectorRows + 1;
+      const SegmentPlan& plan = plans_[i].plan;
+      const std::size_t pieces = plan.raw_pieces();
+      if (pieces == 0) continue;
+      const quipu::Run& last = plan.raw_run(pieces - 1);
+      for (const RawPiece& piece : plan.raw) raw_rows_ += piece.run.rows;
+      if (!plan.all_runs.empty()) raw_rows_ += last.first_row + last.rows;
+      const std::uint32_t first = plan.raw_run(0).first_row / kVectorRows;
+      const std::uint32_t end = (last.first_row + last.rows - 1) / kVectorRows + 1;
       for (std::uint32_t v = first; v < end;) {
         const std::uint32_t next = std::min(end, (v / kVectorsPerTask + 1) * kVectorsPerTask);
         tasks_.push_back({i, v, next, 0, 0});
@@ -296,7 +298,7 @@ class Execution {
       source.month_cells = plan.month_cells;
       source.day_cells = plan.day_cells;
       source.hour_cells = plan.hour_cells;
-      source.runs = plan.raw.size();
+      source.runs = plan.raw_pieces();
       if (plan.run_sums_window) {
         const auto directory = plans_[i].segment->directory();  // it is loaded
         source.run_sums = directory ? (*directory)->runs().size() : 0;
@@ -320,7 +322,7 @@ class Execution {
 
   [[nodiscard]] std::string ReasonsOf(const SegmentPlan& plan) const {
     std::string why;
-    if (plan.raw.empty()) return why;
+    if (plan.raw_pieces() == 0) return why;
     if (!query_.cells_allowed) return "the question needs rows";
     const auto add = [&why](bool holds, const char* text) {
       if (holds) why += (why.empty() ? "" : "; ") + std::string(text);

@@ -279,6 +279,11 @@ class SegmentPlanner {
 
   Status PlanRaw() {
     const std::uint32_t whole = AddIntervals({{from_, to_}});
+    if (query_.all_customers && query_.all_services && query_.erased.empty()) {
+      QUIPU_TRY_ASSIGN(const Directory* const directory, segment_.directory());
+      plan_.all_runs = directory->runs();
+      return {};
+    }
     return ForEachRun([&](const Run& run) { AddRaw(run, whole); });
   }
 

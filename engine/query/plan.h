@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <vector>
 
 #include "query/bind.h"
@@ -46,6 +47,16 @@ struct SegmentPlan {
   std::optional<std::uint32_t> run_sums_window;
   std::vector<RawPiece> raw;  ///< Ascending by row.
   std::vector<Interval> intervals;
+  /// In place of `raw`, where every run of the segment is asked for within intervals[0]: of the segment's directory.
+  std::span<const Run> all_runs;
+
+  [[nodiscard]] std::size_t raw_pieces() const { return raw.size() + all_runs.size(); }
+  [[nodiscard]] RawPiece raw_piece(std::size_t i) const {
+    return all_runs.empty() ? raw[i] : RawPiece{all_runs[i], 0, 1};
+  }
+  [[nodiscard]] const Run& raw_run(std::size_t i) const {
+    return all_runs.empty() ? raw[i].run : all_runs[i];
+  }
 };
 
 /// kOutOfRange: rows are needed that have expired (SegmentSpec::summaries_only).

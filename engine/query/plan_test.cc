@@ -37,7 +37,8 @@ void ExpectCoversOnce(const BoundQuery& query, const SegmentReader& segment,
   ASSERT_TRUE(table);
   std::vector<int> covered(rows->size(), 0);
   std::uint32_t next = 0;
-  for (const RawPiece& piece : plan.raw) {
+  for (std::size_t p = 0; p < plan.raw_pieces(); ++p) {
+    const RawPiece piece = plan.raw_piece(p);
     ASSERT_GE(piece.run.first_row, next) << "raw pieces ascend";
     next = piece.run.first_row + piece.run.rows;
     for (std::uint32_t r = piece.run.first_row; r < next; ++r) {

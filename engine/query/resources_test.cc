@@ -104,6 +104,33 @@ TEST_F(ResourcesTest, AQueryHeedsThem) {
   EXPECT_EQ(ask(spec, &plenty).code(), StatusCode::kExhausted);
 }
 
+TEST_F(ResourcesTest, ALargeAnswerIsTheSameFromSeveralThreads) {
+  for (int i = 0; i < 20'000; ++i)
+    Put("2026-03-02", "c" + std::to_string(i), Decimal(i % 977, i % 4),
+        {{"d", std::to_string(i % 5)}});
+  Commit();
+  for (int i = 0; i < 9000; ++i) Put("2026-03-05", "c" + std::to_string(i * 7 % 20'000), i);
+  Commit();
+  const auto ask = [&](const Query& query, std::uint32_t threads) {
+    QueryResources resources(threads);
+    return Text(RunQuery(*store_->view(), store_->catalogue(), query.spec(), &resources));
+  };
+  const std::vector<Query> queries = {
+      Query().Select("count, sum(m), avg(m), max(m), sum(quantity)").GroupBy("customer,service"),
+      Query().Select("sum(m), p50(m), p99(m)").GroupBy("customer,d"),
+      Query().Select("p50(m), p99(m), distinct(d)").GroupBy("customer").Exact(),
+      Query().Select("sum(m), count").GroupBy("customer").OrderBy("-sum(m)")};
+  for (int sealed = 0; sealed < 2; ++sealed) {
+    for (const Query& query : queries) {
+      const std::string one = ask(query, 1);
+      EXPECT_GT(std::count(one.begin(), one.end(), '\n'), 16'384);
+      EXPECT_TRUE(ask(query, 2) == one) << query.spec().select.front().name;
+      EXPECT_TRUE(ask(query, 4) == one) << query.spec().select.front().name;
+    }
+    Seal();
+  }
+}
+
 TEST_F(ResourcesTest, AnExplanationSaysWhereTheAnswerCameFrom) {
   for (int i = 0; i < 3000; ++i)
     Put("2026-03-02T10:00:00Z", i % 3 == 0 ? "small" + std::to_string(i) : "whale", 1,

@@ -128,7 +128,7 @@ Status RowStream::Read(TimeUs from, TimeUs to, const RowVisitor& visit, QueryRun
   for (const SegmentPtr& segment : view_.segments) {
     QUIPU_TRY(run->control.CheckTime());
     QUIPU_TRY_ASSIGN(const SegmentPlan plan, PlanSegment(bound, *segment, false));
-    if (plan.raw.empty()) continue;
+    if (plan.raw_pieces() == 0) continue;
     ++run->stats.segments;
     QUIPU_TRY(ScanSegment(bound, *segment, plan, 0, segment->vectors(), &sink, &sealed));
   }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <ranges>
 
 #include "base/check.h"
 #include "segment/vector_cursor.h"
@@ -98,16 +99,15 @@ class SegmentScan {
   Status Run(std::uint32_t first_vector, std::uint32_t last_vector) {
     row_ = first_vector * kVectorRows;
     // The first piece that reaches beyond the rows in front.
-    std::size_t p = static_cast<std::size_t>(
-        std::partition_point(plan_.raw.begin(), plan_.raw.end(),
-                             [this](const RawPiece& piece) { return EndOf(piece) <= row_; }) -
-        plan_.raw.begin());
-    while (p < plan_.raw.size()) {
-      const std::uint32_t v = std::max(row_, plan_.raw[p].run.first_row) / kVectorRows;
+    const auto numbers = std::views::iota(std::size_t{0}, plan_.raw_pieces());
+    std::size_t p = *std::ranges::partition_point(
+        numbers, [this](std::size_t i) { return EndOf(plan_.raw_run(i)) <= row_; });
+    while (p < plan_.raw_pieces()) {
+      const std::uint32_t v = std::max(row_, plan_.raw_run(p).first_row) / kVectorRows;
       if (v >= last_vector) break;
       QUIPU_TRY(ScanVector(v, p));
       row_ = (v + 1) * kVectorRows;
-      while (p < plan_.raw.size() && EndOf(plan_.raw[p]) <= row_) ++p;
+      while (p < plan_.raw_pieces() && EndOf(plan_.raw_run(p)) <= row_) ++p;
     }
     stats_->vectors_decoded += chunk_.cursor().vectors_decoded();
     stats_->bytes += chunk_.cursor().bytes_read();
@@ -115,7 +115,7 @@ class SegmentScan {
   }
 
  private:
-  static std::uint32_t EndOf(const RawPiece& piece) { return piece.run.first_row + piece.run.rows; }
+  static std::uint32_t EndOf(const quipu::Run& run) { return run.first_row + run.rows; }
   [[nodiscard]] std::span<const Interval> IntervalsOf(const RawPiece& piece) const {
     return {plan_.intervals.data() + piece.first_interval, piece.intervals};
   }
@@ -134,10 +134,10 @@ class SegmentScan {
     const std::uint32_t begin = v * kVectorRows;
     const std::uint32_t end = begin + chunk_.rows();
     const TimeBounds& bounds = chunk_.bounds();
-    for (; p < plan_.raw.size() && plan_.raw[p].run.first_row < end; ++p) {
-      const RawPiece& piece = plan_.raw[p];
+    for (; p < plan_.raw_pieces() && plan_.raw_run(p).first_row < end; ++p) {
+      const RawPiece piece = plan_.raw_piece(p);
       const std::uint32_t a = std::max(begin, piece.run.first_row) - begin;
-      const std::uint32_t b = std::min(end, EndOf(piece)) - begin;
+      const std::uint32_t b = std::min(end, EndOf(piece.run)) - begin;
       std::uint32_t at = a;
       for (const Interval& interval : IntervalsOf(piece)) {
         if (interval.from > bounds.max || interval.to <= bounds.min) continue;
@@ -248,7 +248,7 @@ class HotChunk final : public Chunk {
 Status ScanSegment(const BoundQuery& query, const SegmentReader& segment, const SegmentPlan& plan,
                    std::uint32_t first_vector, std::uint32_t last_vector, RowSink* sink,
                    ScanStats* stats) {
-  if (plan.raw.empty()) return {};
+  if (plan.raw_pieces() == 0) return {};
   return SegmentScan(query, segment, plan, sink, stats).Run(first_vector, last_vector);
 }
 

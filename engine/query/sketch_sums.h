@@ -24,7 +24,7 @@ namespace quipu {
 /// Fewer cells are merged one by one.
 inline constexpr std::uint32_t kSketchSumsCellsMin = 8;
 /// Groups whose rows would be larger have none.
-inline constexpr std::uint64_t kSketchSumsBytesMax = 2ull << 20;
+inline constexpr std::uint64_t kSketchSumsBytesMax = 4ull << 20;
 
 class SketchSums {
  public:
