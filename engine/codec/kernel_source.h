@@ -15,6 +15,7 @@ extern const KernelTable kTable;
 namespace {
 
 using U8 = std::uint8_t;
+using U32 = std::uint32_t;
 using U64 = std::uint64_t;
 constexpr int kWords = QUIPU_KERNEL_WORDS;
 constexpr int kRows = 64;
@@ -209,6 +210,25 @@ void FindWidths(const U64* __restrict in, std::size_t n, U64 base, U8* __restric
   for (std::size_t i = n; i < kInterleavedValues; ++i) widths[i] = 0;
 }
 
+U64 Narrow(const U64* __restrict in, std::size_t n, U32* __restrict out) {
+  using H [[gnu::vector_size(4 * kWords)]] = U32;
+  V largest = {};
+  std::size_t i = 0;
+  for (; i + kWords <= n; i += kWords) {
+    const V v = Load(in + i);
+    largest = v > largest ? v : largest;
+    const H halves = __builtin_convertvector(v, H);
+    __builtin_memcpy(out + i, &halves, sizeof halves);
+  }
+  U64 most = 0;
+  for (int w = 0; w < kWords; ++w) most = largest[w] > most ? largest[w] : most;
+  for (; i < n; ++i) {
+    most = in[i] > most ? in[i] : most;
+    out[i] = static_cast<U32>(in[i]);
+  }
+  return most;
+}
+
 // One counter a byte: at most 64 registers of 16 bytes are added up before it is read.
 std::size_t CountAbove(const U8* widths, int width) {
   using B [[gnu::vector_size(8 * kWords)]] = U8;
@@ -264,7 +284,8 @@ constexpr KernelTable MakeTable(Numbers<kWidth...>) {
           &Exceed,
           &FindWidths,
           &CountAbove,
-          &Split};
+          &Split,
+          &Narrow};
 }
 #undef QUIPU_TEXT
 #undef QUIPU_TEXT_OF

@@ -65,6 +65,8 @@ struct KernelTable {
   /// ascending; returns how many (`positions` has room for n).
   std::size_t (*split)(const std::uint64_t* in, std::size_t n, std::uint64_t base, int width,
                        std::uint64_t* low, std::uint64_t* positions);
+  /// out[i] = the lower half of in[i]; returns the largest of `in`.
+  std::uint64_t (*narrow)(const std::uint64_t* in, std::size_t n, std::uint32_t* out);
 };
 
 /// The fastest table that this processor runs.

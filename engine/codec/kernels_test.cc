@@ -150,6 +150,30 @@ TEST(KernelsTest, SumsDifferencesAndWidthsOfEveryLength) {
   }
 }
 
+TEST(KernelsTest, NarrowKeepsLowerHalvesAndFindsTheLargest) {
+  const std::uint64_t seed = TestSeed();
+  SCOPED_TRACE("QUIPU_SEED=" + std::to_string(seed));
+  Random random(seed);
+  for (std::size_t n = 0; n <= kInterleavedValues; n += n < 40 ? 1 : 123) {
+    std::vector<std::uint64_t> v(n);
+    const std::uint64_t bits = 1 + random.Below(64);
+    for (std::uint64_t& value : v) value = random.Next() >> (64 - bits);
+    if (n > 0) v[random.Below(n)] = ~std::uint64_t{0} >> random.Below(64);
+    std::uint64_t largest = 0;
+    std::vector<std::uint32_t> halves;
+    for (const std::uint64_t value : v) {
+      largest = std::max(largest, value);
+      halves.push_back(static_cast<std::uint32_t>(value));
+    }
+    for (const KernelTable* table : SupportedKernels()) {
+      SCOPED_TRACE(table->name);
+      std::vector<std::uint32_t> out(n);
+      EXPECT_EQ(table->narrow(v.data(), n, out.data()), largest);
+      EXPECT_EQ(out, halves);
+    }
+  }
+}
+
 TEST(KernelsTest, TheBestTableIsTheLastSupported) {
   ASSERT_FALSE(SupportedKernels().empty());
   EXPECT_EQ(&Kernels(), SupportedKernels().back());

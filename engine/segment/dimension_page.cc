@@ -6,6 +6,7 @@
 
 #include "base/check.h"
 #include "codec/int_codec.h"
+#include "codec/kernels.h"
 #include "segment/vector_table.h"
 
 namespace quipu {
@@ -92,12 +93,8 @@ Status DecodeCodes(Bytes payload, std::size_t rows, std::size_t v, std::size_t e
   std::array<std::int64_t, kVectorRows> values;
   QUIPU_TRY(DecodeInts(&rest, std::span(values).first(n)));
   out->resize(n);
-  std::uint64_t largest = 0;
-  for (std::size_t i = 0; i < n; ++i) {
-    const auto value = static_cast<std::uint64_t>(values[i]);
-    largest = std::max(largest, value);
-    (*out)[i] = static_cast<std::uint32_t>(value);
-  }
+  const std::uint64_t largest =
+      Kernels().narrow(reinterpret_cast<const std::uint64_t*>(values.data()), n, out->data());
   if (largest > entries || largest != bounds.max) {
     return Status::Corruption("dimension: code " + std::to_string(largest) + " beyond " +
                               std::to_string(bounds.max) + " or the dictionary of " +
