@@ -144,6 +144,14 @@ bool Oracle::MayDetach(TimeUs now, std::int64_t identity_window_us) const {
   });
 }
 
+Oracle Oracle::Part(std::uint64_t after, std::uint64_t through) const {
+  Oracle part = *this;
+  std::erase_if(part.facts_, [&](const auto& entry) {
+    return entry.second.seq <= after || entry.second.seq > through;
+  });
+  return part;
+}
+
 bool Oracle::IsWhole() const {
   return std::none_of(facts_.begin(), facts_.end(), [](const auto& entry) {
     return entry.second.is_detached || entry.second.is_summarised;
