@@ -8,6 +8,7 @@
 #include <unordered_map>
 
 #include "base/check.h"
+#include "query/asked_view.h"
 #include "query/row_stream.h"
 #include "query/window_spans.h"
 #include "sketch/exact_sum.h"

@@ -149,8 +149,12 @@ TEST_F(ViewAsOfTest, PartsAreTheRowsOfTheirCommitsWhateverWasSealedAndMerged) {
       default:
         ASSERT_NO_FATAL_FAILURE(CommitRows(random.Below(4) == 0 ? 0 : random.Below(30)));
     }
-    if (random.Below(10) == 0) ASSERT_NO_FATAL_FAILURE(Open());
-    if (step % 6 == 5) ASSERT_NO_FATAL_FAILURE(CheckEveryState(&random));
+    if (random.Below(10) == 0) {
+      ASSERT_NO_FATAL_FAILURE(Open());
+    }
+    if (step % 6 == 5) {
+      ASSERT_NO_FATAL_FAILURE(CheckEveryState(&random));
+    }
     ASSERT_NO_FATAL_FAILURE(CheckFreezes());
   }
   EXPECT_GT(frozen, 0);
