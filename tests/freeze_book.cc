@@ -85,8 +85,9 @@ bool FreezeBook::Choose(Workload* work, AsOf* state, std::uint64_t* commit) cons
   return true;
 }
 
-Oracle FreezeBook::ChooseState(const Oracle& oracle, std::uint64_t last, Workload* work,
-                               QuerySpec* spec, std::uint64_t* through) const {
+std::optional<Oracle> FreezeBook::ChooseState(const Oracle& oracle, std::uint64_t last,
+                                              Workload* work, QuerySpec* spec,
+                                              std::uint64_t* through) const {
   *through = last;
   std::uint64_t after = 0;
   const auto choose = [&](AsOf* state, std::uint64_t* commit) {
@@ -96,6 +97,7 @@ Oracle FreezeBook::ChooseState(const Oracle& oracle, std::uint64_t last, Workloa
   };
   if (work->Chance(25)) choose(&spec->as_of, through);
   if (work->Chance(12)) choose(&spec->since, &after);
+  if (spec->as_of.IsNow() && spec->since.IsNow()) return std::nullopt;
   return oracle.Part(after, *through);
 }
 

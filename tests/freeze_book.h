@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -23,9 +24,9 @@ class FreezeBook {
   /// All that were acknowledged are there, and answer what they did.
   void Check(const Database& db, const Oracle& oracle, bool is_detached);
   /// Lets a question be of an earlier state, or of what has come since one, or both; a freeze mostly. `last` is the last commit; `*through` becomes that which the answer is
-  /// as of. Returns what it is about.
-  Oracle ChooseState(const Oracle& oracle, std::uint64_t last, Workload* work, QuerySpec* spec,
-                     std::uint64_t* through) const;
+  /// as of. Returns what it is about, nothing = all.
+  std::optional<Oracle> ChooseState(const Oracle& oracle, std::uint64_t last, Workload* work,
+                                    QuerySpec* spec, std::uint64_t* through) const;
   /// Names one of them, if there is one.
   bool Choose(Workload* work, AsOf* state, std::uint64_t* commit) const;
 

@@ -418,7 +418,8 @@ class World {
     const bool loose = work_.Chance(15);
     QuerySpec spec = work_.Question(loose);
     std::uint64_t as_of = 0;
-    const Oracle asked = freezes_.ChooseState(oracle_, AsOf(), &work_, &spec, &as_of);
+    const auto part = freezes_.ChooseState(oracle_, AsOf(), &work_, &spec, &as_of);
+    const Oracle& asked = part ? *part : oracle_;
     SCOPED_TRACE(Describe(spec) + ", as of " + spec.as_of.ToString() + ", since " +
                  spec.since.ToString());
     const auto answer = db_->Query(spec);
@@ -555,8 +556,7 @@ class World {
   bool has_erased_ = false;
   bool is_detached_ = false;
   FreezeBook freezes_;
-  int summarised_ = 0, refused_ = 0, expired_ = 0;
-  int of_earlier_states_ = 0;
+  int summarised_ = 0, refused_ = 0, expired_ = 0, of_earlier_states_ = 0;
   std::size_t too_late_ = 0;
 };
 

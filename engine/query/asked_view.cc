@@ -3,9 +3,25 @@
 #include <optional>
 
 #include "base/check.h"
+#include "store/erasure.h"
 #include "store/view_as_of.h"
 
 namespace quipu {
+namespace {
+
+/// Also by an erasure whose rows are hidden and not gone yet.
+Result<bool> IsAltered(const View& view, const FreezeRecord& freeze) {
+  if (freeze.is_altered()) return true;
+  if (view.erased.empty()) return false;
+  for (const SegmentPtr& segment : view.segments) {
+    if (segment->meta().spec.seq_last > freeze.seq) continue;
+    QUIPU_TRY_ASSIGN(const bool hides, HoldsAny(*segment, view.erased));
+    if (hides) return true;
+  }
+  return false;
+}
+
+}  // namespace
 
 Result<AskedView> AskedView::Make(const View& view, const AsOf& as_of, const AsOf& since) {
   AskedView asked;
@@ -26,8 +42,9 @@ Result<AskedView> AskedView::Make(const View& view, const AsOf& as_of, const AsO
                                    as_of.ToString());
   }
   for (const auto* state : {&through, &after}) {
-    if (*state && (*state)->freeze)
-      asked.is_altered_ = asked.is_altered_ || (*state)->freeze->record.is_altered();
+    if (!*state || !(*state)->freeze) continue;
+    QUIPU_TRY_ASSIGN(const bool is_altered, IsAltered(view, (*state)->freeze->record));
+    asked.is_altered_ = asked.is_altered_ || is_altered;
   }
   asked.part_ = PartOf(view, through ? &*through : nullptr, after ? &*after : nullptr);
   return asked;
