@@ -105,7 +105,7 @@ TEST_F(FreezesTest, TheSameBytesAfterEverythingThatAStoreGoesThrough) {
     EXPECT_EQ(Events(march), events) << after;
   };
   expect_same("the freeze");
-  for (int i = 0; i < 12; ++i) Fill("late" + std::to_string(i), 300);
+  for (int i = 0; i < 12; ++i) Fill("late" + std::to_string(i) + "-", 300);
   expect_same("late events");
   const std::uint64_t cells = [&] {
     QuerySpec spec = Questions()[1].spec();
@@ -161,6 +161,7 @@ TEST_F(FreezesTest, AFreezeHoldsWhatWasAcknowledgedBeforeItWhileOthersWrite) {
   std::uint64_t last = 0;
   for (int i = 0; i < 20; ++i) {
     const std::string name = "f" + std::to_string(i);
+    while (acknowledged.load() < last + 80) std::this_thread::yield();
     const std::uint64_t before = acknowledged.load();
     const auto frozen = db_->Freeze(name);
     EXPECT_TRUE(frozen) << frozen.error().ToString();

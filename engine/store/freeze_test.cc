@@ -40,7 +40,7 @@ TEST(Freeze, RecordsComeBackAndAreWhatTheFormatSays) {
   const std::string value = EncodeFreeze(empty);
   EXPECT_EQ(MakeFreezeKey("a"), "freeze/a");
   EXPECT_EQ(HexText(value),
-            "6be0e9a5d2ce9d4b"
+            "9c0d311ea598aa6b"
             "01"
             "0201000000000000"
             "0300000000000000"

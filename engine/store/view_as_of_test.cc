@@ -46,6 +46,7 @@ class ViewAsOfTest : public StoreTest {
   }
   void SealThrough(std::uint64_t seq) {
     const ViewPtr view = store_->view();
+    seq = std::min(seq, view->as_of);
     auto through = *view;
     DropHotAfter(seq, &through.hot);
     if (through.hot.empty()) return;
