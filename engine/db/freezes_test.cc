@@ -1,5 +1,6 @@
 // Freezes as their users see them: the same bytes for as long as a freeze is there, whatever the store goes through.
 #include <atomic>
+#include <map>
 #include <thread>
 
 #include "db/lifecycle_testing.h"
@@ -182,6 +183,65 @@ TEST_F(FreezesTest, AFreezeHoldsWhatWasAcknowledgedBeforeItWhileOthersWrite) {
               text);
   EXPECT_EQ(Count({}), acknowledged.load());
   ExpectSound();
+}
+
+/// Rows by their first `keys` columns: the columns that `wanted` names, present ones as text.
+std::map<std::string, std::string> RowsOf(const ResultSet& answer, std::size_t keys,
+                                          const std::vector<std::string>& wanted) {
+  std::map<std::string, std::string> rows;
+  for (std::size_t r = 0; r < answer.rows(); ++r) {
+    std::string key, values;
+    for (std::size_t c = 0; c < keys; ++c) key += answer.columns[c].Text(r) + "|";
+    for (const std::string& name : wanted) {
+      const ResultColumn* const column = answer.Find(name);
+      EXPECT_NE(column, nullptr) << name;
+      values += (column->IsPresent(r) ? column->Text(r) : std::string("-")) + "|";
+    }
+    rows[key] = values;
+  }
+  return rows;
+}
+
+TEST_F(FreezesTest, AComparisonHasTheAnswersOfBothStates) {
+  Open();
+  Fill("a", 5000);
+  ASSERT_TRUE(db_->Freeze("f"));
+  Fill("b-", 2500);
+  const std::vector<std::string> plain = {"count", "sum(cost)", "max(quantity)", "p99(quantity)",
+                                          "distinct(customer)"};
+  std::vector<std::string> before;
+  std::string select, compared;
+  for (const std::string& f : plain) {
+    before.push_back("before(" + f + ")");
+    select += (select.empty() ? "" : ",") + f;
+    compared += (compared.empty() ? "" : ",") + f + ",before(" + f + ")";
+  }
+  for (const char* window : {"", "day", "hour"}) {
+    for (const char* group : {"", "service", "customer,region"}) {
+      const auto ask = [&](const std::string& what, const char* as_of, const char* compare) {
+        Query q = Query().Select(what).From("2026-02-01").To("2026-02-20T05:00");
+        if (*window != 0) q.Every(window);
+        if (*group != 0) q.GroupBy(group);
+        if (*as_of != 0) q.AsOf(as_of);
+        if (*compare != 0) q.CompareAsOf(compare);
+        const auto answer = db_->Query(q);
+        EXPECT_TRUE(answer) << answer.error().ToString();
+        return *answer;
+      };
+      const std::string name = group;
+      const std::size_t groups = name.empty() ? 0 : name.find(',') == name.npos ? 1 : 2;
+      const std::size_t keys = groups + (*window != 0 ? 1 : 0);
+      SCOPED_TRACE(std::string(window) + " by " + group);
+      const ResultSet both = ask(compared, "", "f");
+      EXPECT_EQ(RowsOf(both, keys, plain), RowsOf(ask(select, "", ""), keys, plain));
+      const auto now = RowsOf(both, keys, before), then = RowsOf(ask(select, "f", ""), keys, plain);
+      for (const auto& [key, values] : now) {
+        const auto it = then.find(key);
+        EXPECT_EQ(values, it == then.end() ? "0|0|-|-|0|" : it->second) << key;
+      }
+      EXPECT_GT(now.size(), 0u);
+    }
+  }
 }
 
 TEST_F(FreezesTest, AnErasedCustomerIsNotInThePastEither) {
