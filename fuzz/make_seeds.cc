@@ -96,6 +96,9 @@ class Seeds {
     installed.run = 12;
     WriteManifest("segment", 7, EncodeSegment(installed));
     WriteManifest("last", 5, EncodeLastCommit({9, meta->totals, {1, 2, 3}}));
+    WriteManifest(
+        "freeze", 10,
+        EncodeFreeze({"2026-03", 9, 100, meta->totals.rows + 5, true, false, false, meta->totals}));
   }
 
   void WritePage(const SegmentFooter& footer, const PlacedPage& page, std::string_view payload) {
@@ -171,6 +174,8 @@ class Seeds {
 
   void Questions() {
     Write("query_fuzz", "totals", "s count,sum(quantity),sum(cost),avg(cost)\ng customer,service");
+    Write("query_fuzz", "states",
+          "s before(count),sum(cost),growth(sum(cost))\ne day UTC\na 2\ni half\nb half");
     Write("query_fuzz", "days",
           "s count,p95(tokens),min(cost),max(cost),distinct(customer)\ne day Europe/Berlin\nl 1\n"
           "f 2026-04-03\nt 2026-05-10\ng service\no count desc");

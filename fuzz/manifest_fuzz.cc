@@ -54,7 +54,7 @@ void FuzzLifecycle(std::uint64_t row, const std::string& payload) {
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size);
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   fuzz::Input in(data, size);
-  const std::uint64_t row = in.Take(1) % 10;
+  const std::uint64_t row = in.Take(1) % 11;
   const std::string payload = in.TakeText(in.left());
   const auto without_key = [](auto decode) {
     return [decode](std::string_view, std::string_view value) { return decode(value); };
@@ -85,6 +85,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     case 9:
       Fuzz("billing", payload, DecodeProducer,
            [](const ProducerState& state) { return EncodeProducer("billing", state); });
+      break;
+    case 10:
+      Fuzz(MakeFreezeKey("2026-03"), payload, DecodeFreeze, EncodeFreeze);
       break;
     default:
       FuzzLifecycle(row, payload);

@@ -1,6 +1,7 @@
 // Questions of any text to a small store: refused with a message, or answered the same from summaries and from rows.
 //
-// Input: lines "KEY TEXT": s = select, w = where, g = group by, e = every, f = from, t = to, c = customer, v = service, o = order by, z = exact, l = fill.
+// Input: lines "KEY TEXT": s = select, w = where, g = group by, e = every, f = from, t = to, c = customer, v = service, o = order by, z = exact, l = fill,
+// a = as of, i = since, b = compare as of (there is a freeze "half").
 #include <memory>
 
 #include "base/vfs_testing.h"
@@ -30,7 +31,7 @@ struct World {
     db = std::make_unique<Database>(*std::move(opened));
     for (int half = 0; half < 2; ++half) {
       QUIPU_CHECK(db->Ingest(MakeEvents(half * 200)).has_value());
-      if (half == 0) QUIPU_CHECK(db->Seal().ok());
+      if (half == 0) QUIPU_CHECK(db->Freeze("half").has_value());  // which seals
     }
   }
   static EventBatch MakeEvents(int first) {
@@ -98,6 +99,15 @@ Query Build(std::string_view text) {
       case 'o':
         query.OrderBy(word);
         break;
+      case 'a':
+        query.AsOf(word);
+        break;
+      case 'i':
+        query.Since(word);
+        break;
+      case 'b':
+        query.CompareAsOf(word);
+        break;
       case 'z':
         query.Exact();
         break;
@@ -130,6 +140,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if (!answer) {
     QUIPU_CHECK(answer.error().code() == StatusCode::kInvalidArgument ||
                 answer.error().code() == StatusCode::kOutOfRange ||
+                answer.error().code() == StatusCode::kNotFound ||
                 answer.error().code() == StatusCode::kExhausted);
     return 0;
   }

@@ -37,8 +37,8 @@ void CrashCycles::Run(std::uint64_t seed, int cycles) {
   Print(cycles);
   const CrashRecord::Sums& sums = record_.sums();
   EXPECT_GT(sums.acknowledged, 0u);
-  EXPECT_TRUE(cycles < kCyclesForAll ||
-              (sums.erasures > 0 && sums.expired > 0 && look_.summarised() > 0));
+  EXPECT_TRUE(cycles < kCyclesForAll || (sums.erasures > 0 && sums.expired > 0 &&
+                                         look_.summarised() > 0 && sums.answers_kept > 0));
 }
 
 void CrashCycles::Cycle(int cycle) {
@@ -89,7 +89,9 @@ void CrashCycles::Print(int cycles) const {
             << s.in_flight_lost << " not there; " << s.erasures
             << " erasures acknowledged, in flight " << s.erasures_kept << " done, "
             << s.erasures_lost << " not; " << s.expired << " events deleted by the policy, "
-            << look_.summarised() << " looks at an event that is in summaries only; in interval "
+            << look_.summarised() << " looks at an event that is in summaries only; " << s.freezes
+            << " freezes acknowledged, in flight " << s.freezes_kept << " there, " << s.answers_kept
+            << " of their answers repeated; in interval "
             << "mode " << s.suffixes_lost << " suffixes of together " << s.events_lost
             << " events lost" << std::endl;
 }

@@ -9,6 +9,7 @@
 #include "base/calendar.h"
 #include "base/check.h"
 #include "base/clock.h"
+#include "base/hash.h"
 #include "db/database_impl.h"
 #include "tests/crash_child.h"
 
@@ -119,6 +120,8 @@ class Child {
       TellParent(fd_, "D");
     } else if (kind < 44) {
       ExitIfFailed("compact", db_.Compact());
+    } else if (kind < 52) {
+      Freeze(random);
     } else if (kind < 64) {
       ExitIfFailed("retain", db_.Retain().error());
     } else if (kind < 84) {
@@ -136,8 +139,31 @@ class Child {
     }
   }
 
+  void Freeze(Random* random) {
+    if (freezes_.size() > 4 || (!freezes_.empty() && random->Below(4) == 0)) {
+      const std::size_t which = random->Below(freezes_.size());
+      const std::string name = freezes_[which];
+      TellParent(fd_, "Q " + name);
+      ExitIfFailed("drop a freeze", db_.DropFreeze(name));
+      TellParent(fd_, "Z " + name);
+      freezes_.erase(freezes_.begin() + static_cast<std::ptrdiff_t>(which));
+      return;
+    }
+    const std::string name = "f" + std::to_string(random->Next());
+    TellParent(fd_, "F " + name);
+    const auto frozen = db_.Freeze(name);
+    ExitIfFailed("freeze", frozen.error());
+    const auto answer = AnswerOfFreeze(db_, name);
+    if (answer.error().code() != StatusCode::kOutOfRange)
+      ExitIfFailed("ask as of a freeze", answer.error());
+    TellParent(fd_, "G " + name + " " + std::to_string(frozen->commit) + " " +
+                        (answer ? *answer : std::string("-")));
+    freezes_.push_back(name);
+  }
+
   int fd_;
   Database db_;
+  std::vector<std::string> freezes_;  // of this child; the keeper's
 };
 
 }  // namespace
@@ -165,6 +191,15 @@ Result<Database> OpenCrashStore(const std::string& path, const Options& options)
   StoreEnvironment environment;
   environment.clock = &clock;
   return OpenDatabaseIn(path, options, environment);
+}
+
+Result<std::string> AnswerOfFreeze(const Database& db, const std::string& name) {
+  const Query question =
+      Query().Select("count,sum(quantity),max(quantity)").GroupBy("customer,service").AsOf(name);
+  const auto answer = db.Query(question);
+  if (!answer) return answer.error();
+  if (answer->altered) return std::string("-");
+  return std::to_string(Hash64(AnswerText(*answer)));
 }
 
 std::vector<std::string> CrashTask::ToArguments() const {

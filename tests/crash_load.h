@@ -1,5 +1,5 @@
 // The load of the crash tests, and the child that brings it: two threads ingest while small thresholds keep sealing and merging busy, a third
-// one erases customers, seals, compacts, sets a retention policy and runs it, archives, detaches and attaches. What it is about to do and
+// one erases customers, seals, compacts, freezes, sets a retention policy and runs it, archives, detaches and attaches. What it is about to do and
 // what it was answered it says in the lines of crash_record.h.
 #pragma once
 
@@ -16,6 +16,9 @@ namespace quipu {
 Options CrashOptions(Durability durability);
 /// At the children's time.
 Result<Database> OpenCrashStore(const std::string& path, const Options& options);
+
+/// What a question as of the freeze is answered, as a word; "-" if events have left it. kOutOfRange while an archive is detached.
+Result<std::string> AnswerOfFreeze(const Database& db, const std::string& name);
 
 /// What a child is started with.
 struct CrashTask {

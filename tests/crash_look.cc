@@ -51,6 +51,7 @@ void CrashLook::Look(const std::string& store, Durability durability, bool is_la
   ASSERT_TRUE(info.has_value()) << info.error().ToString();
   ASSERT_EQ(record_.Compare(seen_, info->as_of), "");
   ASSERT_NO_FATAL_FAILURE(CheckTotals(*db));
+  ASSERT_NO_FATAL_FAILURE(CheckFreezes(*db));
   if (is_last) {
     ASSERT_NO_FATAL_FAILURE(Finish(store, &*db));
   }
@@ -181,6 +182,18 @@ void CrashLook::CheckTotals(const Database& db) {
   const auto info = db.Info();
   ASSERT_TRUE(info.has_value());
   ASSERT_EQ(static_cast<std::int64_t>(info->events), sums.count);
+}
+
+void CrashLook::CheckFreezes(const Database& db) {
+  const auto freezes = db.Freezes();
+  ASSERT_TRUE(freezes.has_value()) << freezes.error().ToString();
+  std::map<std::string, std::string> found;
+  for (const FreezeInfo& freeze : *freezes) {
+    const auto answer = AnswerOfFreeze(db, freeze.name);
+    ASSERT_TRUE(answer.has_value()) << answer.error().ToString();
+    found[freeze.name] = *answer;
+  }
+  ASSERT_EQ(record_.CompareFreezes(found), "");
 }
 
 }  // namespace quipu

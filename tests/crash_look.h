@@ -3,7 +3,8 @@
 //       is in a suffix that interval mode may lose.
 //   (2) Nothing is there that was not sent, was erased (an acknowledged erasure hides all that was acknowledged before it) or has expired.
 //   (3) A batch or an erasure that was in flight is there as a whole or not at all.
-//   (4) Totals are those of the events, also of those of which only summaries are left, and these are exact by customer and day.
+//   (4) A freeze that was acknowledged is there and answers what it did, unless an erasure or the policy took something out of it.
+//   (5) Totals are those of the events, also of those of which only summaries are left, and these are exact by customer and day.
 #pragma once
 
 #include <string>
@@ -31,6 +32,7 @@ class CrashLook {
   void SeeBySibling(TimeUs from, TimeUs to);
   void CheckTraces(const Database& db, TimeUs from, TimeUs to);
   void CheckTotals(const Database& db);
+  void CheckFreezes(const Database& db);
   void Finish(const std::string& store, Database* db);
 
   CrashRecord& record_;

@@ -113,6 +113,7 @@ std::optional<std::pair<int, std::size_t>> FindCrashEvent(const std::string& id)
 void CrashRecord::StartStore(Loss loss) {
   streams_[0] = {};
   streams_[1] = {};
+  freezes_.clear();
   loss_ = loss;
   erasing_.reset();
   policy_told_ = false;
@@ -152,11 +153,54 @@ std::string CrashRecord::Hear(const std::string& line) {
     case 'Y':
       EndErasing(std::stoul(line.substr(1)));
       return "";
+    case 'F':
+    case 'G':
+    case 'Q':
+    case 'Z':
+      return HearOfFreeze(line);
     case 'E':
       return is_cut_ ? "" : line;  // without a disk every call fails
     default:
       return HearOfRange(line);
   }
+}
+
+std::string CrashRecord::HearOfFreeze(const std::string& line) {
+  std::istringstream in(line.substr(1));
+  std::string name, answer;
+  std::uint64_t commit = 0;
+  in >> name >> commit >> answer;
+  KnownFreeze& freeze = freezes_[name];
+  if (line[0] == 'F') freeze.at_least = acknowledged_;
+  if (line[0] == 'Q') freeze.is_certain = false;
+  if (is_cut_) return "";
+  if (line[0] == 'Z') freezes_.erase(name);
+  if (line[0] != 'G') return "";
+  if (commit < freeze.at_least)
+    return "commit " + std::to_string(freeze.at_least) + " is not in the freeze: " + line;
+  freeze.is_certain = true;
+  freeze.answer = answer;
+  ++sums_.freezes;
+  return "";
+}
+
+std::string CrashRecord::CompareFreezes(const std::map<std::string, std::string>& found) {
+  for (const auto& [name, known] : freezes_) {
+    const auto it = found.find(name);
+    if (it == found.end() && known.is_certain) return "acknowledged freeze " + name + " is lost";
+    if (it == found.end()) continue;
+    sums_.freezes_kept += known.is_certain ? 0 : 1;
+    if (known.answer == "-" || it->second == "-") continue;
+    if (known.answer != it->second) return "freeze " + name + " answers something else";
+    ++sums_.answers_kept;
+  }
+  std::map<std::string, KnownFreeze> seen;
+  for (const auto& [name, answer] : found) {
+    if (!freezes_.contains(name)) return "freeze " + name + " was never made, or is dropped";
+    seen[name] = {.is_certain = true, .answer = answer};
+  }
+  freezes_ = std::move(seen);
+  return "";
 }
 
 std::string CrashRecord::HearOfRange(const std::string& line) {

@@ -11,6 +11,10 @@
 //     L                                   a seal is about to be asked for
 //     D                                   ... and is done
 //     P                                   the retention policy is about to be set
+//     F name                              a freeze of that name is about to be made
+//     G name commit answer                ... and is, of that commit; what a question as of it was answered, - = not known
+//     Q name                              a freeze is about to be dropped
+//     Z name                              ... and is
 //     E text                              something that must not happen
 //
 // Lines of several threads come in the order in which they were said, so what was said before X happened before the erasure, what was
@@ -74,6 +78,9 @@ class CrashRecord {
   /// `as_of` is the last commit of the store. Returns "" or what contradicts what was heard. From here on what was seen is what is known.
   std::string Compare(const std::vector<std::vector<bool>>& seen, std::uint64_t as_of);
 
+  /// Likewise of freezes: what a look found each to answer ("-" = events have left it).
+  std::string CompareFreezes(const std::map<std::string, std::string>& found);
+
   [[nodiscard]] std::size_t sent(int stream) const { return streams_[stream].known.size(); }
   /// The first that was not acknowledged, or was and is lost as it may be.
   [[nodiscard]] std::size_t next(int stream) const { return streams_[stream].next; }
@@ -88,6 +95,9 @@ class CrashRecord {
     std::size_t erasures_kept = 0;                   ///< Of those in flight.
     std::size_t erasures_lost = 0;                   ///< Of those in flight.
     std::size_t expired = 0;                         ///< Events.
+    std::size_t freezes = 0;                         ///< Acknowledged ones.
+    std::size_t freezes_kept = 0;                    ///< Of those in flight.
+    std::size_t answers_kept = 0;                    ///< Looks at a freeze that answered as then.
     std::size_t suffixes_lost = 0, events_lost = 0;  ///< In interval mode.
   };
   [[nodiscard]] const Sums& sums() const { return sums_; }
@@ -107,6 +117,7 @@ class CrashRecord {
     std::size_t next = 0;
   };
   std::string HearOfRange(const std::string& line);
+  std::string HearOfFreeze(const std::string& line);
   void StartSending(int stream, std::size_t first, std::size_t count, bool again);
   std::string Answered(int stream, std::size_t first, const std::string& outcomes,
                        std::uint64_t seq, bool replayed);
@@ -122,7 +133,14 @@ class CrashRecord {
   template <class Do>
   void ForCustomer(std::size_t customer, Do&& visit);
 
+  struct KnownFreeze {
+    bool is_certain = false;     ///< It is there.
+    std::string answer = "-";    ///< - = not known.
+    std::uint64_t at_least = 0;  ///< The last commit that was acknowledged before it.
+  };
+
   Stream streams_[2];
+  std::map<std::string, KnownFreeze> freezes_;
   Loss loss_ = Loss::kNothing;
   bool is_cut_ = false;
   std::optional<std::size_t> erasing_;

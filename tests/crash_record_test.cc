@@ -86,6 +86,39 @@ TEST_F(CrashRecordTest, AnErasureHidesAllOrNothing) {
   EXPECT_NE(LookAt(all).find("is there, which was never sent, is erased"), std::string::npos);
 }
 
+TEST_F(CrashRecordTest, AFreezeIsThereAndAnswersWhatItDid) {
+  const auto tell = [&](bool is_acknowledged) {
+    Start(Loss::kNothing);
+    Hear({"S 0 0 1", "A 0 0 1 0 7", "F f1"});
+    if (is_acknowledged) Hear({"G f1 7 123"});
+  };
+  tell(true);
+  EXPECT_NE(record_.CompareFreezes({}).find("acknowledged freeze f1 is lost"), std::string::npos);
+  tell(true);
+  EXPECT_NE(record_.CompareFreezes({{"f1", "124"}}).find("answers something else"),
+            std::string::npos);
+  tell(true);
+  EXPECT_NE(record_.CompareFreezes({{"f1", "123"}, {"f2", "-"}}).find("never made"),
+            std::string::npos);
+  tell(true);
+  EXPECT_EQ(record_.CompareFreezes({{"f1", "-"}}), "") << "altered, and it says so";
+  tell(true);
+  EXPECT_EQ(record_.CompareFreezes({{"f1", "123"}}), "");
+  EXPECT_NE(record_.CompareFreezes({{"f1", "124"}}), "") << "what was seen is known";
+  tell(false);
+  EXPECT_EQ(record_.CompareFreezes({}), "");
+  tell(false);
+  EXPECT_EQ(record_.CompareFreezes({{"f1", "99"}}), "");
+  EXPECT_NE(record_.CompareFreezes({}), "");
+  tell(false);
+  EXPECT_NE(record_.Hear("G f1 6 123"), "") << "it lacks commit 7";
+  tell(true);
+  Hear({"Q f1"});
+  EXPECT_EQ(record_.CompareFreezes({{"f1", "123"}}), "") << "it was about to be dropped";
+  Hear({"Q f1", "Z f1"});
+  EXPECT_NE(record_.CompareFreezes({{"f1", "123"}}), "");
+}
+
 TEST_F(CrashRecordTest, InIntervalModeOnlyASuffixMayBeLost) {
   const auto tell = [&] {
     Start(Loss::kSuffix);

@@ -128,6 +128,8 @@ class Oracle {
   [[nodiscard]] Reach ReachOf(const EventQuery& query) const;
   /// Something of it may have been forgotten or be out of reach.
   [[nodiscard]] bool IsWhole() const;
+  /// What is there of the commits after `after` up to `through`: an earlier state, or what has come since one. To be asked, not to ingest.
+  [[nodiscard]] Oracle Part(std::uint64_t after, std::uint64_t through) const;
   /// A power cut took the commits after this one.
   void ForgetAfter(std::uint64_t seq);
   /// kOutOfRange if a sum does not fit.

@@ -144,6 +144,19 @@ bool Oracle::MayDetach(TimeUs now, std::int64_t identity_window_us) const {
   });
 }
 
+Oracle Oracle::Part(std::uint64_t after, std::uint64_t through) const {
+  Oracle part;
+  for (const auto& entry : facts_) {
+    if (entry.second.seq > after && entry.second.seq <= through)
+      part.facts_.insert(part.facts_.end(), entry);
+  }
+  part.has_erased_ = has_erased_;
+  part.is_detached_ = is_detached_;
+  part.classes_ = classes_;
+  part.measures_ = measures_;
+  return part;
+}
+
 bool Oracle::IsWhole() const {
   return std::none_of(facts_.begin(), facts_.end(), [](const auto& entry) {
     return entry.second.is_detached || entry.second.is_summarised;

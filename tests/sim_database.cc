@@ -71,6 +71,21 @@ class WholeDatabase final : public SimEngine {
       if (!e.done) return Status::Conflict("an erasure waits for " + e.waits_for);
     return {};
   }
+  Status Freeze(const std::string& name) override {
+    const Status frozen = db_.Freeze(name).error();
+    return frozen.code() == StatusCode::kAlreadyExists ? Status() : frozen;
+  }
+  Status DropFreeze(const std::string& name) override {
+    const Status dropped = db_.DropFreeze(name);
+    return dropped.code() == StatusCode::kNotFound ? Status() : dropped;
+  }
+  [[nodiscard]] std::map<std::string, std::uint64_t> Freezes() const override {
+    std::map<std::string, std::uint64_t> commits;
+    const auto list = db_.Freezes();
+    QUIPU_CHECK(list.has_value());
+    for (const FreezeInfo& info : *list) commits[info.name] = info.commit;
+    return commits;
+  }
   Status Close() override {
     Drain();
     return db_.Close();

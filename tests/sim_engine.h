@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -46,6 +47,12 @@ class SimEngine {
   virtual Status Erase(const std::string& customer) = 0;
   /// Also an error if one of them is still under way afterwards.
   virtual Status FinishErasures() = 0;
+  /// OK also if there is one of that name.
+  virtual Status Freeze(const std::string& name) = 0;
+  /// OK also if there is none.
+  virtual Status DropFreeze(const std::string& name) = 0;
+  /// Commits by name.
+  [[nodiscard]] virtual std::map<std::string, std::uint64_t> Freezes() const = 0;
   virtual void Hold() {}
   /// The oldest reader looks once more; "" or what has changed.
   virtual std::string Release() { return ""; }

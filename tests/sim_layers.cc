@@ -136,6 +136,22 @@ class Layers final : public SimEngine {
     }
   }
 
+  Status Freeze(const std::string& name) override {
+    QUIPU_TRY(Seal());
+    const Status frozen = store_->Freeze(name).error();
+    return frozen.code() == StatusCode::kAlreadyExists ? Status() : frozen;
+  }
+  Status DropFreeze(const std::string& name) override {
+    const Status dropped = store_->DropFreeze(name);
+    return dropped.code() == StatusCode::kNotFound ? Status() : dropped;
+  }
+  [[nodiscard]] std::map<std::string, std::uint64_t> Freezes() const override {
+    std::map<std::string, std::uint64_t> commits;
+    const ViewPtr view = store_->view();
+    for (const FrozenPtr& f : *view->freezes) commits[f->record.name] = f->record.seq;
+    return commits;
+  }
+
   void Hold() override {
     ViewPtr view = store_->view();
     std::string text = AskAsReader(*view);

@@ -121,8 +121,24 @@ void World::CheckCount() {
 void World::CheckAll() {
   CheckCount();
   if (!failed()) CheckEvents();
-  if (!failed()) (void)Ask(TraceQuestion(static_cast<std::int64_t>(random_.Below(100'000)), false));
+  if (!failed())
+    (void)Ask(TraceQuestion(static_cast<std::int64_t>(random_.Below(100'000)), false), "", oracle_);
+  if (!failed()) CheckFreezes();
   if (!failed() && random_.Below(8) == 0) CheckStore();
+}
+
+/// Those that were acknowledged are there, unmoved, and each is what the oracle knew then.
+void World::CheckFreezes() {
+  const auto there = engine_->Freezes();
+  Expect(there == freezes_, std::to_string(there.size()) +
+                                " freezes are there, or others than the " +
+                                std::to_string(freezes_.size()) + " that were made");
+  for (const auto& [name, commit] : freezes_) {
+    if (failed()) return;
+    const auto question = static_cast<std::int64_t>(random_.Below(100'000));
+    (void)Ask(TraceQuestion(question, false), name, oracle_.Part(0, commit));
+    ++report_.of_freezes;
+  }
 }
 
 void World::CheckStore() {
@@ -156,14 +172,15 @@ bool World::IsReached(Reach reach, const Status& status) {
 }
 
 /// The answer as text, "?" if it depends on the layout whether there is one.
-std::string World::Ask(QuerySpec question) {
+std::string World::Ask(QuerySpec question, const std::string& freeze, const Oracle& oracle) {
   // Where events have expired, the store knows from when to when it had any, erased customers' among them; the oracle knows only who is left. So
   // nothing is filled up to an open end.
   question.fill = question.fill && question.from && question.to;
+  question.as_of.freeze = freeze;
   const auto answer = engine_->Query(question);
   const bool is_excused = Excused() && !answer && answer.error().code() == StatusCode::kIoError;
-  const auto expected = oracle_.Ask(question);
-  const Reach reach = oracle_.ReachOf(question);
+  const auto expected = oracle.Ask(question);
+  const Reach reach = oracle.ReachOf(question);
   question.raw_only = true;
   const auto raw = engine_->Query(question);
   if (is_excused || (!raw && raw.error().code() == StatusCode::kIoError && Excused())) return "?";
@@ -172,13 +189,14 @@ std::string World::Ask(QuerySpec question) {
     return "a sum does not fit";
   }
   const bool is_answered = IsReached(reach, answer.error());
-  const bool is_raw = IsReached(oracle_.ReachOf(question), raw.error());
+  const bool is_raw = IsReached(oracle.ReachOf(question), raw.error());
   if (failed()) return "?";
   if (!is_answered) return reach == Reach::kError ? answer.error().ToString() : "?";
   if (expected->is_ambiguous) return "?";
   if (is_raw) Expect(AnswerText(*answer) == AnswerText(*raw), "summaries and rows disagree");
   const std::string wrong = Disagreement(*expected, *answer);
-  Expect(wrong.empty(), Describe(question) + ": " + wrong);
+  Expect(wrong.empty(),
+         Describe(question) + (freeze.empty() ? "" : " as of " + freeze) + ": " + wrong);
   report_.from_cells += answer->stats.cells > 0;
   return reach == Reach::kAnswer ? AnswerText(*answer) : "?";
 }

@@ -68,6 +68,7 @@ void ExpectWorth(const WorldReport& r) {
   EXPECT_GT(r.suffix_lost, 0u);
   EXPECT_GT(r.within, 0u);
   EXPECT_GT(r.from_cells, 0u);
+  EXPECT_GT(r.of_freezes, 0u);
 }
 
 TEST(Sim, FixedSeeds) { ExpectWorth(Simulate(kFixedSeed, Crashes(kFixedCrashes))); }

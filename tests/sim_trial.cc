@@ -54,6 +54,7 @@ void AddTo(WorldReport* sum, const WorldReport& one) {
   sum->jobs_interrupted += one.jobs_interrupted;
   sum->within += one.within;
   sum->from_cells += one.from_cells;
+  sum->of_freezes += one.of_freezes;
   sum->events += one.events;
 }
 
@@ -64,7 +65,8 @@ std::string Describe(const WorldReport& r) {
          " stored, " + std::to_string(r.unknown_lost) + " not; " + std::to_string(r.suffix_lost) +
          " times a suffix was lost (interval mode); " + std::to_string(r.within) +
          " operations within merges; " + std::to_string(r.from_cells) +
-         " answers from summaries; " + std::to_string(r.events) + " events in the end";
+         " answers from summaries; " + std::to_string(r.of_freezes) + " answers of freezes; " +
+         std::to_string(r.events) + " events in the end";
 }
 
 }  // namespace quipu

@@ -147,7 +147,9 @@ void World::Do(const Op& op) {
       return disk_.PlanCut(cut_);
     case OpKind::kAsk: {
       Settle();
-      if (!failed()) report_.answers.push_back(Ask(TraceQuestion(op.Number(0), false)));
+      if (!failed())
+        report_.answers.push_back(Ask(TraceQuestion(op.Number(0), false), "", oracle_));
+      if (!failed()) CheckFreezes();
       return;
     }
     default:
@@ -325,6 +327,10 @@ Status World::Apply(const Op& op) {
       is_customer_known_ = status.ok();
       return or_ok(status, StatusCode::kNotFound);
     }
+    case OpKind::kFreeze:
+      return engine_->Freeze("f" + std::to_string(op.Number(0)));
+    case OpKind::kThaw:
+      return engine_->DropFreeze("f" + std::to_string(op.Number(0)));
     case OpKind::kFinish:
       if (is_detached_) return {};
       disk_.EmptyQuarantine();
@@ -351,7 +357,7 @@ Status World::ApplyDetach() {
 void World::Note(const Op& op) {
   if (op.kind == OpKind::kSync) durable_ = acknowledged_;
   // What seals makes the rows durable; a commit without rows may have to wait for the next sync.
-  if (op.kind == OpKind::kSeal || op.kind == OpKind::kCompact)
+  if (op.kind == OpKind::kSeal || op.kind == OpKind::kCompact || op.kind == OpKind::kFreeze)
     durable_ = std::max(durable_, acknowledged_rows_);
   const TimeUs now = disk_.clock().NowUs();
   switch (op.kind) {
@@ -388,6 +394,17 @@ void World::Note(const Op& op) {
     case OpKind::kFinish:
       if (!is_detached_) oracle_.FinishErasures();
       return;
+    case OpKind::kFreeze:
+    case OpKind::kThaw: {
+      const std::string name = "f" + std::to_string(op.Number(0));
+      const auto there = engine_->Freezes();
+      const auto known = freezes_.find(name);
+      if (op.kind == OpKind::kFreeze && known != freezes_.end())
+        return Expect(there.contains(name) && there.at(name) == known->second, "a freeze moved");
+      freezes_.erase(name);
+      if (op.kind == OpKind::kFreeze && there.contains(name)) freezes_[name] = there.at(name);
+      return;
+    }
     default:
       return;
   }

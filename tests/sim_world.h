@@ -48,6 +48,7 @@ struct WorldReport {
   std::size_t jobs_interrupted = 0;
   std::size_t within = 0;  ///< Operations within merges.
   std::size_t from_cells = 0;
+  std::size_t of_freezes = 0;  ///< Answers as of one.
   bool fault_fired = false;
   std::size_t events = 0;
   /// What was answered to each kAsk; "?" where more than one answer is right.
@@ -117,7 +118,9 @@ class World {
   void CheckCount();
   void CheckEvents();
   void CheckStore();
-  std::string Ask(QuerySpec question);
+  void CheckFreezes();
+  /// `freeze` "" = of now; else `oracle` is what was there then.
+  std::string Ask(QuerySpec question, const std::string& freeze, const Oracle& oracle);
   bool IsReached(Reach reach, const Status& status);
   void Finish();
 
@@ -141,6 +144,7 @@ class World {
   std::uint64_t acknowledged_rows_ = 0;  // the last one with rows
   std::uint64_t durable_ = 0;            // the last commit that no power cut may take
   std::map<std::int64_t, std::vector<StampedCommit>> stamped_;  // by producer
+  std::map<std::string, std::uint64_t> freezes_;                // acknowledged ones: their commits
   RetentionPolicy policy_;
   bool has_erased_ = false;
   bool is_detached_ = false;

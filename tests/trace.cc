@@ -12,10 +12,10 @@
 namespace quipu {
 namespace {
 
-constexpr std::array<std::string_view, 22> kNames = {
+constexpr std::array<std::string_view, 24> kNames = {
     "send",    "stamp",  "write",   "sync",   "seal",  "merge", "compact", "retain",
     "archive", "detach", "attach",  "policy", "class", "erase", "finish",  "advance",
-    "step",    "hold",   "release", "reopen", "cut",   "ask"};
+    "step",    "hold",   "release", "reopen", "cut",   "ask",   "freeze",  "thaw"};
 constexpr std::array<const char*, kTraceCustomers> kCustomers = {"whale", "c1", "c2", "c3",
                                                                  "Käufer & Söhne"};
 
@@ -196,6 +196,8 @@ class TraceMaker {
     if (kind < 70) return Add({OpKind::kRelease});
     if (kind < 73) return Add({OpKind::kReopen, {Below(2)}});
     if (kind < 79) return Add({OpKind::kAsk, {Below(100'000)}});
+    if (kind < 82) return Add({OpKind::kFreeze, {Below(kTraceFreezes)}});
+    if (kind < 83) return Add({OpKind::kThaw, {Below(kTraceFreezes)}});
     Live();
   }
 
@@ -230,6 +232,7 @@ class TraceMaker {
     }
   }
 
+  static constexpr std::int64_t kTraceFreezes = 4;
   Random random_;
   TraceMix mix_;
   Trace trace_;

@@ -46,6 +46,8 @@ enum class OpKind : std::uint8_t {
   kReopen,   ///< 1 = after an orderly Close
   kCut,      ///< operation (0 = at once), percent, chance, operation of the recovery (0 = none)
   kAsk,      ///< number of the question
+  kFreeze,   ///< number of the freeze; nothing if there is one of that number
+  kThaw,     ///< number of the freeze, which is dropped
 };
 
 struct Op {

@@ -324,4 +324,33 @@ EventQuery Workload::EventQuestion() {
   return query;
 }
 
+RetentionPolicy Workload::AnyPolicy() {
+  RetentionPolicy policy;
+  const auto days = [&] {
+    static constexpr std::array<std::uint32_t, 6> kDays = {0, 0, 40, 100, 260, 320};
+    return kDays[Below(kDays.size())];
+  };
+  for (std::uint64_t n = Below(4); policy.rules.size() < n;) {
+    RetentionRule& rule = policy.rules.emplace_back();
+    rule.name = "rule " + std::to_string(policy.rules.size());
+    if (Chance(60)) rule.service = NewFact().service;
+    if (Chance(30)) rule.customer_class = "free";
+    rule.keep_raw_days = days();
+    rule.archive_after_days = days();
+    rule.keep_summaries_days = Chance(30) ? days() : 0;
+    rule.delete_after_days = Chance(30) ? days() : 0;
+  }
+  policy.archive_keeps_ids = Chance(50);
+  return policy;
+}
+
+ArchiveRequest Workload::AnyArchive() {
+  ArchiveRequest request;
+  static constexpr std::array<const char*, 4> kTimes = {"2026-01-01", "2026-03-01", "2026-03-20",
+                                                        "2026-11-01"};
+  request.before = ParseTime(kTimes[Below(kTimes.size())])->time_us;
+  request.drop_ids = Chance(30);
+  return request;
+}
+
 }  // namespace quipu

@@ -30,6 +30,9 @@ class Workload {
   /// A random question. It is never ordered by a column that may be approximate, unless `loose`.
   QuerySpec Question(bool loose = false);
   EventQuery EventQuestion();
+  /// Its rules may contradict themselves.
+  RetentionPolicy AnyPolicy();
+  ArchiveRequest AnyArchive();
 
   Random& random() { return random_; }
   [[nodiscard]] std::uint64_t Below(std::uint64_t n) { return random_.Below(n); }

@@ -522,6 +522,33 @@ Query& Query::CompareWith(std::string_view from, std::string_view to) {
   return *this;
 }
 
+Query& Query::AsOf(std::string_view state) {
+  if (auto parsed = quipu::AsOf::Parse(state)) {
+    spec_.as_of = *std::move(parsed);
+  } else {
+    Fail(parsed.error().WithContext("as of"));
+  }
+  return *this;
+}
+
+Query& Query::Since(std::string_view state) {
+  if (auto parsed = quipu::AsOf::Parse(state)) {
+    spec_.since = *std::move(parsed);
+  } else {
+    Fail(parsed.error().WithContext("since"));
+  }
+  return *this;
+}
+
+Query& Query::CompareAsOf(std::string_view state) {
+  if (auto parsed = quipu::AsOf::Parse(state)) {
+    spec_.compare_as_of = *std::move(parsed);
+  } else {
+    Fail(parsed.error().WithContext("compare as of"));
+  }
+  return *this;
+}
+
 Query& Query::Fill(bool on) {
   spec_.fill = on;
   return *this;

@@ -154,6 +154,19 @@ Status Database::AttachArchive(const std::string& folder) {
   return Changing(impl_, [&] { return impl_->AttachArchive(folder); });
 }
 
+Result<FreezeInfo> Database::Freeze(const std::string& name) {
+  return Changing(impl_, [&] { return impl_->Freeze(name); });
+}
+
+Result<std::vector<FreezeInfo>> Database::Freezes() const {
+  return impl_->Answer(
+      [&](const Impl::Snapshot& snapshot) { return impl_->Freezes(*snapshot.view); });
+}
+
+Status Database::DropFreeze(const std::string& name) {
+  return Changing(impl_, [&] { return impl_->store().DropFreeze(name); });
+}
+
 // ---- What is there.
 
 Result<std::vector<ArchiveInfo>> Database::Archives() const {

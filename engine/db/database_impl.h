@@ -92,6 +92,8 @@ class Database::Impl {
   Status DetachArchive(const std::string& folder);
   Status AttachArchive(const std::string& folder);
   Status SetCustomerClass(const std::string& customer, const std::string& customer_class);
+  Result<FreezeInfo> Freeze(const std::string& name);
+  [[nodiscard]] Result<std::vector<FreezeInfo>> Freezes(const View& view) const;
   [[nodiscard]] Result<std::vector<ArchiveInfo>> Archives(const View& view) const;
   [[nodiscard]] Result<std::vector<PartitionInfo>> Partitions(const View& view,
                                                               bool by_customer) const;

@@ -161,6 +161,7 @@ Result<StoreInfo> Database::Impl::Info(const View& view) const {
   for (const HotBatchPtr& batch : view.hot) {
     if (const auto bounds = VisibleBounds(*batch, view.erased)) widen(bounds->min, bounds->max);
   }
+  info.freezes = view.freezes->size();
   info.customers = catalogue.live(NameKind::kCustomer);
   info.services = SortedNames(catalogue, NameKind::kService, 0);
   info.dimensions = SortedNames(catalogue, NameKind::kDimension, 0);

@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "base/check.h"
+#include "query/asked_view.h"
 #include "query/derive.h"
 #include "query/executor.h"
 #include "query/finish.h"
@@ -19,26 +20,27 @@ constexpr std::uint32_t kNoSeries = 0xFFFFFFFF;
 /// The readings of a question with derived aggregates.
 class Readings {
  public:
-  Readings(const View& view, const Catalogue& catalogue, const QuerySpec& spec)
-      : view_(view), catalogue_(catalogue), spec_(spec) {}
+  Readings(const View& view, const View& compared_view, const Catalogue& catalogue,
+           const QuerySpec& spec)
+      : view_(view), compared_view_(compared_view), catalogue_(catalogue), spec_(spec) {}
 
   Status Run(const Windower& windower, QueryRun* run) {
-    Add(&range_, spec_, [](const Aggregate&) { return true; });
+    Add(&range_, view_, spec_, [](const Aggregate&) { return true; });
     if (const std::optional<TimeUs> first = FirstWindowBefore(spec_, windower)) {
       QuerySpec before = spec_;
       before.from = *first;
       before.to = windower.StartOf(*spec_.from);
-      Add(&before_, before, LooksBack);
+      Add(&before_, view_, before, LooksBack);
     }
     const auto compares = [](const Aggregate& a) { return IsComparison(a.derived); };
     QuerySpec compared = spec_;
-    compared.from = spec_.compare_from;
-    compared.to = spec_.compare_to;
-    Add(&compared_, compared, compares);
+    if (spec_.compare_from) compared.from = spec_.compare_from;
+    if (spec_.compare_to) compared.to = spec_.compare_to;
+    Add(&compared_, compared_view_, compared, compares);
     for (const WindowUnit unit : {WindowUnit::kMinute, WindowUnit::kHour, WindowUnit::kDay}) {
       QuerySpec finer = spec_;
       finer.window.unit = unit;
-      Add(&finer_[unit], finer,
+      Add(&finer_[unit], view_, finer,
           [unit](const Aggregate& a) { return IsPeak(a.derived) && a.peak_unit == unit; });
     }
     for (Reading* reading : All()) QUIPU_TRY(reading->Run(run));
@@ -79,12 +81,13 @@ class Readings {
 
  private:
   template <class Choose>
-  void Add(std::unique_ptr<Reading>* reading, const QuerySpec& spec, Choose choose) {
+  void Add(std::unique_ptr<Reading>* reading, const View& view, const QuerySpec& spec,
+           Choose choose) {
     std::vector<std::size_t> chosen;
     for (std::size_t a = 0; a < spec.select.size(); ++a) {
       if (choose(spec.select[a])) chosen.push_back(a);
     }
-    if (!chosen.empty()) *reading = std::make_unique<Reading>(view_, catalogue_, spec, chosen);
+    if (!chosen.empty()) *reading = std::make_unique<Reading>(view, catalogue_, spec, chosen);
   }
   std::vector<Reading*> All() {
     std::vector<Reading*> all = {range_.get(), before_.get(), compared_.get()};
@@ -94,6 +97,7 @@ class Readings {
   }
 
   const View& view_;
+  const View& compared_view_;
   const Catalogue& catalogue_;
   const QuerySpec& spec_;
   std::unique_ptr<Reading> range_, before_, compared_;
@@ -110,9 +114,12 @@ struct Row {
 
 class Answer {
  public:
-  Answer(const View& view, const Catalogue& catalogue, const QuerySpec& spec, Windower windower,
-         QueryRun* run)
-      : spec_(spec), windower_(std::move(windower)), run_(run), readings_(view, catalogue, spec) {}
+  Answer(const View& view, const View& compared_view, const Catalogue& catalogue,
+         const QuerySpec& spec, Windower windower, QueryRun* run)
+      : spec_(spec),
+        windower_(std::move(windower)),
+        run_(run),
+        readings_(view, compared_view, catalogue, spec) {}
 
   Result<ResultSet> Run() {
     result_.zone = spec_.window.zone;
@@ -142,8 +149,8 @@ class Answer {
     if (sheets.compared.sheet != nullptr) {
       const Sheet& compared = *sheets.compared.sheet;
       for (std::size_t i = 0; i < compared.size(); ++i) {
-        const std::uint32_t series = compared.row(i).series;
-        if (range.Find(series, 0, 0) == nullptr) rows_.push_back({0, series, {}});
+        const auto& [series, window] = compared.row(i);
+        if (range.Find(series, window, 0) == nullptr) rows_.push_back({window, series, {}});
       }
     }
     if (spec_.fill && HasWindows()) QUIPU_TRY(Fill());
@@ -321,11 +328,12 @@ Result<ResultSet> AnswerPlain(const View& view, const Catalogue& catalogue, cons
   return result;
 }
 
-Result<ResultSet> AnswerDerived(const View& view, const Catalogue& catalogue, const QuerySpec& spec,
-                                QueryRun* run) {
+Result<ResultSet> AnswerDerived(const View& view, const View& compared_view,
+                                const Catalogue& catalogue, const QuerySpec& spec, QueryRun* run) {
   QUIPU_TRY(CheckQuestion(spec));
   QUIPU_TRY_ASSIGN(Windower windower, Windower::Make(spec.window));
-  QUIPU_TRY_ASSIGN(ResultSet result, Answer(view, catalogue, spec, std::move(windower), run).Run());
+  QUIPU_TRY_ASSIGN(ResultSet result,
+                   Answer(view, compared_view, catalogue, spec, std::move(windower), run).Run());
   run->StepDone("derive");
   return result;
 }
@@ -337,9 +345,18 @@ Result<ResultSet> RunQuery(const View& view, const Catalogue& catalogue, const Q
   QueryResources alone(1);
   QueryRun run(spec, resources != nullptr ? resources : &alone);
   QUIPU_TRY(run.control.CheckTime());
-  QUIPU_TRY_ASSIGN(ResultSet result, IsPlain(spec) ? AnswerPlain(view, catalogue, spec, &run)
-                                                   : AnswerDerived(view, catalogue, spec, &run));
-  result.as_of = view.as_of;
+  QUIPU_TRY_ASSIGN(const AskedView asked, AskedView::Make(view, spec.as_of, spec.since));
+  AskedView compared = asked;
+  if (!spec.compare_as_of.IsNow()) {
+    QUIPU_TRY_ASSIGN(compared, AskedView::Make(view, spec.compare_as_of, spec.since));
+  }
+  if (spec.explain) run.explanation.left_out = asked.left_out();
+  QUIPU_TRY_ASSIGN(ResultSet result,
+                   IsPlain(spec)
+                       ? AnswerPlain(asked.view(), catalogue, spec, &run)
+                       : AnswerDerived(asked.view(), compared.view(), catalogue, spec, &run));
+  result.as_of = asked.view().as_of;
+  result.altered = asked.is_altered() || compared.is_altered();
   result.stats = run.stats;
   if (spec.explain) {
     run.explanation.memory_bytes = run.control.peak_bytes();

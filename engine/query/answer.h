@@ -9,8 +9,11 @@
 // and window by window. So it takes what they take: summaries where those can serve, raw rows where not, and it cannot depend on which.
 // Only levels (time_weighted.h) and overlaps (concurrency.h) have to see rows in order.
 //
+// A question about an earlier state (QuerySpec::as_of, since) is one on a part of the view (asked_view.h); a comparison with one has its reading of the period to
+// compare with on another part of the same view.
+//
 // Invariants:
-//   (1) All readings of a question are of one view.
+//   (1) All readings of a question are of one view, or of parts of one.
 //   (2) A value depends on the events and on the question, never on layout or summaries.
 //   (3) What is read beside the range (before it, another period) is never shown as a row of its own.
 //

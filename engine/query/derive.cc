@@ -74,7 +74,7 @@ Result<Value> Deriver::Of(std::size_t a, std::uint32_t series, TimeUs window) {
     case Derived::kBefore:
     case Derived::kGrowth:
     case Derived::kGrowthPercent:
-      return GrowthOf(a, series);
+      return GrowthOf(a, series, window);
   }
   return Value{};
 }
@@ -214,13 +214,14 @@ Value Deriver::PeakOf(std::size_t a, std::uint32_t series, TimeUs window) const 
                                                    : Marked(OfTime(peak.time), approximate);
 }
 
-Result<Value> Deriver::GrowthOf(std::size_t a, std::uint32_t series) const {
+Result<Value> Deriver::GrowthOf(std::size_t a, std::uint32_t series, TimeUs window) const {
   const Aggregate& aggregate = spec_.select[a];
   const NamedSheet& compared = sheets_.compared;
-  const Value* found = compared.sheet->Find(series, 0, compared.columns[a]);
+  // Windows are compared only with those of the same range in another state.
+  const Value* found = compared.sheet->Find(series, window, compared.columns[a]);
   const Value before = ForComparison(aggregate, found != nullptr ? *found : EmptyValue(aggregate));
   if (aggregate.derived == Derived::kBefore) return before;
-  const Value now = ForComparison(aggregate, InRange(a, series, 0));
+  const Value now = ForComparison(aggregate, InRange(a, series, window));
   const bool approximate = now.approximate || before.approximate;
   if (!now.present || !before.present) return Absent(TypeOfAnswer(spec_.select[a]), approximate);
   QUIPU_TRY_ASSIGN(const Value v, aggregate.derived == Derived::kGrowth

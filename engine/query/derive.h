@@ -48,7 +48,7 @@ class Deriver {
   [[nodiscard]] Result<Value> ShareOf(std::size_t a, std::uint32_t series, TimeUs window) const;
   [[nodiscard]] Result<Value> AverageOf(std::size_t a, std::uint32_t series, TimeUs window) const;
   [[nodiscard]] Value PeakOf(std::size_t a, std::uint32_t series, TimeUs window) const;
-  [[nodiscard]] Result<Value> GrowthOf(std::size_t a, std::uint32_t series) const;
+  [[nodiscard]] Result<Value> GrowthOf(std::size_t a, std::uint32_t series, TimeUs window) const;
 
   const QuerySpec& spec_;
   const Windower& windower_;

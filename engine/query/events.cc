@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "base/check.h"
+#include "query/asked_view.h"
 #include "query/bind.h"
 #include "query/scan.h"
 #include "query/stored_event.h"
@@ -191,10 +192,7 @@ Status ReadEvents(const View& view, const std::vector<Candidate>& found, const C
   return {};
 }
 
-}  // namespace
-
-Result<EventPage> RunEventQuery(const View& view, const Catalogue& catalogue,
-                                const EventQuery& query) {
+Result<EventPage> ReadPage(const View& view, const Catalogue& catalogue, const EventQuery& query) {
   if (query.limit < 1 || query.limit > kPageEventsMax)
     return Status::InvalidArgument("a page has 1 to 10000 events");
   QuerySpec spec;
@@ -237,6 +235,16 @@ Result<EventPage> RunEventQuery(const View& view, const Catalogue& catalogue,
     page.next_cursor = EncodeCursor(found.back().position());
   }
   QUIPU_TRY(ReadEvents(view, found, catalogue, &page.events));
+  return page;
+}
+
+}  // namespace
+
+Result<EventPage> RunEventQuery(const View& view, const Catalogue& catalogue,
+                                const EventQuery& query) {
+  QUIPU_TRY_ASSIGN(const AskedView asked, AskedView::Make(view, query.as_of, query.since));
+  QUIPU_TRY_ASSIGN(EventPage page, ReadPage(asked.view(), catalogue, query));
+  page.altered = asked.is_altered();
   return page;
 }
 

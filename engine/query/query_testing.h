@@ -84,7 +84,7 @@ class QueryTest : public testing::Test {
     SegmentEdit edit;
     edit.sealed_through = view->as_of;
     for (const auto& [month, refs] : months)
-      edit.add.push_back(Write(month, Gather(batches, refs)));
+      edit.add.push_back(Write(month, view->sealed_seq + 1, view->as_of, Gather(batches, refs)));
     ASSERT_TRUE(store_->Install(edit).ok());
   }
   /// All segments of each month into one.
@@ -92,7 +92,10 @@ class QueryTest : public testing::Test {
     const ViewPtr view = store_->view();
     std::map<MonthIndex, SegmentEdit> edits;
     std::map<MonthIndex, std::vector<RowBatch>> rows;
+    std::uint64_t first = view->as_of, last = 0;
     for (const SegmentPtr& s : view->segments) {
+      first = std::min(first, s->meta().spec.seq_first);
+      last = std::max(last, s->meta().spec.seq_last);
       edits[s->meta().spec.month].remove.push_back(s->meta().spec.segment_id);
       auto read = s->ReadRows(0, s->rows());
       QUIPU_CHECK(read.has_value());
@@ -106,7 +109,7 @@ class QueryTest : public testing::Test {
           refs.push_back({static_cast<std::uint32_t>(batches.size()), i});
         batches.push_back(&b);
       }
-      edit.add.push_back(Write(month, Gather(batches, refs)));
+      edit.add.push_back(Write(month, first, last, Gather(batches, refs)));
       ASSERT_TRUE(store_->Install(edit).ok());
     }
   }
@@ -153,12 +156,13 @@ class QueryTest : public testing::Test {
     QUIPU_CHECK(ordinal.has_value());
     return *ordinal;
   }
-  SegmentMeta Write(MonthIndex month, const RowBatch& rows) {
+  SegmentMeta Write(MonthIndex month, std::uint64_t seq_first, std::uint64_t seq_last,
+                    const RowBatch& rows) {
     auto id = store_->ReserveSegmentIds(1);
     QUIPU_CHECK(id.has_value());
-    auto writer =
-        SegmentWriter::Create(store_->vfs(), store_->segments_folder(),
-                              {store_->store_id(), *id, month, 1, 1}, &store_->catalogue());
+    auto writer = SegmentWriter::Create(store_->vfs(), store_->segments_folder(),
+                                        {store_->store_id(), *id, month, seq_first, seq_last},
+                                        &store_->catalogue());
     QUIPU_CHECK(writer.has_value());
     std::vector<RowRef> sorted;
     for (const std::uint32_t row : SegmentOrder(rows)) sorted.push_back({0, row});

@@ -56,9 +56,9 @@ Status CheckDerivedForm(const QuerySpec& spec, const Aggregate& a) {
     case Derived::kBefore:
     case Derived::kGrowth:
     case Derived::kGrowthPercent:
-      if (!spec.compare_from || !spec.compare_to)
-        return Refuse(a, "compares two periods; say which to compare with");
-      if (HasWindows(spec))
+      if ((!spec.compare_from || !spec.compare_to) && spec.compare_as_of.IsNow())
+        return Refuse(a, "compares two periods, or two states; say which to compare with");
+      if (HasWindows(spec) && spec.compare_from)
         return Refuse(a, "compares two periods as a whole; leave the window out");
       return {};
   }
@@ -93,7 +93,7 @@ Status CheckOthers(const QuerySpec& spec) {
 }  // namespace
 
 bool IsPlain(const QuerySpec& spec) {
-  return !spec.others && !spec.compare_from && !spec.compare_to &&
+  return !spec.others && !spec.compare_from && !spec.compare_to && spec.compare_as_of.IsNow() &&
          std::all_of(spec.select.begin(), spec.select.end(), [](const Aggregate& a) {
            return a.derived == Derived::kNone && !IsTimeWeighted(a.function) &&
                   !IsConcurrency(a.function);

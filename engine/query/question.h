@@ -4,7 +4,7 @@
 //   change(f, day|week|month)   the windows from so long before the range on
 //   moving_avg(f, k)            the k-1 windows before the range
 //   peak(f, unit), peak_time    the range in windows of that unit
-//   before(f), growth(f), ...   the period to compare with
+//   before(f), growth(f), ...   the period to compare with, or the range in the state to compare with
 #pragma once
 
 #include <optional>

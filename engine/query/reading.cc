@@ -22,6 +22,7 @@ Reading::Reading(const View& view, const Catalogue& catalogue, const QuerySpec& 
   spec_.fill = spec_.others = false;
   spec_.compare_from.reset();
   spec_.compare_to.reset();
+  spec_.compare_as_of = {};  // the view is the state
   QuerySpec plain = spec_;
   for (const std::size_t a : chosen) {
     column_of_[a] = spec_.select.size();

@@ -159,4 +159,22 @@ void DropHotThrough(std::uint64_t seq, std::vector<HotBatchPtr>* hot) {
   hot->front() = std::move(rest);
 }
 
+void DropHotAfter(std::uint64_t seq, std::vector<HotBatchPtr>* hot) {
+  while (!hot->empty() && hot->back()->seq_first > seq) hot->pop_back();
+  if (hot->empty() || hot->back()->seq_last <= seq) return;
+  const HotBatch& old = *hot->back();
+  auto rest = std::make_shared<HotBatch>();
+  rest->seq_first = old.seq_first;
+  rest->seq_last = seq;
+  rest->first_row = old.first_row;
+  rest->committed_us = old.committed_us;
+  rest->rows = Slice(old.rows, 0, RowsThrough(old, seq));
+  rest->totals = TotalsOf(rest->rows);
+  rest->commit_ends.assign(
+      old.commit_ends.begin(),
+      old.commit_ends.begin() + static_cast<std::ptrdiff_t>(seq - old.seq_first + 1));
+  FillBounds(rest.get());
+  hot->back() = std::move(rest);
+}
+
 }  // namespace quipu

@@ -40,5 +40,7 @@ void AppendHot(HotBatchPtr batch, std::vector<HotBatchPtr>* hot);
 Totals HotTotalsThrough(const std::vector<HotBatchPtr>& hot, std::uint64_t seq);
 /// Removes the rows of commits up to `seq`; a batch that straddles it is cut.
 void DropHotThrough(std::uint64_t seq, std::vector<HotBatchPtr>* hot);
+/// Removes the rows of later commits, likewise.
+void DropHotAfter(std::uint64_t seq, std::vector<HotBatchPtr>* hot);
 
 }  // namespace quipu

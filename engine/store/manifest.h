@@ -4,6 +4,7 @@
 //   "archive/", "class/", "retention"  see lifecycle_records.h
 //   "erasure/" id(be64)                an erasure, under way or done
 //   "forgotten/"                       see lifecycle_records.h
+//   "freeze/" name                     see freeze.h
 //   "id"                               store record: format version, store id, creation time
 //   "last"                             last commit, the totals of the whole store, bytes written; rewritten by every commit, seal and merge
 //   "merging/" id(be64)                a segment id that a merge has reserved and not installed

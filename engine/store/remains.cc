@@ -83,7 +83,7 @@ class Collector {
     LookUpNumbered(1, rows, [](std::uint32_t id) { return MakeErasureKey(id); });
     // The prefixes of what has no numbers to count through: a scan from there may find a sound block.
     for (const std::string_view prefix :
-         {kClassKeyPrefix, kForgottenKeyPrefix, kSegmentKeyPrefix}) {
+         {kClassKeyPrefix, kForgottenKeyPrefix, kFreezeKeyPrefix, kSegmentKeyPrefix}) {
       static_cast<void>(
           kv_.Scan(KvSpace::kMeta, prefix,
                    [&](std::string_view key, std::string_view value, bool* stop) -> Status {
@@ -153,6 +153,9 @@ class Collector {
     } else if (key.starts_with(kErasureKeyPrefix)) {
       QUIPU_TRY_ASSIGN(const ErasureRecord record, DecodeErasure(key, value));
       remains_.erasures.push_back(record);
+    } else if (key.starts_with(kFreezeKeyPrefix)) {
+      QUIPU_TRY_ASSIGN(FreezeRecord record, DecodeFreeze(key, value));
+      remains_.freezes.push_back(std::move(record));
     }
     return {};  // marks of merges and of syncs: of no use any more
   }

@@ -30,6 +30,7 @@ struct Remains {
   std::map<std::uint32_t, ArchiveFolder> archives;
   std::vector<ErasureRecord> erasures;
   ForgottenMonths forgotten;
+  std::vector<FreezeRecord> freezes;
   std::map<std::string, std::string>
       settings;  ///< Rows of the policy and of customer classes, as stored.
   std::map<std::string, std::string> producers;  ///< As stored.

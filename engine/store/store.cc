@@ -304,7 +304,7 @@ Status Store::CheckEdit(const SegmentEdit& edit, const View& view) const {
                               " has been detached");
     }
   }
-  return {};
+  return CheckEpochs(edit, view);
 }
 
 Status Store::CheckConservation(const SegmentEdit& edit, const View& view) const {
@@ -334,6 +334,11 @@ Status Store::WriteEdit(const SegmentEdit& edit, const View& current, const View
   for (const auto& [month, services] : edit.forgotten) {
     batch.Put(KvSpace::kMeta, MakeForgottenKey(month),
               EncodeForgotten(month, next.forgotten->recorded().at(month)));
+  }
+  for (std::size_t i = 0; i < next.freezes->size(); ++i) {  // those that rows have left
+    const FreezeRecord& freeze = (*next.freezes)[i]->record;
+    if ((*next.freezes)[i] != (*current.freezes)[i])
+      batch.Put(KvSpace::kMeta, MakeFreezeKey(freeze.name), EncodeFreeze(freeze));
   }
   if (edit.sealed_through) {
     for (std::uint64_t seq = current.sealed_seq + 1; seq <= *edit.sealed_through; ++seq) {
@@ -376,6 +381,7 @@ Status Store::Install(SegmentEdit edit) {
     return Status::Internal("install: more rows would expire than the store holds: " +
                             edit.expired.ToString() + " of " + current->totals.ToString());
   }
+  QUIPU_TRY(ThawExpired(edit, *current, next.get()));
   std::vector<std::string> added_paths;
   for (const SegmentMeta& meta : edit.add) {
     QUIPU_TRY_ASSIGN(SegmentPtr segment, OpenSegment(meta, *next, /*must_be_right=*/false));

@@ -112,6 +112,7 @@ struct SegmentEdit {
   Totals expired;
   /// Rows whose ids leave the store with this step, on purpose (they expire, or go to an archive without ids).
   ForgottenMonths forgotten;
+  bool is_erasure = false;  ///< `expired` are rows of an erased customer.
   /// A seal: the rows of commits up to this one are now in `add`. Any commit will do: hot batches that straddle it are cut.
   std::optional<std::uint64_t> sealed_through;
 };
@@ -206,6 +207,13 @@ class Store {
   Status PurgeKv();
   Status FinishErasure(std::uint64_t id);
 
+  // store_freeze.cc; freeze.h says what a freeze is.
+
+  /// Freezes what is sealed; the caller has sealed what is to be in it, and keeps other seals away. The same again if the name stands for all that
+  /// is stored, kAlreadyExists if it stands for less.
+  Result<FrozenPtr> Freeze(const std::string& name);
+  Status DropFreeze(const std::string& name);
+
   // store_archive.cc
 
   /// The archive folder at `path` (absolute, or relative to the store's folder), made and recorded if need be; its number.
@@ -269,6 +277,9 @@ class Store {
                            const View& view, bool of_archive);
   Status LoadLifecycle(const KvReader& kv, View* view, Lists* lists) const;
   Status WriteArchive(const ArchiveFolder& folder);
+  static Status LoadFreezes(const KvReader& kv, View* view);
+  static Status CheckEpochs(const SegmentEdit& edit, const View& view);
+  static Status ThawExpired(const SegmentEdit& edit, const View& current, View* next);
 
   static void Forget(const ForgottenMonths& added, View* next);
 

@@ -123,8 +123,9 @@ class ManifestRows final : public KvReader {
 
 /// Do rows of that key say what segments there are, or what is to be hidden of them?
 bool IsOfManifest(std::string_view key) {
-  for (const std::string_view prefix : {kSegmentKeyPrefix, kArchiveKeyPrefix, kClassKeyPrefix,
-                                        kErasureKeyPrefix, kForgottenKeyPrefix, kRetentionKey}) {
+  for (const std::string_view prefix :
+       {kSegmentKeyPrefix, kArchiveKeyPrefix, kClassKeyPrefix, kErasureKeyPrefix,
+        kForgottenKeyPrefix, kFreezeKeyPrefix, kRetentionKey}) {
     if (key.starts_with(prefix)) return true;
   }
   return false;
@@ -359,6 +360,7 @@ Status Store::ShowManifest(View* next, Lists* lists) {
   next->forgotten = std::make_shared<const ForgottenIds>();
   QUIPU_TRY(LoadErasures(rows, next, lists));
   QUIPU_TRY(LoadLifecycle(rows, next, lists));
+  QUIPU_TRY(LoadFreezes(rows, next));
   QUIPU_TRY(OpenSegments(rows, next));
   Forget({}, next);
   return {};

@@ -166,6 +166,7 @@ Status Store::Recover(std::string_view store_record) {
   QUIPU_TRY(catalogue_.Load(*kv_, view->erased));
   QUIPU_TRY_ASSIGN(view->sealed_seq, ReadCounter(*kv_, kSealedKey));
   QUIPU_TRY(LoadLifecycle(*kv_, view.get(), &lists));
+  QUIPU_TRY(LoadFreezes(*kv_, view.get()));
   QUIPU_TRY(OpenSegments(*kv_, view.get()));
   Forget({}, view.get());
   QUIPU_TRY(ReplayBlobs(*kv_, view.get()));

@@ -11,6 +11,7 @@
 #include "segment/segment.h"
 #include "segment/totals.h"
 #include "store/forgotten_ids.h"
+#include "store/freeze.h"
 #include "store/lifecycle_records.h"
 
 namespace quipu {
@@ -61,6 +62,7 @@ struct View {
   std::vector<ArchiveFolder> archives;  ///< By number.
   /// What repeated deliveries can no longer be told from; never null.
   ForgottenIdsPtr forgotten = std::make_shared<const ForgottenIds>();
+  FreezesPtr freezes = std::make_shared<const FreezeList>();  ///< Never null.
   [[nodiscard]] std::uint64_t hot_rows() const {
     return hot.empty() ? 0
                        : hot.back()->first_row + hot.back()->rows.size() - hot.front()->first_row;

@@ -159,7 +159,8 @@ class Month {
     if (!is_open && base_.empty()) return groups;  // its close takes everything at once
     for (const Facts f : is_open ? files_ : late_) {
       if (order_.except.contains(f->id) || IsFull(f, options_)) continue;
-      if (f->level == SegmentLevel::kClosed) continue;
+      // A closed file that is late: the freeze between it and the closed run was dropped.
+      if (f->level == SegmentLevel::kClosed && is_open) continue;
       // Far below what gave it its own file: that was an estimate.
       const bool is_own = f->customers == 1 && f->bytes >= options_.own_file_bytes_min / 4;
       // The last merge of an open month is its close, so the one before may wait for more.
@@ -250,9 +251,17 @@ class Month {
 }  // namespace
 
 SegmentFacts FactsOf(const SegmentMeta& meta) {
-  return {meta.spec.segment_id, meta.run,        meta.spec.month, meta.level,
-          meta.totals.rows,     meta.file_bytes, meta.customers,  meta.customer_first,
-          meta.customer_last,   meta.sealed_us};
+  return {meta.spec.segment_id,
+          meta.run,
+          meta.spec.month,
+          meta.level,
+          meta.totals.rows,
+          meta.file_bytes,
+          meta.customers,
+          meta.customer_first,
+          meta.customer_last,
+          meta.sealed_us,
+          0};
 }
 
 std::size_t OverlapDepth(std::span<const SegmentFacts> segments) {
@@ -269,12 +278,12 @@ std::size_t OverlapDepth(std::span<const SegmentFacts> segments) {
 
 std::optional<CompactionJob> PickCompaction(std::span<const SegmentFacts> segments,
                                             const Options& options, const CompactionOrder& order) {
-  std::map<MonthIndex, std::vector<Facts>> by_month;
-  for (const SegmentFacts& s : segments) by_month[s.month].push_back(&s);
+  std::map<std::pair<MonthIndex, std::uint64_t>, std::vector<Facts>> by_month;
+  for (const SegmentFacts& s : segments) by_month[{s.month, s.epoch}].push_back(&s);
   std::optional<CompactionJob> best, run;
   std::uint64_t best_gain = 0;
-  for (auto& [month, files] : by_month) {
-    const Month picker(month, std::move(files), options, order);
+  for (auto& [key, files] : by_month) {
+    const Month picker(key.first, std::move(files), options, order);
     std::uint64_t gain = 0;
     // On request the run takes in what a tier would have to, at once.
     if (auto job = order.on_request ? std::nullopt : picker.PickTier(&gain);

@@ -13,8 +13,12 @@
 //   customers they touch once they weigh 1/8 of them. So a late byte is rewritten log4(late files) times, plus at most nine
 //   bytes for it in the end; a trickle never rewrites a month.
 //
+// The freezes of a store (store/freeze.h) cut its commits into epochs. What is said here of a month is done in each epoch of it by itself, so no file ever
+// holds rows from both sides of a freeze; late data that come behind one make a run of their own. When a freeze is dropped two epochs become one, with two closed
+// runs perhaps: the smaller one is late from then on.
+//
 // Invariants:
-//   (1) A job's inputs are of one month, at least one of them is not part of the run that the result joins.
+//   (1) A job's inputs are of one month and one epoch, at least one of them is not part of the run that the result joins.
 //   (2) Files of one run have no customer in common, except files that hold one customer only: what a job leaves of a run does not
 //       share customers with the job's result if that joins the run.
 //   (3) At most `kMergeDepthMax` inputs of a job overlap in customers, which bounds the memory of the merge.
@@ -50,6 +54,7 @@ struct SegmentFacts {
   std::uint32_t customers = 0;
   CustomerOrdinal customer_first = 0, customer_last = 0;  ///< Inclusive.
   TimeUs sealed_us = 0;
+  std::uint64_t epoch = 0;  ///< Freezes below its commits (store/freeze.h).
 };
 SegmentFacts FactsOf(const SegmentMeta& meta);
 

@@ -278,5 +278,43 @@ TEST_F(CompactionTest, ItEndsWhateverItStartsFrom) {
   }
 }
 
+/// A job's inputs are of one epoch, at any moment of a life with freezes; and when all are dropped what is left is one run again.
+TEST_F(CompactionTest, FreezesKeepTheirSidesApartUntilTheyAreDropped) {
+  for (int i = 0; i < 4; ++i) model_.Seal(kMonth, 100 * kMiB);
+  CloseByTheClock();
+  model_.Settle();
+  for (std::uint64_t epoch = 1; epoch <= 12; ++epoch) {
+    for (int i = 0; i < 5; ++i) {
+      const std::uint64_t id = model_.Seal(kMonth, kMiB);
+      for (SegmentFacts& s : model_.segments) s.epoch = s.id == id ? epoch : s.epoch;
+    }
+    model_.now += 40 * kDayUs;
+    while (const auto job = model_.Pick()) {
+      std::set<std::uint64_t> epochs;
+      for (const SegmentFacts& s : model_.segments) {
+        if (std::binary_search(job->inputs.begin(), job->inputs.end(), s.id))
+          epochs.insert(s.epoch);
+      }
+      ASSERT_EQ(epochs.size(), 1u);
+      std::set<std::uint64_t> before;
+      for (const SegmentFacts& s : model_.segments) before.insert(s.id);
+      model_.Apply(*job);
+      for (SegmentFacts& s : model_.segments) {
+        if (!before.contains(s.id)) s.epoch = *epochs.begin();
+      }
+    }
+  }
+  std::map<std::uint64_t, std::set<std::uint64_t>> runs;
+  for (const SegmentFacts& s : model_.segments) runs[s.epoch].insert(s.run);
+  ASSERT_EQ(runs.size(), 13u);
+  for (const auto& [epoch, of_epoch] : runs) EXPECT_EQ(of_epoch.size(), 1u) << epoch;
+  for (SegmentFacts& s : model_.segments) s.epoch = 0;
+  // The late runs, closed themselves, are merged among themselves: they are too small to rewrite the month for.
+  model_.Settle();
+  std::set<std::uint64_t> left;
+  for (const SegmentFacts& s : model_.segments) left.insert(s.run);
+  EXPECT_LE(left.size(), 5u);
+}
+
 }  // namespace
 }  // namespace quipu

@@ -129,7 +129,8 @@ Status RewriteWithout(Store* store, const SegmentPtr& segment,
       return std::binary_search(customers.begin(), customers.end(), customer) ? Fate::kDelete
                                                                               : Fate::kKeep;
     };
-    if (meta.spec.summaries_only) return RewriteSummaries(store, {segment}, fate_of).error();
+    if (meta.spec.summaries_only)
+      return RewriteSummaries(store, {segment}, fate_of, /*is_erasure=*/true).error();
     RewriteJob job;
     job.inputs = {segment};
     job.fate_of = fate_of;
@@ -141,6 +142,7 @@ Status RewriteWithout(Store* store, const SegmentPtr& segment,
   QUIPU_CHECK(!parting.go.empty());
   SegmentEdit edit;
   edit.remove.push_back(segment->meta().spec.segment_id);
+  edit.is_erasure = true;
   const std::vector<std::uint32_t> new_rows = NewRows(*segment, parting.stay);
   if (parting.stay.empty()) {
     edit.expired = segment->meta().totals;  // nothing to hold against it

@@ -250,6 +250,7 @@ std::optional<CompactionJob> PickCompactionOf(const ViewPtr& view, const Options
     if (meta.archive != 0 || meta.spec.summaries_only) continue;  // upkeep/retention.h
     if (!segment->has_ids()) continue;  // of a repair: their keys are not there to be merged
     facts.push_back(FactsOf(meta));
+    facts.back().epoch = EpochOf(*view->freezes, meta.spec.seq_first);
     by_id[segment->meta().spec.segment_id] = segment.get();
   }
   order.holds_customer = [&](std::uint64_t id, CustomerOrdinal customer) {

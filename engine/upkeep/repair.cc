@@ -5,6 +5,7 @@
 
 #include "base/check.h"
 #include "store/commit_blob.h"
+#include "upkeep/repaired_freezes.h"
 #include "upkeep/salvage.h"
 #include "upkeep/saved_rows.h"
 #include "upkeep/survey.h"
@@ -166,15 +167,17 @@ class StoreRepair {
 
   void LoseSettings() {
     if (s_.kv_was_read && s_.remains.record) return;
-    losses_.Add(
-        "kv", "", "", 0,
-        "the retention policy, customer classes, producers, erasures and the record of what "
-        "retention and erasure have removed: set the policy again, repeat erasures");
+    losses_.Add("kv", "", "", 0,
+                "the retention policy, customer classes, freezes, producers, erasures and the "
+                "record of what "
+                "retention and erasure have removed: set the policy again, repeat erasures");
   }
 
   // ---- the new key-value store
 
   [[nodiscard]] std::uint64_t LastSeq() const { return std::max(s_.last_seq, s_.witnessed); }
+
+  [[nodiscard]] std::uint64_t NewSealed() const { return s_.hot.empty() ? LastSeq() : s_.sealed; }
 
   Status PutNames(KvBatch* batch) const {
     for (int k = 0; k < kNameKinds; ++k) {
@@ -227,7 +230,7 @@ class StoreRepair {
 
   /// Blobs of sealed + 1 .. the last; lost ones without rows.
   Status PutCommits(KvBatch* batch) const {
-    const std::uint64_t sealed = s_.hot.empty() ? LastSeq() : s_.sealed;
+    const std::uint64_t sealed = NewSealed();
     batch->Put(KvSpace::kMeta, std::string(kSealedKey), EncodeCounter(kSealedKey, sealed));
     static const RowBatch kNoRows;
     for (std::uint64_t seq = sealed + 1; seq <= LastSeq(); ++seq) {
@@ -237,6 +240,18 @@ class StoreRepair {
       batch->Put(KvSpace::kBlobs, MakeBlobKey(seq), std::move(blob));
     }
     return {};
+  }
+
+  void PutFreezes(KvBatch* batch) {
+    std::vector<SegmentMeta> metas = segments_.metas();
+    metas.insert(metas.end(), s_.detached.begin(), s_.detached.end());
+    for (FreezeRecord& freeze : s_.remains.freezes) {
+      const RepairedFreeze repaired = RepairFreeze(metas, NewSealed(), &freeze);
+      if (!repaired.loss.empty())
+        losses_.Add("freeze '" + freeze.name + "'", "", "", 0, repaired.loss);
+      if (!repaired.is_kept) continue;
+      batch->Put(KvSpace::kMeta, MakeFreezeKey(freeze.name), EncodeFreeze(freeze));
+    }
   }
 
   Status WriteKv() {
@@ -265,6 +280,7 @@ class StoreRepair {
     QUIPU_TRY(PutNames(&batch));
     QUIPU_TRY(PutLifecycle(&batch));
     QUIPU_TRY(PutCommits(&batch));
+    PutFreezes(&batch);
     QUIPU_TRY(kv->Write(batch, /*sync=*/true));
     return kv->Close();
   }

@@ -65,37 +65,40 @@ class Retainer {
     const FateOf summaries = [&](CustomerOrdinal c, ServiceOrdinal s) {
       return clock_.SummaryFate(month, c, s);
     };
-    // By the folder that they lie in and whether they have ids: one without would take those of the others away.
-    std::map<std::pair<std::uint32_t, bool>, std::vector<SegmentPtr>> due;
-    std::vector<SegmentPtr> lone_due, lone_small;
+    // By the folder that they lie in and whether they have ids: one without would take those of the others away. And by epoch: nothing moves across a freeze.
+    std::map<std::tuple<std::uint32_t, bool, std::uint64_t>, std::vector<SegmentPtr>> due;
+    std::map<std::uint64_t, std::vector<SegmentPtr>> lone_due, lone_small;  // by epoch
     std::uint64_t waiting = 0, done_before = 0;
     const ViewPtr view = store_->view();
     for (const SegmentPtr& segment : view->segments) {
       const SegmentMeta& meta = segment->meta();
       if (meta.spec.month != month) continue;
+      const std::uint64_t epoch = EpochOf(*view->freezes, meta.spec.seq_first);
       if (meta.spec.summaries_only) {
         QUIPU_TRY_ASSIGN(const bool leaves, HasFate(*segment, summaries, /*is_archived=*/false));
-        if (leaves) lone_due.push_back(segment);
-        if (!leaves && meta.file_bytes <= kSmallSummaryBytes) lone_small.push_back(segment);
+        if (leaves) lone_due[epoch].push_back(segment);
+        if (!leaves && meta.file_bytes <= kSmallSummaryBytes) lone_small[epoch].push_back(segment);
         done_before += meta.totals.rows;
         continue;
       }
       const bool stays_archived = meta.archive != 0 && !LosesIds(*segment);
       QUIPU_TRY_ASSIGN(const bool is_due, HasFate(*segment, rows, stays_archived));
       if (is_due) {
-        due[{meta.archive, segment->has_ids()}].push_back(segment);
+        due[{meta.archive, segment->has_ids(), epoch}].push_back(segment);
         waiting += meta.totals.rows;
       } else if (meta.archive != 0) {
         done_before += meta.totals.rows;
       }
     }
-    if (!lone_due.empty()) {
-      QUIPU_TRY(Note(RewriteSummaries(store_, lone_due, summaries), 0, /*drops_ids=*/false));
-    }
+    for (const auto& [epoch, segments] : lone_due)
+      QUIPU_TRY(Note(RewriteSummaries(store_, segments, summaries), 0, /*drops_ids=*/false));
     if (!due.empty() && !MustWait(month, waiting, done_before)) {
-      for (const auto& [place, segments] : due) QUIPU_TRY(RewriteAll(place.first, segments, rows));
+      for (const auto& [place, segments] : due)
+        QUIPU_TRY(RewriteAll(std::get<0>(place), segments, rows));
     }
-    if (lone_small.size() >= kFoldCount) QUIPU_TRY(Fold(lone_small));
+    for (const auto& [epoch, segments] : lone_small) {
+      if (segments.size() >= kFoldCount) QUIPU_TRY(Fold(segments));
+    }
     return {};
   }
 
@@ -288,25 +291,28 @@ Result<RetentionReport> ArchiveBefore(Store* store, TimeUs before, std::uint32_t
                                       bool drop_ids, TimeUs now, RateLimiter* limiter,
                                       const RetentionProgress& progress) {
   const RetentionClock clock(*store, now);
-  std::map<MonthIndex, std::vector<SegmentPtr>> months, small;
+  using MonthOfEpoch = std::pair<MonthIndex, std::uint64_t>;
+  std::map<MonthOfEpoch, std::vector<SegmentPtr>> months, small;
   const ViewPtr view = store->view();
   for (const SegmentPtr& segment : view->segments) {
     const SegmentMeta& meta = segment->meta();
     if (meta.spec.summaries_only || MonthStart(meta.spec.month + 1) > before) continue;
-    if (meta.archive == 0) months[meta.spec.month].push_back(segment);
+    const MonthOfEpoch place(meta.spec.month, EpochOf(*view->freezes, meta.spec.seq_first));
+    if (meta.archive == 0) months[place].push_back(segment);
     const bool drops_ids = drop_ids && clock.IdentityWindowPassed(meta.spec.month);
     if (meta.archive == archive && meta.file_bytes <= kSmallArchiveBytes &&
         segment->has_ids() != drops_ids)
-      small[meta.spec.month].push_back(segment);
+      small[place].push_back(segment);
   }
   RetentionReport report;
-  for (auto& [month, segments] : months) {
+  std::optional<MonthIndex> last_month;
+  for (auto& [place, segments] : months) {
     const std::uint64_t archived_until_now = report.archived_events;
-    const bool drops_ids = drop_ids && clock.IdentityWindowPassed(month);
+    const bool drops_ids = drop_ids && clock.IdentityWindowPassed(place.first);
     // Late events made small files; now and then they are merged with what arrives.
     std::uint64_t archived_before = 0;
-    if (small[month].size() >= kFoldCount) {
-      for (SegmentPtr& segment : small[month]) {
+    if (small[place].size() >= kFoldCount) {
+      for (SegmentPtr& segment : small[place]) {
         archived_before += segment->meta().totals.rows;
         segments.push_back(std::move(segment));
       }
@@ -330,7 +336,8 @@ Result<RetentionReport> ArchiveBefore(Store* store, TimeUs before, std::uint32_t
     }
     report.archived_events -= std::min(report.archived_events, archived_before);
     if (drops_ids) report.ids_dropped += report.archived_events - archived_until_now;
-    ++report.months;
+    report.months += place.first == last_month ? 0 : 1;
+    last_month = place.first;
   }
   return report;
 }

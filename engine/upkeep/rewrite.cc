@@ -196,6 +196,7 @@ class Rewrite {
     for (const SegmentPtr& input : job_.inputs)
       edit->remove.push_back(input->meta().spec.segment_id);
     edit->expired = std::move(expired);
+    edit->is_erasure = job_.is_erasure;
     result->deleted = deleted_;
     for (const SegmentMeta& meta : sinks_[1].metas()) {
       result->archived.Add(meta.totals);
@@ -339,6 +340,7 @@ Status NoteForgotten(const std::vector<SegmentPtr>& inputs, DropsIds&& drops_ids
 Result<RewriteResult> DropAll(Store* store, const std::vector<SegmentPtr>& inputs,
                               bool is_erasure) {
   SegmentEdit edit;
+  edit.is_erasure = is_erasure;
   const auto all = [&](CustomerOrdinal, ServiceOrdinal) { return !is_erasure; };
   QUIPU_TRY(NoteForgotten(inputs, all, &edit.forgotten));
   for (const SegmentPtr& input : inputs) {
@@ -388,12 +390,13 @@ Result<RewriteResult> RewriteMonth(Store* store, const RewriteJob& job,
 }
 
 Result<RewriteResult> RewriteSummaries(Store* store, const std::vector<SegmentPtr>& inputs,
-                                       const FateOf& fate_of) {
+                                       const FateOf& fate_of, bool is_erasure) {
   QUIPU_TRY_ASSIGN(const bool all_deleted, AreAllDeleted(inputs, fate_of));
-  if (all_deleted) return DropAll(store, inputs, /*is_erasure=*/false);
+  if (all_deleted) return DropAll(store, inputs, is_erasure);
   std::vector<const SegmentReader*> readers;
   SegmentSpec spec = inputs[0]->meta().spec;
   SegmentEdit edit;
+  edit.is_erasure = is_erasure;
   for (const SegmentPtr& input : inputs) {
     readers.push_back(input.get());
     spec.seq_first = std::min(spec.seq_first, input->meta().spec.seq_first);

@@ -30,7 +30,8 @@ inline constexpr std::size_t kRewriteInputsMax = 64;  ///< Bounds the memory of 
 inline constexpr int kArchiveWrapLevel = 12;
 
 struct RewriteJob {
-  std::vector<SegmentPtr> inputs;  ///< Of one month, with rows; 1..kRewriteInputsMax.
+  /// Of one month and epoch (store/freeze.h), with rows; 1..kRewriteInputsMax.
+  std::vector<SegmentPtr> inputs;
   FateOf fate_of;
   std::uint32_t keep_in = 0;  ///< Number of the archive folder for rows that stay; 0 = segments/.
   std::uint32_t archive_to = 0;    ///< Likewise for kArchive.
@@ -49,10 +50,10 @@ struct RewriteResult {
 Result<RewriteResult> RewriteMonth(Store* store, const RewriteJob& job,
                                    const RewriteProgress& progress);
 
-/// Folds segments of one month that have summaries only into one, without the runs that leave (none may stay: then they just go).
+/// Folds segments of one month and epoch that have summaries only into one, without the runs that leave (none may stay: then they just go).
 /// What left is in the result's `deleted`.
 Result<RewriteResult> RewriteSummaries(Store* store, const std::vector<SegmentPtr>& inputs,
-                                       const FateOf& fate_of);
+                                       const FateOf& fate_of, bool is_erasure = false);
 
 /// Installs; on a failure that changed nothing the added files are removed.
 Status InstallOrRemove(Store* store, const SegmentEdit& edit);

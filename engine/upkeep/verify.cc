@@ -6,6 +6,7 @@
 
 #include "base/calendar.h"
 #include "base/check.h"
+#include "store/view_as_of.h"
 #include "upkeep/survey.h"
 
 namespace quipu {
@@ -101,6 +102,14 @@ Status VerifyForgotten(const View& view, VerifyReport* report) {
   return {};
 }
 
+/// What was frozen must still be there, and apart from what came later.
+void VerifyFreezes(const View& view, VerifyReport* report) {
+  for (const FrozenPtr& freeze : *view.freezes) {
+    if (Status proven = ProveFreeze(view, freeze->record); !proven.ok())
+      AddProblem(report, "manifest", std::string(proven.message()));
+  }
+}
+
 }  // namespace
 
 Result<VerifyReport> VerifyStore(const Store& store, const Progress& progress) {
@@ -108,6 +117,7 @@ Result<VerifyReport> VerifyStore(const Store& store, const Progress& progress) {
   VerifyReport report;
   QUIPU_TRY(VerifySegments(*view, &report, progress));
   VerifyTotals(*view, &report);
+  VerifyFreezes(*view, &report);
   VerifyHotTier(*view, &report);
   QUIPU_TRY(VerifyFolder(store, *view, &report));
   QUIPU_TRY(VerifyForgotten(*view, &report));

@@ -27,6 +27,7 @@
 #include <string_view>
 #include <vector>
 
+#include "quipu/as_of.h"
 #include "quipu/event.h"
 #include "quipu/options.h"
 #include "quipu/query.h"
@@ -73,6 +74,7 @@ struct StoreInfo {
   std::vector<std::string> dimensions;  ///< In name order.
   std::vector<std::string> measures;    ///< In name order, `quantity` and `cost` not among them.
   TimeUs time_min = 0, time_max = 0;    ///< Of events; meaningless when there are none.
+  std::uint64_t freezes = 0;            ///< See Database::Freezes.
 
   // Amplification. The counters are of the whole life of the store and survive restarts.
 
@@ -205,6 +207,15 @@ class Database {
   /// Finds a detached folder again, perhaps elsewhere (empty: where it was). Every file must be the one that the store remembers.
   Status AttachArchive(const std::string& folder = {});
   [[nodiscard]] Result<std::vector<ArchiveInfo>> Archives() const;
+
+  /// Gives the state of now a name: everything that was acknowledged before the call is in it, and questions as of it (QuerySpec::as_of) get the same bytes
+  /// for as long as it is there; see quipu/as_of.h. Seals first, so it takes as long as a seal. The same freeze again if the name has it and no event has come since;
+  /// kAlreadyExists if the name stands for an earlier state: a freeze never moves. kInvalidArgument for a bad name, kExhausted beyond kFreezesMax.
+  Result<FreezeInfo> Freeze(const std::string& name);
+  /// In order of their commits, then names.
+  [[nodiscard]] Result<std::vector<FreezeInfo>> Freezes() const;
+  /// The name is free, and merges may pass over its commit from now on. No event goes. kNotFound.
+  Status DropFreeze(const std::string& name);
 
   /// Per month; with `by_customer` per month and customer. In (month, customer) order.
   [[nodiscard]] Result<std::vector<PartitionInfo>> Partitions(bool by_customer) const;

@@ -25,6 +25,7 @@
 #include <string_view>
 #include <vector>
 
+#include "quipu/as_of.h"
 #include "quipu/decimal.h"
 #include "quipu/status.h"
 #include "quipu/time.h"
@@ -68,8 +69,8 @@ enum class Derived : std::uint8_t {
   kMovingAverage,  ///< `moving_avg(f, k)`: mean over the window and the k-1 before it, even before the range; 18 fractional digits.
   kPeak,  ///< `peak(f, unit)`: the highest f of the minutes, hours or days within the window (or the range); one that "counts as 0" is none.
   kPeakTime,  ///< `peak_time(f, unit)`: when that one began; the first of equals.
-  kBefore,  ///< `before(f)`: f in the period to compare with, QuerySpec::compare_from and compare_to.
-  kGrowth,         ///< `growth(f)`: f minus `before(f)`.
+  kBefore,  ///< `before(f)`: f in the period (QuerySpec::compare_from, compare_to) or state (compare_as_of) to compare with.
+  kGrowth,  ///< `growth(f)`: f minus `before(f)`.
   kGrowthPercent,  ///< `growth_percent(f)`: the same in percent of the earlier value's size, 2 fractional digits; absent if that is 0.
 };
 
@@ -152,6 +153,12 @@ struct QuerySpec {
   bool others = false;
   /// The period that `before`, `growth` and `growth_percent` compare with, half open. Groups of only that period are in the answer, too.
   std::optional<TimeUs> compare_from{}, compare_to{};
+  /// The earlier state that these compare with: of the period, or without one of the range itself, and then also window by window.
+  AsOf compare_as_of{};
+  /// The state that is asked: as if no later commit had been made.
+  AsOf as_of{};
+  /// Only events that came after this state, as if there were no others.
+  AsOf since{};
   /// Windows without events appear, per group: count and distinct 0, the other aggregates absent.
   bool fill = false;
   bool exact = false;     ///< Quantiles and distinct counts without approximation.
@@ -185,6 +192,10 @@ class Query {
   Query& Others(bool on = true);
   /// The earlier period of growth(...); times as in From.
   Query& CompareWith(std::string_view from, std::string_view to);
+  /// States as in AsOf::Parse: a commit's number or the name of a freeze.
+  Query& AsOf(std::string_view state);
+  Query& Since(std::string_view state);
+  Query& CompareAsOf(std::string_view state);
   Query& Fill(bool on = true);
   Query& Exact(bool on = true);
 
@@ -207,6 +218,7 @@ struct EventQuery {
   std::vector<Filter> filters{};
   std::uint32_t limit = 100;  ///< 1..10,000.
   std::string cursor{};       ///< Empty = from the start; else EventPage::next_cursor.
+  AsOf as_of{}, since{};      ///< As in QuerySpec. With `as_of` all pages are of one state.
 };
 
 }  // namespace quipu

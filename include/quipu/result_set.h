@@ -70,6 +70,7 @@ struct ExplainedStep {
 
 /// How an answer came about; for people, so texts may change.
 struct Explanation {
+  std::string left_out;  ///< What as_of and since left out; empty if the question has neither.
   std::string
       why_no_cells;  ///< Why summaries could not serve the question at all; empty if they could.
   std::vector<ExplainedStep> steps;      ///< In order; the time of the whole is their sum.
@@ -90,6 +91,8 @@ class ResultSet {
   bool exact = true;          ///< False if any value is an approximation...
   double relative_error = 0;  ///< ... then quantiles are within this ratio (0.004).
   std::string zone = "UTC";   ///< The zone of window_start, for display.
+  /// True if the question named a freeze of which events have been erased or deleted since (FreezeInfo says why).
+  bool altered = false;
   /// True if the last row stands for all groups that a limit cut (QuerySpec::others): its first group value is kOthersName, the other ones are absent.
   bool has_others = false;
   QueryStats stats;
@@ -118,6 +121,7 @@ struct EventPage {
   std::string next_cursor;  ///< Empty after the last page.
   std::uint64_t as_of = 0;
   std::optional<std::int64_t> staleness_us;  ///< As in ResultSet.
+  bool altered = false;                      ///< As in ResultSet.
 };
 
 }  // namespace quipu

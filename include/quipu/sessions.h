@@ -35,6 +35,7 @@ struct SessionQuery {
   std::uint32_t limit = 100;             ///< Of a page: 1..10,000.
   std::string cursor{};                  ///< Empty = from the start; else SessionPage::next_cursor.
   bool exact = false;                    ///< Percentiles without approximation.
+  AsOf as_of{}, since{};                 ///< As in QuerySpec.
   std::uint64_t memory_bytes_max = 256ull << 20;  ///< More working memory ends in kExhausted.
 };
 
@@ -54,6 +55,7 @@ struct SessionPage {
   std::string
       next_cursor;  ///< Empty after the last page. Good as long as no event comes that changes earlier sessions.
   std::uint64_t as_of = 0;
+  bool altered = false;  ///< As in ResultSet.
 };
 
 /// Nearest rank; all 0 if there is no session.
@@ -72,6 +74,7 @@ struct SessionTotals {
   std::uint64_t events_without_id = 0;  ///< In the range; in no session.
   bool exact = true;                    ///< False: p50 and p95 are within 0.4 %.
   std::uint64_t as_of = 0;
+  bool altered = false;  ///< As in ResultSet.
 };
 
 }  // namespace quipu

@@ -90,6 +90,20 @@ Result<Database> OpenToAsk(const std::string& dir, bool follow) {
   return db;
 }
 
+void AddStates(CLI::App* command, StateFlags* flags) {
+  command->add_option("--as-of", flags->as_of,
+                      "As if nothing had come after this state: the name of a freeze, or a commit");
+  command->add_option("--since", flags->since, "Only events that came after this state");
+}
+
+Status ReadState(const char* flag, const std::string& text, AsOf* state) {
+  if (text.empty()) return {};
+  auto parsed = AsOf::Parse(text);
+  if (!parsed) return parsed.error().WithContext(flag);
+  *state = *std::move(parsed);
+  return {};
+}
+
 void AddFollow(CLI::App* command, bool* follow) {
   command->add_flag("--follow", *follow,
                     "Do not take the store's lock: ask as a follower, as happens by itself while "
@@ -159,6 +173,7 @@ int Run(int argc, char** argv) {
   AddStoreCommands(app, &exit_status);
   AddRepairCommand(app, &exit_status);
   AddEraseCommand(app, &exit_status);
+  AddFreezeCommand(app, &exit_status);
   AddLifecycleCommands(app, &exit_status);
   AddGenerateCommand(app, &exit_status);
   try {

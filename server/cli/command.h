@@ -18,6 +18,7 @@ void AddInitCommand(CLI::App& app, int* exit);
 void AddStoreCommands(CLI::App& app, int* exit);
 void AddRepairCommand(CLI::App& app, int* exit);
 void AddEraseCommand(CLI::App& app, int* exit);
+void AddFreezeCommand(CLI::App& app, int* exit);
 void AddImportCommand(CLI::App& app, int* exit);
 void AddQueryCommands(CLI::App& app, int* exit);
 void AddSessionsCommand(CLI::App& app, int* exit);
@@ -40,6 +41,13 @@ Result<Database> OpenForReading(const std::string& dir);
 Result<Database> OpenToAsk(const std::string& dir, bool follow);
 /// The flag --follow of commands that only ask.
 void AddFollow(CLI::App* command, bool* follow);
+
+/// The flags --as-of and --since of commands that ask, and how they are read: "" is now, digits are a commit, else a freeze.
+struct StateFlags {
+  std::string as_of, since;
+};
+void AddStates(CLI::App* command, StateFlags* flags);
+Status ReadState(const char* flag, const std::string& text, AsOf* state);
 
 /// For flags that count: digits only. Without it "-1" would become the largest number there is.
 CLI::Validator WholeNumber();

@@ -20,6 +20,8 @@ struct Flags {
   std::uint64_t limit = 0;
   bool fill = false, exact = false, raw = false, bottom = false, others = false, percent = false;
   bool follow = false, explain = false;
+  StateFlags states;
+  std::string compare_as_of;
 };
 
 /// What a verb asks beyond the flags that all share.
@@ -37,9 +39,28 @@ std::string AsAggregate(const std::string& text) {
   return "sum(" + text + ")";
 }
 
+/// "a, b" -> before(a), a, growth(a), ...: what a comparison of two states shows of aggregates that are not compared yet.
+Status AskForGrowth(Query* query) {
+  std::string select;
+  bool is_asked = false;
+  for (const Aggregate& a : query->spec().select) {
+    is_asked = is_asked || a.derived == Derived::kBefore || a.derived == Derived::kGrowth ||
+               a.derived == Derived::kGrowthPercent;
+    select += select.empty() ? "" : ",";
+    select +=
+        a.derived != Derived::kNone ? a.name : fmt::format("before({0}),{0},growth({0})", a.name);
+  }
+  if (is_asked) return {};
+  query->spec().select.clear();
+  return query->Select(select).status();
+}
+
 Result<QuerySpec> MakeSpec(const Flags& flags, const Ask& ask) {
   Query query;
   ask(flags, &query);
+  if (!flags.compare_as_of.empty()) {
+    if (Status s = AskForGrowth(&query); !s.ok()) return s;
+  }
   for (const std::string& customer : flags.customers) query.Customer(customer);
   for (const std::string& service : flags.services) query.Service(service);
   for (const std::string& filter : flags.filters) query.Where(filter);
@@ -63,7 +84,10 @@ Result<QuerySpec> MakeSpec(const Flags& flags, const Ask& ask) {
   for (const Status& set :
        {set_time("--from", flags.from, &spec.from), set_time("--to", flags.to, &spec.to),
         set_time("--compare-from", flags.compare_from, &spec.compare_from),
-        set_time("--compare-to", flags.compare_to, &spec.compare_to)}) {
+        set_time("--compare-to", flags.compare_to, &spec.compare_to),
+        ReadState("--as-of", flags.states.as_of, &spec.as_of),
+        ReadState("--since", flags.states.since, &spec.since),
+        ReadState("--compare-as-of", flags.compare_as_of, &spec.compare_as_of)}) {
     if (!set.ok()) return set;
   }
   return spec;
@@ -119,6 +143,7 @@ CLI::App* AddVerb(CLI::App& app, const std::string& name, const std::string& des
   command->add_flag("--explain", flags->explain,
                     "Also say how the answer came about: what was read from where, in what time");
   command->add_flag("--raw", flags->raw, "Do not use summaries: the answer is the same")->group("");
+  AddStates(command, &flags->states);
   AddFollow(command, &flags->follow);
   command->callback([=] { *exit = RunQuery(name, *flags, ask); });
   return command;
@@ -139,12 +164,19 @@ void AddLimit(CLI::App* command, Flags* flags) {
       ->capture_default_str();
 }
 
+void AddCompareAsOf(CLI::App* command, Flags* flags) {
+  command->add_option("--compare-as-of", flags->compare_as_of,
+                      "Beside each aggregate: what it was in this earlier state (NAME or COMMIT), "
+                      "and how it has grown since");
+}
+
 void AddRanking(CLI::App* command, Flags* flags) {
   command->add_flag("--others", flags->others,
                     "One more row in the end for all groups that --limit cuts");
   command->add_option("--compare-from", flags->compare_from,
                       "The period that growth is measured against begins at this time,");
   command->add_option("--compare-to", flags->compare_to, "... and ends before this one");
+  AddCompareAsOf(command, flags);
 }
 
 void AddQuery(CLI::App& app, int* exit) {
@@ -184,6 +216,7 @@ void AddUsage(CLI::App& app, int* exit) {
   AddGroupBy(command, flags.get());
   AddWindow(command, flags.get());
   AddLimit(command, flags.get());
+  AddCompareAsOf(command, flags.get());
   command->footer(R"(Examples:
   quipu usage S --from 2026-03-01 --to 2026-04-01
   quipu usage S --customer acme --window day --group-by service)");
@@ -262,7 +295,7 @@ bool IsWindowName(const std::string& by) {
 void AskForTop(const Flags& f, Query* q) {
   const std::string total = AsAggregate(f.measure);
   std::string order = total;
-  if (f.compare_from.empty() && f.compare_to.empty()) {
+  if (f.compare_from.empty() && f.compare_to.empty() && f.compare_as_of.empty()) {
     q->Select(total == "count" ? total : total + ",count");
   } else {
     q->Select(fmt::format("before({0}),{0},growth({0}),growth_percent({0})", total));

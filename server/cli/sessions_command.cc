@@ -12,6 +12,7 @@ struct Flags {
   std::vector<std::string> customers, services, filters;
   std::uint64_t limit = 100;
   bool totals = false, exact = false;
+  StateFlags states;
 };
 
 /// "30m", "90s", "2h".
@@ -59,6 +60,8 @@ Result<SessionQuery> MakeQuery(const Flags& flags) {
     if (!to) return to.error().WithContext("--to");
     query.to = *to;
   }
+  if (Status s = ReadState("--as-of", flags.states.as_of, &query.as_of); !s.ok()) return s;
+  if (Status s = ReadState("--since", flags.states.since, &query.since); !s.ok()) return s;
   return query;
 }
 
@@ -111,6 +114,7 @@ ResultSet Table(const SessionPage& page, const Flags& flags) {
     rows.Number("cost", s.cost);
   }
   rows.result().as_of = page.as_of;
+  rows.result().altered = page.altered;
   return std::move(rows.result());
 }
 
@@ -132,6 +136,7 @@ ResultSet Table(const SessionTotals& totals, const Flags& flags) {
   rows.Integer("events_without_id", totals.events_without_id);
   ResultSet& result = rows.result();
   result.as_of = totals.as_of;
+  result.altered = totals.altered;
   result.exact = totals.exact;
   result.relative_error = totals.exact ? 0 : 0.004;
   return std::move(result);
@@ -198,6 +203,7 @@ void AddSessionsCommand(CLI::App& app, int* exit) {
   command->add_flag("--exact", flags->exact, "Percentiles of --totals without approximation");
   command->add_option("--format", flags->format, "Output: table, json or csv")
       ->capture_default_str();
+  AddStates(command, &flags->states);
   command->footer(
       "Examples:\n  quipu sessions S --by user --customer acme --from 2026-03-01 --to 2026-03-02\n"
       "  quipu sessions S --by session_id --gap 15m --totals");

@@ -93,8 +93,10 @@ std::string InfoJson(const StoreInfo& info) {
                   info.format_version, info.as_of, info.events);
   if (info.staleness_us) out += fmt::format("\"staleness_us\":{},", *info.staleness_us);
   out += fmt::format(
-      "\"hot_events\":{},\"hot_bytes\":{},\"segments\":{},\"segment_bytes\":{},\"customers\":{},",
-      info.hot_events, info.hot_bytes, info.segments, info.segment_bytes, info.customers);
+      "\"hot_events\":{},\"hot_bytes\":{},\"segments\":{},\"segment_bytes\":{},\"customers\":{},"
+      "\"freezes\":{},",
+      info.hot_events, info.hot_bytes, info.segments, info.segment_bytes, info.customers,
+      info.freezes);
   out += fmt::format(
       "\"disk_bytes\":{},\"logged_bytes\":{},\"sealed_bytes\":{},\"merged_bytes\":{},"
       "\"write_amplification\":{:.3f},\"space_amplification\":{:.3f},"
@@ -137,6 +139,7 @@ std::string InfoText(const StoreInfo& info) {
                               info.space_amplification));
   line("reading", fmt::format("{:.2f} segments for a customer and month, {} at most",
                               info.read_amplification, info.read_amplification_max));
+  if (info.freezes > 0) line("freezes", fmt::to_string(info.freezes));
   line("customers", fmt::to_string(info.customers));
   line("services", Joined(info.services));
   line("dimensions", Joined(info.dimensions));

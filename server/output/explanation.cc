@@ -22,6 +22,7 @@ std::string CellsText(const ExplainedSource& s) {
 
 std::string ToText(const Explanation& e) {
   std::string out = "Explanation\n";
+  if (!e.left_out.empty()) out += fmt::format("  {}\n", e.left_out);
   out += e.why_no_cells.empty() ? "  summaries may serve\n"
                                 : fmt::format("  summaries cannot serve: {}\n", e.why_no_cells);
   std::int64_t all_us = 0;
@@ -51,7 +52,8 @@ std::string ToText(const Explanation& e) {
 }
 
 std::string ToJson(const Explanation& e) {
-  std::string out = fmt::format("{{\"why_no_cells\":{},\"steps\":[", JsonString(e.why_no_cells));
+  std::string out = fmt::format("{{\"left_out\":{},\"why_no_cells\":{},\"steps\":[",
+                                JsonString(e.left_out), JsonString(e.why_no_cells));
   for (std::size_t i = 0; i < e.steps.size(); ++i) {
     out += fmt::format("{}{{\"name\":{},\"us\":{}}}", i > 0 ? "," : "", JsonString(e.steps[i].name),
                        e.steps[i].us);

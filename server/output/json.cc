@@ -79,7 +79,8 @@ std::string ToJson(const ResultSet& result) {
   }
   out += fmt::format("],\"as_of\":{},", result.as_of);
   if (result.staleness_us) out += fmt::format("\"staleness_us\":{},", *result.staleness_us);
-  out += fmt::format("\"exact\":{}{}", result.exact, result.has_others ? ",\"others\":true" : "");
+  out += fmt::format("\"exact\":{}{}{}", result.exact, result.has_others ? ",\"others\":true" : "",
+                     result.altered ? ",\"altered\":true" : "");
   if (result.explanation) out += ",\n\"explanation\":" + ToJson(*result.explanation);
   out += "}\n";
   return out;

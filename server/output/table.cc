@@ -63,8 +63,9 @@ std::string Foot(const ResultSet& result) {
   const std::string age = result.staleness_us ? fmt::format(" ({} ms behind at most)",
                                                             (*result.staleness_us + 999) / 1000)
                                               : std::string();
-  return fmt::format("{} row{}, as of commit {}{}{}\n", result.rows(),
+  return fmt::format("{} row{}, as of commit {}{}{}{}\n", result.rows(),
                      result.rows() == 1 ? "" : "s", result.as_of, age,
+                     result.altered ? ", altered since it was frozen" : "",
                      result.exact ? std::string() : Bounds(result));
 }
 
