@@ -34,7 +34,8 @@ class CrashCycles {
   /// `crash` must outlive it.
   CrashCycles(std::uint64_t seed, Crash* crash);
 
-  /// Runs so many cycles; fails the test that is running if something is wrong, prints what was seen, and demands that there was something to see.
+  /// Runs so many cycles, and then as many as it takes until there was an acknowledged event, an erasure, a deletion by policy and a look at summaries of
+  /// expired events; fails the test that is running if something is wrong, and prints what was seen.
   void Run(std::uint64_t seed, int cycles);
 
  private:
