@@ -73,7 +73,6 @@ soak: setup-sanitize setup-laboratory build/release/build.ninja build/debug/buil
 	tests/soak.sh '$(HOURS)'
 
 coverage: setup-sanitize build/coverage/build.ninja
-	ninja -C build/coverage quipu_sanitized_tests
 	tests/coverage.sh
 
 format: setup-lint

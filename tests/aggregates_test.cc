@@ -294,5 +294,32 @@ TEST_F(Aggregates, AMonthAgoMayLieBeforeThatOfTheFirstWindow) {
   EXPECT_EQ(answer->Find("change(count, month)")->Text(0), "3");
 }
 
+/// Levels and overlaps read what was before the range, and nothing that came after it.
+TEST_F(Aggregates, WhatLiesBehindTheRangeNeedNotBeThere) {
+  ASSERT_NO_FATAL_FAILURE(Open(1));
+  ASSERT_NO_FATAL_FAILURE(Send({At("1", "2026-01-10T10:00:00Z", {{"tokens", 5}}),
+                                At("2", "2026-01-10T12:00:00Z", {{"tokens", 3}}),
+                                At("3", "2026-02-05T12:00:00Z", {{"tokens", 9}})}));
+  ASSERT_TRUE(db_->Seal().ok());
+  surroundings_->clock().Advance(400 * kDayUs);  // nobody needs the months' ids
+  for (const auto& [before, folder] :
+       {std::pair("2026-02-01", "/january"), std::pair("2026-03-01", "/february")}) {
+    const auto archived = db_->Archive({.before = ParseTime(before)->time_us, .folder = folder});
+    ASSERT_TRUE(archived.has_value()) << archived.error().ToString();
+    ASSERT_GT(archived->archived_events, 0u);
+  }
+  const QuerySpec spec = Hourly(
+      "time_weighted_sum(tokens), time_weighted_avg(tokens), max_concurrency(tokens, h), "
+      "avg_concurrency(tokens, h)",
+      "2026-01-10", "2026-01-11");
+  const auto before = db_->Query(spec);
+  ASSERT_TRUE(before.has_value()) << before.error().ToString();
+  const Status detached = db_->DetachArchive("/february");
+  ASSERT_TRUE(detached.ok()) << detached.ToString();
+  const auto after = db_->Query(spec);
+  ASSERT_TRUE(after.has_value()) << after.error().ToString();
+  EXPECT_EQ(AnswerText(*after), AnswerText(*before));
+}
+
 }  // namespace
 }  // namespace quipu

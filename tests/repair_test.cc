@@ -409,5 +409,48 @@ TEST_F(KvRepair, AfterAnInterruptedOne) {
   EXPECT_FALSE(fs::exists(scratch_.path() + "/out"));
 }
 
+/// "" or what went wrong. An archive whose disk is not there is no damage: its rows are neither saved nor lost, and come back with it.
+std::string RepairWithoutItsArchive(const std::string& path, const std::string& out) {
+  const std::string archive = path + ".archive", away = path + ".away";
+  {
+    auto db = Database::Open(path, TestOptions());
+    if (!db || !IngestRange(&*db, 0, kSealed) || !db->Seal().ok()) return "build";
+    const auto archived =
+        db->Archive({.before = ParseTime("2026-04-01")->time_us, .folder = archive});
+    if (!archived || archived->archived_events == 0) return "archive";
+    if (!db->Close().ok()) return "close";
+  }
+  fs::rename(archive, away);
+  const auto report = Repair(path, out);
+  if (!report) return report.error().ToString();
+  if (!report->problems.empty() || !report->losses.empty()) return "it is taken for damage";
+  if (!report->is_exact || report->events_lost != 0) return "rows are taken as lost";
+  if (report->events_saved == 0 || report->events_saved >= kSealed) return "rows saved";
+  auto db = Database::Open(out, TestOptions());
+  if (!db) return db.error().ToString();
+  if (db->Query(Query().Select("count"))) return "a question is answered without it";
+  fs::rename(away, archive);
+  if (const Status attached = db->AttachArchive(archive); !attached.ok())
+    return attached.ToString();
+  const auto answer = db->Query(Query().Select("count"));
+  if (!answer) return answer.error().ToString();
+  if (answer->columns[0].integers[0] != kSealed) return answer->columns[0].Text(0) + " events";
+  const auto verified = db->Verify();
+  return verified && verified->problems.empty() ? "" : "not sound";
+}
+
+TEST_F(KvRepair, AnArchiveThatIsNotThereIsNotDamage) {
+  const std::string said = scratch_.path() + "/said";
+  const pid_t pid = fork();
+  if (pid == 0) {
+    WriteFile(said, RepairWithoutItsArchive(scratch_.path() + "/store", scratch_.path() + "/out"));
+    _exit(kAllSaved);
+  }
+  int status = 0;
+  ASSERT_EQ(waitpid(pid, &status, 0), pid);
+  ASSERT_TRUE(WIFEXITED(status)) << status;
+  EXPECT_EQ(ReadFile(said), "");
+}
+
 }  // namespace
 }  // namespace quipu

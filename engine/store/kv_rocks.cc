@@ -224,13 +224,15 @@ Result<std::unique_ptr<KvStore>> OpenRocksKv(const std::string& path) {
 }
 
 Result<std::unique_ptr<KvStore>> OpenDamagedRocksKv(const std::string& path,
-                                                    const std::string& scratch,
                                                     std::vector<std::string>* problems) {
   auto opened = OpenReadOnly(path, /*is_damaged=*/false);
   if (opened) return opened;
   problems->emplace_back(opened.error().message());
-  opened = OpenReadOnly(path, /*is_damaged=*/true);
-  if (opened || scratch.empty()) return opened;
+  return OpenReadOnly(path, /*is_damaged=*/true);
+}
+
+Result<std::unique_ptr<KvStore>> OpenRebuiltRocksKv(const std::string& path,
+                                                    const std::string& scratch) {
   QUIPU_TRY(Rebuild(path, scratch));
   return OpenRebuilt(scratch);
 }
