@@ -68,13 +68,11 @@ class KvStore : public KvReader {
 Result<std::unique_ptr<KvStore>> OpenRocksKv(const std::string& path);
 
 /// For repair: what is left of the RocksDB in folder `path`, to be read only (a Write is kUnsupported). Nothing in the folder is changed. Damaged records of the
-/// log are left out, damaged tables fail where they are read; what is wrong is appended to `problems`. Fails if RocksDB's own list of files cannot be read.
+/// log are left out, damaged tables fail where they are read; what is wrong is appended to `problems`. If RocksDB's own list of files is damaged, a copy
+/// with a new list is made in the folder `scratch` ("" = do not), which must not exist and is the caller's to remove with RemoveRocksFolder.
 Result<std::unique_ptr<KvStore>> OpenDamagedRocksKv(const std::string& path,
+                                                    const std::string& scratch,
                                                     std::vector<std::string>* problems);
-/// Likewise, but of a copy in the folder `scratch`, whose list of files is made anew from the tables and logs that are there, whatever the old one says. The
-/// folder must not exist, and is the caller's to remove with RemoveRocksFolder. Damaged tables are not in it; rows that were deleted may come back.
-Result<std::unique_ptr<KvStore>> OpenRebuiltRocksKv(const std::string& path,
-                                                    const std::string& scratch);
 Status RemoveRocksFolder(const std::string& path);
 /// Follows a KvStore that another process has open, or that nobody has. It writes nothing, takes no lock, and the other process notices
 /// nothing of it.

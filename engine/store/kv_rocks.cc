@@ -10,6 +10,7 @@
 #include "store/kv.h"
 #include "store/kv_log.h"
 #include "store/kv_rocks_settings.h"
+#include "store/kv_salvage.h"
 #include "store/kv_torn_log.h"
 
 namespace quipu {
@@ -171,10 +172,40 @@ Result<std::unique_ptr<KvStore>> OpenReadOnly(const std::string& path, bool is_d
                                               std::unique_ptr<rocksdb::DB>(db), std::move(spaces)));
 }
 
+/// Numbers of files from here on are not those of a store.
+constexpr std::uint64_t kPlantedNumber = 1'000'000'000;
+
+/// RocksDB's repair knows the families of which it finds tables, and drops what logs say of others. So the folder `to`, which is made here, gets a table of
+/// each, under the number that it has in every store. It says only that a key which nobody has is not there.
+Status PlantFamilies(const std::string& to) {
+  rocksdb::Env* const env = rocksdb::Env::Default();
+  {
+    QUIPU_TRY_ASSIGN(const auto kv, OpenRocksKv(to));
+    KvBatch touch;
+    for (int space = 0; space < kKvSpaces; ++space)
+      touch.Delete(static_cast<KvSpace>(space), std::string(kTouchKeyBytes, '\0'));
+    QUIPU_TRY(kv->Write(touch, /*sync=*/false));
+    QUIPU_TRY(kv->Close());
+  }
+  std::vector<std::string> names;
+  QUIPU_TRY(FromRocks(env->GetChildren(to, &names), "list", to));
+  std::uint64_t number = kPlantedNumber;
+  for (const std::string& name : names) {
+    if (name == "." || name == "..") continue;
+    const std::string path = JoinPath(to, name);
+    const rocksdb::Status s =
+        name.ends_with(".sst")
+            ? env->RenameFile(path, JoinPath(to, std::to_string(number++) + ".sst"))
+            : env->DeleteFile(path);
+    QUIPU_TRY(FromRocks(s, "make room", path));
+  }
+  return {};
+}
+
 /// A copy of the folder, whose list of tables and logs is then made anew from what is there.
 Status Rebuild(const std::string& from, const std::string& to) {
   rocksdb::Env* const env = rocksdb::Env::Default();
-  QUIPU_TRY(FromRocks(env->CreateDir(to), "make folder", to));
+  QUIPU_TRY(PlantFamilies(to));
   std::vector<std::string> names;
   QUIPU_TRY(FromRocks(env->GetChildren(from, &names), "list", from));
   for (const std::string& name : names) {
@@ -190,7 +221,7 @@ Status Rebuild(const std::string& from, const std::string& to) {
   return FromRocks(rocksdb::RepairDB(to, MakeReadOnlyOptions(true), MakeFamilies()), "rebuild", to);
 }
 
-/// For writing, since it has the families only of which it found tables.
+/// For writing: a table of a family that cannot be read may have taken the family along.
 Result<std::unique_ptr<KvStore>> OpenRebuilt(const std::string& path) {
   rocksdb::DBOptions options = MakeReadOnlyOptions(/*is_damaged=*/true);
   options.create_missing_column_families = true;
@@ -224,11 +255,14 @@ Result<std::unique_ptr<KvStore>> OpenRocksKv(const std::string& path) {
 }
 
 Result<std::unique_ptr<KvStore>> OpenDamagedRocksKv(const std::string& path,
+                                                    const std::string& scratch,
                                                     std::vector<std::string>* problems) {
   auto opened = OpenReadOnly(path, /*is_damaged=*/false);
   if (opened) return opened;
   problems->emplace_back(opened.error().message());
-  return OpenReadOnly(path, /*is_damaged=*/true);
+  opened = OpenReadOnly(path, /*is_damaged=*/true);
+  if (opened || scratch.empty()) return opened;
+  return OpenRebuiltRocksKv(path, scratch);
 }
 
 Result<std::unique_ptr<KvStore>> OpenRebuiltRocksKv(const std::string& path,

@@ -5,6 +5,7 @@
 
 #include "base/check.h"
 #include "store/commit_blob.h"
+#include "store/kv_salvage.h"
 #include "store/watermark.h"
 
 namespace quipu {
@@ -71,7 +72,7 @@ class Surveyor {
     }
     std::vector<std::string> said;
     const auto kv = plan_.environment.open_kv ? plan_.environment.open_kv(path)
-                                              : OpenDamagedRocksKv(path, &said);
+                                              : OpenDamagedRocksKv(path, "", &said);
     for (std::string& problem : said) Problem("kv", std::move(problem));
     if (!kv) Problem("kv", std::string(kv.error().message()));
     if (kv) QUIPU_TRY(ReadRows(**kv, &s_.remains, &s_.problems));

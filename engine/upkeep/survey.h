@@ -72,7 +72,7 @@ struct Survey {
 
 struct SurveyPlan {
   std::string folder;
-  std::string scratch;  ///< For a copy of kv/, see OpenRebuiltRocksKv; "" = none.
+  std::string scratch;  ///< For a copy of kv/, see OpenDamagedRocksKv; "" = none.
   StoreEnvironment environment;
   PageCache* cache = nullptr;
 };
