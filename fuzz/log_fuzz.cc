@@ -14,7 +14,7 @@
 namespace {
 
 using namespace quipu;
-constexpr std::size_t kLogBytesMax = 200'000;
+constexpr std::size_t kLogBytesMax = 100'000;  // three blocks
 
 std::string MakeLog(fuzz::Input* in) {
   std::string log;
@@ -133,7 +133,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   fuzz::Input in(data, size);
   const std::string log = MakeLog(&in);
-  ReadAtOnceAndAsItGrows(log, 1 + log.size() / 7);
+  ReadAtOnceAndAsItGrows(log, 1 + log.size() / 3);
   Follow(log);
   Judge(log);
   return 0;

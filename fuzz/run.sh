@@ -34,7 +34,7 @@ for name in "${targets[@]}"; do
   result=passed
   "$programs/$name" "${options[@]}" "${dictionary[@]}" -max_total_time="$seconds" -print_final_stats=1 -artifact_prefix="$seeds/" \
     "$grown" "$seeds" >"$log" 2>&1 || { result=FAILED; status=1; }
-  inputs=$(awk -F': *' '/stat::number_of_executed_units/ { print $2 }' "$log")
+  inputs=$(awk '$1 == "stat::number_of_executed_units:" { print $2 }' "$log")
   reached=$(awk '/ cov: / { for (i = 1; i < NF; i++) if ($i == "cov:") cov = $(i + 1) } END { print cov + 0 }' "$log")
   echo "$name: $result, $seconds s, ${inputs:-?} inputs, $reached branches reached"
   [ "$result" = passed ] || tail -n 60 "$log"
