@@ -28,7 +28,8 @@ CrashCycles::CrashCycles(std::uint64_t seed, Crash* crash)
 void CrashCycles::Run(std::uint64_t seed, int cycles, bool wants_all) {
   const CrashRecord::Sums& sums = record_.sums();
   const auto has_seen_all = [&] {
-    return sums.acknowledged > 0 && sums.erasures > 0 && sums.expired > 0 && look_.summarised() > 0;
+    return sums.acknowledged > 0 &&
+           (!wants_all || (sums.erasures > 0 && sums.expired > 0 && look_.summarised() > 0));
   };
   int i = 0;
   for (; i < cycles || (i < cycles + kCyclesMoreMax && !has_seen_all()); ++i) {

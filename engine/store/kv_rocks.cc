@@ -92,16 +92,23 @@ class RocksKv final : public KvStore {
     if (db_ == nullptr) return Status::Cancelled("key-value store " + path_ + ": is closed");
     return fail_stop_->status(path_);
   }
+  /// Ascending. While they are listed none may go away, which 7.8 takes for an I/O error (a compaction that an open has begun deletes an old log meanwhile).
+  Result<rocksdb::VectorLogPtr> ListLogs() const {
+    QUIPU_TRY(FromRocks(db_->DisableFileDeletions(), "purge: list logs", path_));
+    rocksdb::VectorLogPtr logs;
+    const rocksdb::Status listed = db_->GetSortedWalFiles(logs);
+    QUIPU_TRY(FromRocks(db_->EnableFileDeletions(/*force=*/false), "purge: list logs", path_));
+    QUIPU_TRY(FromRocks(listed, "purge: list logs", path_));
+    return logs;
+  }
   /// Number of the newest log file, 0 if there is none.
   Result<std::uint64_t> LastLogNumber() const {
-    rocksdb::VectorLogPtr logs;
-    QUIPU_TRY(FromRocks(db_->GetSortedWalFiles(logs), "purge: list logs", path_));
+    QUIPU_TRY_ASSIGN(const rocksdb::VectorLogPtr logs, ListLogs());
     return logs.empty() ? std::uint64_t{0} : logs.back()->LogNumber();
   }
   /// Logs up to this one hold what is purged.
   Status CheckOldLogsGone(std::uint64_t log) const {
-    rocksdb::VectorLogPtr logs;
-    QUIPU_TRY(FromRocks(db_->GetSortedWalFiles(logs), "purge: list logs", path_));
+    QUIPU_TRY_ASSIGN(const rocksdb::VectorLogPtr logs, ListLogs());
     if (logs.empty() || logs.front()->LogNumber() > log) return {};
     return Status::IoError("key-value store " + path_ + ": purge: the old log " +
                            std::to_string(logs.front()->LogNumber()) +
