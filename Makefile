@@ -37,7 +37,7 @@ build/%/build.ninja: CMakePresets.json
 	@touch $@
 build/release/build.ninja: | setup
 build/canary/build.ninja: | setup-laboratory
-build/debug/build.ninja build/tsan/build.ninja build/fuzz/build.ninja build/coverage/build.ninja: | setup-sanitize
+build/debug/build.ninja build/tsan/build.ninja build/coverage/build.ninja: | setup-sanitize
 
 build: setup build/release/build.ninja
 	ninja -C build/release
@@ -57,8 +57,8 @@ bench: setup build/release/build.ninja
 peers:
 	bench/fetch_peers.sh
 
-fuzz: setup-sanitize build/fuzz/build.ninja
-	ninja -C build/fuzz quipu_fuzz_targets
+fuzz: setup-sanitize build/debug/build.ninja
+	ninja -C build/debug quipu_fuzz_targets
 	fuzz/run.sh $(SECONDS)
 
 tsan: setup-sanitize build/tsan/build.ninja
@@ -67,13 +67,12 @@ tsan: setup-sanitize build/tsan/build.ninja
 canaries: setup-laboratory build/canary/build.ninja
 	@.ci/test-canaries
 
-soak: setup-sanitize setup-laboratory build/release/build.ninja build/fuzz/build.ninja
+soak: setup-sanitize setup-laboratory build/release/build.ninja build/debug/build.ninja
 	ninja -C build/release all
-	ninja -C build/fuzz quipu_fuzz_targets
+	ninja -C build/debug quipu_fuzz_targets
 	tests/soak.sh '$(HOURS)'
 
 coverage: setup-sanitize build/coverage/build.ninja
-	ninja -C build/coverage quipu_sanitized_tests
 	tests/coverage.sh
 
 format: setup-lint

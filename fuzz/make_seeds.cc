@@ -32,6 +32,7 @@ class Seeds {
     Sketches();
     Imports();
     Questions();
+    Logs();
   }
 
  private:
@@ -175,15 +176,49 @@ class Seeds {
   void Questions() {
     Write("query_fuzz", "totals", "s count,sum(quantity),sum(cost),avg(cost)\ng customer,service");
     Write("query_fuzz", "states",
-          "s before(count),sum(cost),growth(sum(cost))\ne day UTC\na 2\ni half\nb half");
+          "s before(count),sum(cost),growth(sum(cost))\ne day UTC\nq 2\ni half\ny half");
     Write("query_fuzz", "days",
-          "s count,p95(tokens),min(cost),max(cost),distinct(customer)\ne day Europe/Berlin\nl 1\n"
-          "f 2026-04-03\nt 2026-05-10\ng service\no count desc");
+          "s count,p95(tokens),min(cost),max(cost),distinct(customer)\ne day Europe/Berlin\nl\n"
+          "f 2026-04-03\nt 2026-05-10\ng service\no -count\nn 5");
     Write("query_fuzz", "rows",
           "s count,first(quantity),latest(cost),distinct(region)\nw region=eu\nw tokens>=100\n"
-          "g region\nc c1\nv api\nz 1");
+          "g region\nc c1\nv api\nz");
     Write("query_fuzz", "changes",
-          "s count,change(sum(cost)),change_percent(count)\ne week\nw status in (200,500)");
+          "s count,change(sum(cost)),change_percent(count, week)\ne week\nw region in (eu,us)");
+    Write(
+        "query_fuzz", "windows",
+        "s rate(count),cumulative(sum(quantity)),moving_avg(sum(cost), 3)\ne hour Asia/Kathmandu\n"
+        "f 2026-04-03T05\nt 2026-04-05\ng customer\nl");
+    Write("query_fuzz", "peaks",
+          "s peak(sum(tokens), hour),peak_time(count, day),share(count)\ne month\ng service");
+    Write("query_fuzz", "periods",
+          "s before(count),growth(sum(cost)),growth_percent(count)\nf 2026-05-01\nt 2026-05-20\n"
+          "a 2026-04-01 2026-04-20\ng customer\nn 1\nx\no -count");
+    Write("query_fuzz", "levels",
+          "s time_weighted_sum(tokens, region),time_weighted_avg(tokens),max_concurrency(tokens, "
+          "min),"
+          "avg_concurrency(tokens, s)\ne day\nf 2026-04-02\nt 2026-04-20");
+    Write("query_fuzz", "pages",
+          "s count\nw region!=eu\nn 20\np 8006527ed9d08000" + std::string(32, '7') + "\nv storage");
+    Write("query_fuzz", "sessions", "s count\nb region\nd 36000000000\nn 7\nc c0\nc c2\nz");
+  }
+
+  // ---- logs of RocksDB; see log_fuzz.cc
+
+  void Logs() {
+    const auto piece = [](char kind, std::uint16_t bytes, char flaw) {
+      std::string text(1, kind);
+      ByteWriter(&text).U16(bytes);
+      return text + flaw;
+    };
+    std::string whole, parts, torn, zeros;
+    for (int i = 0; i < 6; ++i) whole += piece(1, static_cast<std::uint16_t>(20 + i), 0);
+    parts = piece(2, 32'761, 0) + piece(3, 32'761, 0) + piece(4, 100, 0) + piece(1, 12, 0);
+    torn = piece(1, 50, 0) + piece(1, 60, 3) + piece(1, 30, 0);
+    zeros = piece(1, 50, 0) + piece(1, 4000, 1);
+    for (const auto& [name, text] : {std::pair("whole", whole), std::pair("parts", parts),
+                                     std::pair("torn", torn), std::pair("zeros", zeros)})
+      Write("log_fuzz", name, text);
   }
 
   const std::string folder_;

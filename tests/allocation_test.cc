@@ -18,6 +18,8 @@
 #include "base/test_seed.h"
 #include "base/vfs_testing.h"
 #include "db/database_impl.h"
+#include "segment/dictionary_cache.h"
+#include "segment/page_cache.h"
 #include "tests/oracle.h"
 #include "tests/shell.h"
 #include "tests/short_life.h"
@@ -204,6 +206,91 @@ TEST_F(NoMemoryToRead, IsExhaustedAndTheNextReadIsRight) {
       return std::to_string(r.rows) + " rows, " + std::to_string(r.problems.size()) + " problems";
     });
   }));
+}
+
+// ---- caches: an entry is in all of a cache's structures, or what is there of it does no harm
+
+/// Calls `insert` for 0, 1, ... below `entries`; the n-th allocation fails. False if there were fewer.
+bool InsertWithout(std::int64_t n, std::uint64_t entries,
+                   const std::function<void(std::uint64_t)>& insert) {
+  allocations_left = n;
+  bool failed = false;
+  for (std::uint64_t i = 0; i < entries; ++i) {
+    try {
+      insert(i);
+    } catch (const std::bad_alloc&) {
+      failed = true;
+    }
+  }
+  return allocations_left.exchange(-1) < 0 && failed;
+}
+
+TEST(NoMemoryToCache, PagesAreFoundOrNotAndCountedOnce) {
+  constexpr std::uint64_t kPages = 100, kBytesMax = 40'000;
+  const auto page = std::make_shared<const std::string>(300, 'x');
+  std::int64_t n = 0;
+  for (bool failed = true; failed; ++n) {
+    SCOPED_TRACE("allocation " + std::to_string(n));
+    PageCache cache(kBytesMax);
+    failed = InsertWithout(n, kPages, [&](std::uint64_t i) { cache.Insert(i % 3, i, page); });
+    // Everything goes on: entries go and come, each page is found or inserted again.
+    for (std::uint64_t i = 0; i < kPages; ++i) ASSERT_EQ(cache.Insert(i % 3, i, page), page);
+    ASSERT_LE(cache.bytes(), kBytesMax);
+    ASSERT_GT(cache.bytes(), kBytesMax / 2);
+    for (std::uint64_t segment = 0; segment < 3; ++segment) cache.Forget(segment);
+    ASSERT_EQ(cache.bytes(), 0u);
+    for (std::uint64_t i = 0; i < kPages; ++i) ASSERT_EQ(cache.Find(i % 3, i), nullptr);
+  }
+  EXPECT_GT(n, 200);
+}
+
+TEST(NoMemoryToCache, IdentitiesAreFoundOrNotAndCountedOnce) {
+  const auto prefix = [] {
+    auto made = std::make_shared<IdentityPrefix>(IdentityShape(1));
+    made->Seal();
+    return made;
+  }();
+  const std::uint64_t one = prefix->bytes();
+  std::int64_t n = 0;
+  for (bool failed = true; failed; ++n) {
+    SCOPED_TRACE("allocation " + std::to_string(n));
+    IdentityCache cache(5 * one);
+    failed = InsertWithout(n, 20, [&](std::uint64_t i) { cache.Insert(i % 9, prefix); });
+    std::uint64_t found = 0;
+    for (std::uint64_t i = 0; i < 9; ++i) found += cache.Find(i) != nullptr;
+    ASSERT_EQ(cache.bytes(), found * one);
+    for (std::uint64_t i = 0; i < 9; ++i) cache.Forget(i);
+    ASSERT_EQ(cache.bytes(), 0u);
+  }
+  EXPECT_GT(n, 10);
+}
+
+TEST(NoMemoryToCache, DictionariesStayWithinTheBound) {
+  constexpr std::uint64_t kDictionaries = 60;  // twice the bound
+  std::vector<DictionaryPtr> dictionaries;
+  for (std::uint64_t i = 0; i < kDictionaries; ++i) {
+    StringList strings;
+    strings.Reserve(1, 1 << 20);
+    strings.Add(std::to_string(i));
+    dictionaries.push_back(std::make_shared<const StringList>(std::move(strings)));
+  }
+  std::int64_t n = 0;
+  for (bool failed = true; failed; ++n) {
+    SCOPED_TRACE("allocation " + std::to_string(n));
+    DictionaryCache cache;
+    const auto insert = [&](std::uint64_t i) {
+      ASSERT_EQ(cache.Insert(i, dictionaries[i]), dictionaries[i]);
+    };
+    failed = InsertWithout(n, kDictionaries / 2, insert);
+    for (std::uint64_t i = kDictionaries / 2; i < kDictionaries; ++i) insert(i);
+    for (std::uint64_t i = kDictionaries / 2; i < kDictionaries; ++i) insert(i);
+    std::uint64_t found = 0;
+    for (std::uint64_t i = 0; i < kDictionaries; ++i)
+      if (const DictionaryPtr kept = cache.Find(i)) found += kept->bytes();
+    ASSERT_EQ(found, cache.bytes());
+    ASSERT_LE(found, DictionaryCache::kBytesMax);
+  }
+  EXPECT_GT(n, 50);
 }
 
 // ---- changes

@@ -1,21 +1,23 @@
 #!/usr/bin/env bash
-# tests/coverage.sh: which branches of the code that decides about durability and counting does no test reach? Expects the preset `coverage` built
-# (target quipu_sanitized_tests); runs its test programs and writes build/coverage/REPORT.md: covered lines and branches by file, then each branch
-# that was never taken, with its line. What the killed children of the crash tests cover is not counted: they die before they could write it down.
+# tests/coverage.sh: which branches of the code that decides about durability and counting does no test reach? Expects the preset `coverage` configured;
+# builds the test programs that have to do with that code, runs them and writes build/coverage/REPORT.md: covered lines and branches by file, then each
+# branch that was never taken, with its line. What the killed children of the crash tests cover is not counted: they die before they could write it down.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 build=build/coverage
 profiles=$build/profiles
 # Manifest, commit, recovery, deduplication, and everything that decodes stored bytes.
-sources=(engine/store/{manifest,catalogue,commit_blob,watermark,store,store_recovery,store_erasure,store_archive,lifecycle_records,kv_rocks}.cc
-  engine/ingest/{committer,group_preparer,dedupe,identity_set,lateness,sealer}.cc
-  engine/segment/{footer_codec,page,directory,identity_index,segment_reader,summary_columns,dimension_page,measure_page,time_page,string_page,id_page}.cc
-  engine/codec/{int_codec,text_codec,id_codec,bitpack,delta,dictionary,patched,run_length}.cc)
-programs=()
-for program in base codec segment store ingest upkeep db model sim fault_loop erase disk_full repair; do
-  [ -x "$build/tests/${program}_test" ] && programs+=("$build/tests/${program}_test")
-done
-[ ${#programs[@]} -gt 0 ] || { echo "$0: no test program in $build/tests; run 'make coverage'" >&2; exit 1; }
+sources=(engine/store/{manifest,catalogue,commit_blob,watermark,store,store_recovery,store_erasure,store_archive,store_follow,lifecycle_records,remains}.cc
+  engine/store/{kv_log,kv_torn_log,kv_rocks,kv_rocks_settings,kv_rocks_follower,disk_space,forgotten_ids,hot_tier,erasure}.cc
+  engine/ingest/{committer,group_preparer,dedupe,identity_set,lateness,sealer,small_segments,validate}.cc
+  engine/segment/{footer_codec,segment_frame,page,directory,identity_index,identity_prefix,id_page,segment_reader,segment_rows,segment_identities}.cc
+  engine/segment/{summary,summary_columns,summary_cells,dimension_page,measure_page,time_page,string_page,vector_table,totals,wide_words}.cc
+  engine/codec/{int_codec,text_codec,id_codec,bitpack,constant,constant_delta,delta,derived,dictionary,frame_of_reference,patched,run_length}.cc
+  engine/sketch/{distinct_sketch,quantile_sketch_format,exact_sum}.cc)
+programs=({base,codec,sketch,segment,store,ingest,upkeep,db,model,sim,sim_regressions,fault_loop,erase,disk_full}_test)
+for target in fuzz/*_fuzz.cc; do programs+=("$(basename "$target" .cc)_replay"); done
+ninja -C "$build" "${programs[@]}"
+programs=("${programs[@]/#/$build/tests/}")
 rm -rf "$profiles"
 mkdir -p "$profiles"
 for program in "${programs[@]}"; do

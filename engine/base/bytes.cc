@@ -35,6 +35,7 @@ std::uint64_t ByteReader::Varint() {
     const std::uint8_t byte = *p_++;
     if (shift == 63 && byte > 1) break;  // would not fit
     v |= static_cast<std::uint64_t>(byte & 0x7F) << shift;
+    if (byte == 0 && shift != 0) break;  // not the shortest form: one value has one spelling
     if (byte < 0x80) return v;
   }
   Fail();
@@ -47,6 +48,7 @@ Uint128 ByteReader::Varint128() {
     const std::uint8_t byte = *p_++;
     if (shift == 126 && byte > 3) break;  // would not fit
     v |= static_cast<Uint128>(byte & 0x7F) << shift;
+    if (byte == 0 && shift != 0) break;  // not the shortest form: one value has one spelling
     if (byte < 0x80) return v;
   }
   Fail();

@@ -46,7 +46,8 @@ TEST(Bytes, VarintEdges) {
   const std::string good_text = max + "\x01";
   ByteReader reader(AsBytes(good_text));
   EXPECT_EQ(reader.Varint(), ~std::uint64_t{0});
-  for (const std::string& bad : {max + "\x02", max + "\x81", std::string("\x80"), std::string()}) {
+  for (const std::string& bad : {max + "\x02", max + "\x81", std::string("\x80"), std::string(),
+                                 std::string("\x80\x00", 2), std::string("\x85\x80\x00", 3)}) {
     ByteReader r(AsBytes(bad));
     EXPECT_EQ(r.Varint(), 0u);
     EXPECT_FALSE(r.ok());
@@ -60,6 +61,11 @@ TEST(Bytes, VarintEdges) {
   EXPECT_TRUE(fits.Varint128() == ~Uint128{0});
   EXPECT_TRUE(overflows.Varint128() == 0);
   EXPECT_FALSE(overflows.ok());
+  // Longer than it need be: one value has one spelling.
+  const std::string longer = "\x83" + std::string(1, '\0');
+  ByteReader padded(AsBytes(longer));
+  EXPECT_TRUE(padded.Varint128() == 0);
+  EXPECT_FALSE(padded.ok());
 }
 
 TEST(Bytes, ReaderSurvivesAnyBytes) {

@@ -32,14 +32,16 @@ DictionaryPtr DictionaryCache::Insert(std::uint64_t slot, DictionaryPtr dictiona
   } else {
     same = dictionary;
   }
-  DictionaryPtr kept = by_slot_.emplace(slot, std::move(dictionary)).first->second;
+  // Its age first: an age without an entry (there was no memory for the entry) is passed over, an entry without an age would stay for ever.
   age_.push_back(slot);
+  DictionaryPtr kept = by_slot_.emplace(slot, std::move(dictionary)).first->second;
   bytes_ += kept->bytes();
   while (bytes_ > kBytesMax && age_.size() > 1) {
     const auto oldest = by_slot_.find(age_.front());
+    age_.pop_front();
+    if (oldest == by_slot_.end()) continue;
     bytes_ -= oldest->second->bytes();
     by_slot_.erase(oldest);
-    age_.pop_front();
     if (by_content_.size() > 2 * by_slot_.size() + 64)
       std::erase_if(by_content_, [](const auto& entry) { return entry.second.expired(); });
   }

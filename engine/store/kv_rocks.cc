@@ -10,6 +10,7 @@
 #include "store/kv.h"
 #include "store/kv_log.h"
 #include "store/kv_rocks_settings.h"
+#include "store/kv_salvage.h"
 #include "store/kv_torn_log.h"
 
 namespace quipu {
@@ -91,16 +92,23 @@ class RocksKv final : public KvStore {
     if (db_ == nullptr) return Status::Cancelled("key-value store " + path_ + ": is closed");
     return fail_stop_->status(path_);
   }
+  /// Ascending. While they are listed none may go away, which 7.8 takes for an I/O error (a compaction that an open has begun deletes an old log meanwhile).
+  Result<rocksdb::VectorLogPtr> ListLogs() const {
+    QUIPU_TRY(FromRocks(db_->DisableFileDeletions(), "purge: list logs", path_));
+    rocksdb::VectorLogPtr logs;
+    const rocksdb::Status listed = db_->GetSortedWalFiles(logs);
+    QUIPU_TRY(FromRocks(db_->EnableFileDeletions(/*force=*/false), "purge: list logs", path_));
+    QUIPU_TRY(FromRocks(listed, "purge: list logs", path_));
+    return logs;
+  }
   /// Number of the newest log file, 0 if there is none.
   Result<std::uint64_t> LastLogNumber() const {
-    rocksdb::VectorLogPtr logs;
-    QUIPU_TRY(FromRocks(db_->GetSortedWalFiles(logs), "purge: list logs", path_));
+    QUIPU_TRY_ASSIGN(const rocksdb::VectorLogPtr logs, ListLogs());
     return logs.empty() ? std::uint64_t{0} : logs.back()->LogNumber();
   }
   /// Logs up to this one hold what is purged.
   Status CheckOldLogsGone(std::uint64_t log) const {
-    rocksdb::VectorLogPtr logs;
-    QUIPU_TRY(FromRocks(db_->GetSortedWalFiles(logs), "purge: list logs", path_));
+    QUIPU_TRY_ASSIGN(const rocksdb::VectorLogPtr logs, ListLogs());
     if (logs.empty() || logs.front()->LogNumber() > log) return {};
     return Status::IoError("key-value store " + path_ + ": purge: the old log " +
                            std::to_string(logs.front()->LogNumber()) +
@@ -171,10 +179,40 @@ Result<std::unique_ptr<KvStore>> OpenReadOnly(const std::string& path, bool is_d
                                               std::unique_ptr<rocksdb::DB>(db), std::move(spaces)));
 }
 
+/// Numbers of files from here on are not those of a store.
+constexpr std::uint64_t kPlantedNumber = 1'000'000'000;
+
+/// RocksDB's repair knows the families of which it finds tables, and drops what logs say of others. So the folder `to`, which is made here, gets a table of
+/// each, under the number that it has in every store. It says only that a key which nobody has is not there.
+Status PlantFamilies(const std::string& to) {
+  rocksdb::Env* const env = rocksdb::Env::Default();
+  {
+    QUIPU_TRY_ASSIGN(const auto kv, OpenRocksKv(to));
+    KvBatch touch;
+    for (int space = 0; space < kKvSpaces; ++space)
+      touch.Delete(static_cast<KvSpace>(space), std::string(kTouchKeyBytes, '\0'));
+    QUIPU_TRY(kv->Write(touch, /*sync=*/false));
+    QUIPU_TRY(kv->Close());
+  }
+  std::vector<std::string> names;
+  QUIPU_TRY(FromRocks(env->GetChildren(to, &names), "list", to));
+  std::uint64_t number = kPlantedNumber;
+  for (const std::string& name : names) {
+    if (name == "." || name == "..") continue;
+    const std::string path = JoinPath(to, name);
+    const rocksdb::Status s =
+        name.ends_with(".sst")
+            ? env->RenameFile(path, JoinPath(to, std::to_string(number++) + ".sst"))
+            : env->DeleteFile(path);
+    QUIPU_TRY(FromRocks(s, "make room", path));
+  }
+  return {};
+}
+
 /// A copy of the folder, whose list of tables and logs is then made anew from what is there.
 Status Rebuild(const std::string& from, const std::string& to) {
   rocksdb::Env* const env = rocksdb::Env::Default();
-  QUIPU_TRY(FromRocks(env->CreateDir(to), "make folder", to));
+  QUIPU_TRY(PlantFamilies(to));
   std::vector<std::string> names;
   QUIPU_TRY(FromRocks(env->GetChildren(from, &names), "list", from));
   for (const std::string& name : names) {
@@ -190,7 +228,7 @@ Status Rebuild(const std::string& from, const std::string& to) {
   return FromRocks(rocksdb::RepairDB(to, MakeReadOnlyOptions(true), MakeFamilies()), "rebuild", to);
 }
 
-/// For writing, since it has the families only of which it found tables.
+/// For writing: a table of a family that cannot be read may have taken the family along.
 Result<std::unique_ptr<KvStore>> OpenRebuilt(const std::string& path) {
   rocksdb::DBOptions options = MakeReadOnlyOptions(/*is_damaged=*/true);
   options.create_missing_column_families = true;
@@ -231,6 +269,11 @@ Result<std::unique_ptr<KvStore>> OpenDamagedRocksKv(const std::string& path,
   problems->emplace_back(opened.error().message());
   opened = OpenReadOnly(path, /*is_damaged=*/true);
   if (opened || scratch.empty()) return opened;
+  return OpenRebuiltRocksKv(path, scratch);
+}
+
+Result<std::unique_ptr<KvStore>> OpenRebuiltRocksKv(const std::string& path,
+                                                    const std::string& scratch) {
   QUIPU_TRY(Rebuild(path, scratch));
   return OpenRebuilt(scratch);
 }

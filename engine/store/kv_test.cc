@@ -427,6 +427,28 @@ TEST(RocksKv, PurgeLeavesNoOldValueInAnyFile) {
   }
 }
 
+/// An open that finds many small tables begins to compact them, and deletes an old log when that is done: perhaps while a purge lists the logs.
+TEST(RocksKv, PurgeBesideTheCompactionThatAnOpenBegins) {
+  constexpr int kTablesThatAreCompacted = 4, kTries = 5;
+  RocksMedium medium;
+  for (int i = 0; i < kTries; ++i) {
+    for (int table = 0; table < kTablesThatAreCompacted; ++table) {
+      auto kv = medium.Open();
+      ASSERT_TRUE(kv);
+      KvBatch batch;
+      for (int s = 0; s < kKvSpaces; ++s)
+        batch.Put(static_cast<KvSpace>(s), std::to_string(i), std::to_string(table));
+      ASSERT_TRUE((*kv)->Write(batch, true).ok());
+      ASSERT_TRUE((*kv)->Close().ok());
+    }
+    auto kv = medium.Open();
+    ASSERT_TRUE(kv);
+    const Status purged = (*kv)->Purge();
+    ASSERT_TRUE(purged.ok()) << purged.ToString();
+    ASSERT_TRUE((*kv)->Close().ok());
+  }
+}
+
 std::uint64_t BytesUnder(const std::string& folder) {
   std::uint64_t bytes = 0;
   for (const auto& entry : std::filesystem::recursive_directory_iterator(folder)) {

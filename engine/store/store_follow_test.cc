@@ -1,6 +1,9 @@
 // A writer and its followers over a file system and a key-value disk in memory: step by step, and by chance.
 #include <gtest/gtest.h>
 
+#include <functional>
+#include <utility>
+
 #include "store/manifest.h"
 #include "store/store_fixture_testing.h"
 
@@ -62,6 +65,75 @@ class StoreFollowTest : public StoreTest {
     ASSERT_TRUE(s.ok()) << s.ToString();
   }
 };
+
+/// A file system under a follower in which a file goes away between being opened and being read, once (its descriptor was closed for want of others).
+class VanishingVfs final : public Vfs {
+ public:
+  explicit VanishingVfs(Vfs* below) : below_(below) {}
+  /// What happens at the next read of a file that is opened from now on.
+  void VanishAtNextRead(std::function<void()> replace) { replace_ = std::move(replace); }
+
+  Result<std::unique_ptr<ReadableFile>> OpenForRead(const std::string& path) override {
+    QUIPU_TRY_ASSIGN(std::unique_ptr<ReadableFile> file, below_->OpenForRead(path));
+    return std::unique_ptr<ReadableFile>(std::make_unique<File>(this, std::move(file)));
+  }
+  Result<std::vector<std::string>> List(const std::string& folder) override {
+    return below_->List(folder);
+  }
+  Result<bool> Exists(const std::string& path) override { return below_->Exists(path); }
+  Result<std::uint64_t> FreeBytes(const std::string& path) override {
+    return below_->FreeBytes(path);
+  }
+  Result<std::unique_ptr<WritableFile>> Create(const std::string& path) override {
+    return below_->Create(path);
+  }
+  Status Rename(const std::string& from, const std::string& to) override {
+    return below_->Rename(from, to);
+  }
+  Status Unlink(const std::string& path) override { return below_->Unlink(path); }
+  Status MakeFolder(const std::string& path) override { return below_->MakeFolder(path); }
+  Status SyncFolder(const std::string& path) override { return below_->SyncFolder(path); }
+  Result<std::unique_ptr<FileLock>> Lock(const std::string& path) override {
+    return below_->Lock(path);
+  }
+
+ private:
+  class File final : public ReadableFile {
+   public:
+    File(VanishingVfs* vfs, std::unique_ptr<ReadableFile> file)
+        : vfs_(vfs), file_(std::move(file)) {}
+    [[nodiscard]] std::uint64_t size() const override { return file_->size(); }
+    Status ReadAt(std::uint64_t offset, std::span<std::uint8_t> out) const override {
+      if (!vfs_->replace_) return file_->ReadAt(offset, out);
+      std::exchange(vfs_->replace_, nullptr)();
+      return Status::NotFound("the file is gone");
+    }
+
+   private:
+    VanishingVfs* vfs_;
+    std::unique_ptr<ReadableFile> file_;
+  };
+  Vfs* below_;
+  std::function<void()> replace_;
+};
+
+TEST_F(StoreFollowTest, LooksAgainIfAFileGoesAwayBeforeItIsRead) {
+  Open();
+  Commit(60);
+  VanishingVfs vanishing(&vfs_);
+  StoreEnvironment environment = environment_;
+  environment.vfs = &vanishing;
+  const auto follower = Store::Follow(folder_, options_, environment);
+  ASSERT_TRUE(follower) << follower.error().ToString();
+  Seal();
+  bool was_replaced = false;
+  vanishing.VanishAtNextRead([&] {
+    Merge();
+    was_replaced = true;
+  });
+  ExpectSame(follower->get());
+  EXPECT_TRUE(was_replaced);
+}
 
 TEST_F(StoreFollowTest, SeesCommitsSealsAndMerges) {
   Open();

@@ -384,12 +384,18 @@ Result<RepairReport> RepairStore(const std::string& folder, const std::string& o
   QUIPU_TRY(CheckOut(vfs, out));
   PageCache cache(kCacheBytes, kCacheBytes);
   const std::string scratch = out + ".kv-rebuilt";  // nothing is made of `out` before all is read
-  QUIPU_TRY_ASSIGN(LockedSurvey found,
-                   SurveyStore({folder, scratch, environment, &cache}, progress));
+  QUIPU_TRY_ASSIGN(const bool is_left, vfs->Exists(scratch));
+  if (is_left) {
+    return Status::AlreadyExists(
+        "the folder " + scratch +
+        " is in the way, which an interrupted repair has left behind; remove it");
+  }
+  auto found = SurveyStore({folder, scratch, environment, &cache}, progress);
   QUIPU_TRY_ASSIGN(const bool was_rebuilt, vfs->Exists(scratch));
   if (was_rebuilt) QUIPU_TRY(RemoveRocksFolder(scratch));
+  QUIPU_TRY(found.error());
   QUIPU_TRY(MakeOut(vfs, out));
-  return StoreRepair(std::move(found.survey), folder, out, environment).Execute();
+  return StoreRepair(std::move(found->survey), folder, out, environment).Execute();
 }
 
 }  // namespace quipu

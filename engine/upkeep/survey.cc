@@ -5,6 +5,7 @@
 
 #include "base/check.h"
 #include "store/commit_blob.h"
+#include "store/kv_salvage.h"
 #include "store/watermark.h"
 
 namespace quipu {
@@ -71,17 +72,51 @@ class Surveyor {
     }
     std::vector<std::string> said;
     const auto kv = plan_.environment.open_kv ? plan_.environment.open_kv(path)
-                                              : OpenDamagedRocksKv(path, plan_.scratch, &said);
+                                              : OpenDamagedRocksKv(path, "", &said);
     for (std::string& problem : said) Problem("kv", std::move(problem));
+    if (!kv) Problem("kv", std::string(kv.error().message()));
+    if (kv) QUIPU_TRY(ReadRows(**kv, &s_.remains, &s_.problems));
+    s_.kv_was_read = kv.has_value();
+    if (!plan_.scratch.empty() && !plan_.environment.open_kv && IsBehind())
+      QUIPU_TRY(ReadRebuiltKv(path));
+    if (s_.kv_was_read && !s_.remains.record) Problem("kv", "the record of the store is missing");
+    return {};
+  }
+
+  Status ReadRows(const KvStore& kv, Remains* remains, Problems* problems) const {
+    std::vector<std::uint64_t> ids;
+    for (const auto& [name, file] : files_) ids.push_back(*IdOfFile(name));
+    QUIPU_TRY_ASSIGN(*remains, ReadRemains(kv, ids, problems));
+    return {};
+  }
+
+  /// Is less there than there was? A list of files that was cut short looks whole, and lacks the newest tables.
+  [[nodiscard]] bool IsBehind() const {
+    if (!s_.remains.record || !s_.remains.last) return true;
+    const auto witnessed = Watermark::Read(vfs_, plan_.folder, s_.remains.record->store_id);
+    return witnessed && *witnessed > s_.remains.last->seq;
+  }
+
+  /// What is in the tables and logs, whatever RocksDB's list of them says; taken if it is more.
+  Status ReadRebuiltKv(const std::string& path) {
+    const auto kv = OpenRebuiltRocksKv(path, plan_.scratch);
     if (!kv) {
       Problem("kv", std::string(kv.error().message()));
       return {};
     }
-    std::vector<std::uint64_t> ids;
-    for (const auto& [name, file] : files_) ids.push_back(*IdOfFile(name));
-    QUIPU_TRY_ASSIGN(s_.remains, ReadRemains(**kv, ids, &s_.problems));
+    Remains remains;
+    Problems problems;
+    QUIPU_TRY(ReadRows(**kv, &remains, &problems));
+    const bool has_more =
+        !s_.kv_was_read || (remains.record && !s_.remains.record) ||
+        (remains.last && (!s_.remains.last || remains.last->seq > s_.remains.last->seq));
+    if (!has_more) return {};
+    if (s_.kv_was_read)
+      Problem("kv", "RocksDB's list of files is behind its tables and logs: it is made anew");
+    s_.remains = std::move(remains);
     s_.kv_was_read = true;
-    if (!s_.remains.record) Problem("kv", "the record of the store is missing");
+    for (VerifyProblem& problem : problems)
+      Problem(std::move(problem.place), std::move(problem.message));
     return {};
   }
 
