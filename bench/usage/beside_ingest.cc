@@ -1,6 +1,7 @@
 #include "usage/beside_ingest.h"
 
 #include <fmt/format.h>
+#include <pthread.h>
 
 #include <boost/json.hpp>
 #include <cmath>
@@ -178,6 +179,7 @@ Result<EngineReport> AskBesideIngest(const EngineTask& task, const RowFile& live
   const double cpu_before = CpuSeconds();
   const Stopwatch clock;
   std::thread asking([&] { asked = beside.AskFor(options.seconds); });
+  pthread_setname_np(asking.native_handle(), "asker");  // for profilers
   const Status written = writer.WriteFor(options.seconds);
   asking.join();
   report.metrics["processors_used"] = (CpuSeconds() - cpu_before) / clock.Seconds();
