@@ -52,12 +52,4 @@ SketchEngine DataSketches();
 std::string Key(const std::string& name, const std::string& shape, const std::string& order,
                 double quantile);
 
-/// A kind of sketch inside this process, measured in all its ways. `Sketch` has Add(const std::vector<std::int64_t>&), Merge(const Sketch&),
-/// Ask(q) -> double and Bytes(); `make(scale)` makes an empty one.
-template <class Make>
-Status MeasureInProcess(const SketchTask& task, const std::string& name, const Make& make,
-                        usage::EngineReport* report);
-
 }  // namespace quipu::sketches
-
-#include "sketch/measure.h"

@@ -3,7 +3,7 @@
 #include <kll_sketch.hpp>
 #include <tdigest.hpp>
 
-#include "sketch/contender.h"
+#include "sketch/measure.h"
 
 namespace quipu::sketches {
 namespace {

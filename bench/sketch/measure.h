@@ -1,4 +1,4 @@
-// MeasureInProcess; see contender.h.
+// A kind of sketch inside this process, measured in all the ways that contender.h lists.
 #pragma once
 
 #include "cli/try.h"
@@ -16,6 +16,8 @@ inline std::vector<std::int64_t> PartOf(const std::vector<std::int64_t>& values,
   return {at(i), at(i + 1)};
 }
 
+/// `make(scale)` makes an empty sketch, which has Add(const std::vector<std::int64_t>& mantissas), Merge(const Sketch&), Ask(q) -> double and
+/// Bytes().
 template <class Make>
 Status MeasureInProcess(const SketchTask& task, const std::string& name, const Make& make,
                         usage::EngineReport* report) {

@@ -1,6 +1,6 @@
 #include <cstdlib>
 
-#include "sketch/contender.h"
+#include "sketch/measure.h"
 #include "sketch/quantile_sketch.h"
 
 namespace quipu::sketches {

@@ -40,11 +40,11 @@ std::vector<Shape> MakeShapes(std::size_t values, std::uint64_t seed) {
                         [](SplitMix64* r) { return -100 * std::log(1 - r->NextUnit()); }));
   shapes.push_back(Draw("uniform", "uniform in 0 to 1,000, 3 decimals", 3, values, &random,
                         [](SplitMix64* r) { return 1000 * r->NextUnit(); }));
-  shapes.push_back(Draw("outliers", "20, but for 1 % uniform up to 60,000", 0, values, &random,
+  shapes.push_back(Draw("outliers", "20, but for 2 % uniform up to 60,000", 0, values, &random,
                         [](SplitMix64* r) {
                           const double other = r->NextUnit();
                           const double far = 60'000 * r->NextUnit();
-                          return other < 0.01 ? far : 20;
+                          return other < 0.02 ? far : 20;
                         }));
   shapes.push_back(Draw("heavy_tail", "Pareto, smallest 1, exponent 1, 3 decimals", 3, values,
                         &random, [](SplitMix64* r) { return 1 / (1 - r->NextUnit()); }));

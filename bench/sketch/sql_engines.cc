@@ -158,9 +158,7 @@ Result<EngineReport> MeasureClickHouse(const SketchTask& task) {
 const std::vector<SqlSketch>& DuckDbFunctions() {
   static const std::vector<SqlSketch> kFunctions = {
       {{"approx_quantile (t-digest)", "none; best at the ends"},
-       "approx_quantile{0}({1}, [0.5, 0.9, 0.99, 0.999])"},
-      {{"reservoir_quantile 8,192", "none; a sample"},
-       "reservoir_quantile{0}({1}, [0.5, 0.9, 0.99, 0.999], 8192)"}};
+       "approx_quantile{0}({1}, [0.5, 0.9, 0.99, 0.999])"}};
   return kFunctions;
 }
 

@@ -70,7 +70,7 @@ std::vector<GrowthQuestion> QuestionsOf(const Subjects& s) {
       .GroupBy("customer")
       .OrderBy("-sum(cost)")
       .Limit(10);
-  add("raw rows: errors by endpoint, a week", "count")
+  add("raw rows: errors by endpoint", "count")
       .Between(s.week.from, s.week.to)
       .GroupBy("endpoint,status");
   questions.push_back({"everything: four sums", false, {}});
