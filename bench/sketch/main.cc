@@ -95,8 +95,9 @@ std::string Percent(double part) {
 std::string Rate(const Figures& figures, const std::string& key) {
   const auto it = figures.find(key);
   if (it == figures.end()) return "-";
-  return it->second >= 1e6 ? fmt::format("{:.0f} M", it->second / 1e6)
-                           : fmt::format("{:.0f} k", it->second / 1e3);
+  if (it->second >= 1e6) return fmt::format("{:.0f} M", it->second / 1e6);
+  if (it->second >= 1e4) return fmt::format("{:.0f} k", it->second / 1e3);
+  return fmt::format("{:.2g} k", it->second / 1e3);
 }
 
 std::string Bytes(const Figures& figures, const std::string& name,

@@ -78,7 +78,7 @@ const std::vector<SqlSketch>& ClickHouseFunctions() {
        "quantilesDD{0}(0.004, 0.5, 0.9, 0.99, 0.999)({1})"},
       {{"quantileGK 1,000", "rank within 0.1 %"},
        "quantilesGK{0}(1000, 0.5, 0.9, 0.99, 0.999)({1})"},
-      {{"quantileBFloat16", "value within 0.4 %"},
+      {{"quantileBFloat16", "8 significant bits of the value"},
        "quantilesBFloat16{0}(0.5, 0.9, 0.99, 0.999)({1})"},
       {{"quantile", "none; a sample of 8,192"}, "quantiles{0}(0.5, 0.9, 0.99, 0.999)({1})"}};
   return kFunctions;
