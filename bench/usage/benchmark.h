@@ -22,6 +22,11 @@ struct BenchmarkOptions {
   std::string dir = "build/bench/usagebench";
   std::string peers_dir = "build/peers";
   std::string json_file, markdown_file;
+  double beside_ingest = 0;           ///< Events a second; 0 = another mode (beside_ingest.h).
+  double seconds = 20;                ///< How long.
+  std::vector<std::uint64_t> growth;  ///< Sizes; empty = another mode (growth.h).
+  std::string svg_file, csv_file;     ///< Of growth.
+  std::string label;                  ///< Of growth: what the figures are of, like a commit.
 };
 
 /// Exit status: 0 = done and all answers agree, 1 = a failure or a disagreement, 2 = wrong flags.

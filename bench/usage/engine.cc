@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "cli/try.h"
+#include "usage/process.h"
 #include "usage/stopwatch.h"
 
 namespace quipu::usage {
@@ -18,6 +19,20 @@ Result<double> MedianMs(int runs, const std::function<Status()>& ask) {
   }
   std::sort(times.begin(), times.end());
   return times[times.size() / 2];
+}
+
+Status NoteFirstAsk(const FirstAsk& first, const std::string& path,
+                    const std::function<Status()>& open, const std::function<Status()>& ask,
+                    EngineReport* report) {
+  if (first.cold) DropFromCache(path);
+  const Stopwatch opening;
+  SERVER_TRY(open());
+  const Stopwatch asking;
+  SERVER_TRY(ask());
+  const Stopwatch& since = first.cold ? opening : asking;
+  report->metrics[(first.cold ? kColdPrefix : kFirstPrefix) + MetricName(first.question)] =
+      since.Seconds() * 1e3;
+  return {};
 }
 
 void KeepBest(EngineReport* report, const std::string& metric, double value) {

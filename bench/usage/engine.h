@@ -6,12 +6,20 @@
 
 #include <functional>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "usage/question.h"
 
 namespace quipu::usage {
+
+/// A question that is asked once, in a process that has just opened the store.
+struct FirstAsk {
+  Question question = Question::kQ1;
+  std::string way;    ///< As in GivenAnswer.
+  bool cold = false;  ///< The files leave the page cache before the store is opened.
+};
 
 struct EngineTask {
   RowFile rows;
@@ -21,8 +29,9 @@ struct EngineTask {
   int runs = 5;        ///< Of each question, after a warm-up; the median counts.
   bool ingest = true;  ///< False: the folder holds what an earlier run left.
   bool questions = true;
-  bool restart = false;   ///< Quipu: close and open again half-way through ingest.
-  std::string peers_dir;  ///< Where `make peers` puts the libraries.
+  std::optional<FirstAsk> first_ask;  ///< Only this, of what an earlier run left.
+  bool restart = false;               ///< Quipu: close and open again half-way through ingest.
+  std::string peers_dir;              ///< Where `make peers` puts the libraries.
 };
 
 /// One answer, to be compared.
@@ -51,6 +60,14 @@ using RunEngine = std::function<Result<EngineReport>(const EngineTask&)>;
 /// median in milliseconds.
 Result<double> MedianMs(int runs, const std::function<Status()>& ask);
 inline constexpr double kQuestionSecondsMax = 20;
+
+/// What a user waits for who opens a store to ask one thing. Opens and asks once, and notes cold_Qn_ms (opening and the answer, with nothing of
+/// `path` in the page cache before) or first_Qn_ms (the answer alone, with whatever the page cache has).
+Status NoteFirstAsk(const FirstAsk& first, const std::string& path,
+                    const std::function<Status()>& open, const std::function<Status()>& ask,
+                    EngineReport* report);
+inline constexpr const char* kFirstPrefix = "first_";
+inline constexpr const char* kColdPrefix = "cold_";
 
 /// Keeps the smaller of the metric's value and `value`: a peer's figure is the better of its ways to answer.
 void KeepBest(EngineReport* report, const std::string& metric, double value);

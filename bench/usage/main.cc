@@ -11,6 +11,8 @@
 #include <map>
 
 #include "usage/benchmark.h"
+#include "usage/beside_ingest.h"
+#include "usage/growth.h"
 
 namespace {
 
@@ -39,6 +41,22 @@ void AddFlags(CLI::App* app, BenchmarkOptions* o, std::string* peers) {
   app->add_flag(
       "--check", o->check,
       "Check Quipu's answers against a plain loop, too (always done up to 2,000,000 events)");
+  auto* beside = app->add_option("--beside-ingest", o->beside_ingest,
+                                 "Instead: questions while so many events a second come in")
+                     ->check(CLI::Range(1000.0, 1e8))
+                     ->excludes(only_ingest);
+  app->add_option("--seconds", o->seconds, "How long, with --beside-ingest")
+      ->check(CLI::Range(1.0, 3600.0))
+      ->capture_default_str();
+  app->add_option("--growth", o->growth,
+                  "Instead: the same questions with histories of these sizes, like "
+                  "1000000,10000000,100000000")
+      ->delimiter(',')
+      ->excludes(only_ingest)
+      ->excludes(beside);
+  app->add_option("--svg", o->svg_file, "Write the plot of --growth");
+  app->add_option("--csv", o->csv_file, "Write the figures of --growth as CSV");
+  app->add_option("--label", o->label, "Goes into plot and JSON of --growth, like a commit");
   app->add_option("--dir", o->dir, "Folder for stores and rows")->capture_default_str();
   app->add_flag("--keep", o->keep, "Leave the folder's contents there");
   app->add_option("--peers-dir", o->peers_dir, "Where 'make peers' puts the libraries")
@@ -61,5 +79,7 @@ int main(int argc, char** argv) {
   CLI11_PARSE(app, argc, argv);
   options.peers = CLI::detail::split(peers, ',');
   std::erase(options.peers, "");
+  if (options.beside_ingest > 0) return quipu::usage::RunBesideIngest(options);
+  if (!options.growth.empty()) return quipu::usage::RunGrowth(options);
   return quipu::usage::RunBenchmark(options);
 }

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <map>
+#include <optional>
 
 #include "cli/try.h"
 #include "quipu/database.h"
@@ -101,70 +102,88 @@ Answer FoldErrors(const Answer& by_status) {
   return answer;
 }
 
+/// What Quipu gives back, before it is turned into text.
+struct Reply {
+  ResultSet table;
+  FoundEvent found;  // Q12: FindEvent proves that the event was counted, and shows it
+};
+
+Answer TextOf(Question question, const Reply& reply) {
+  if (question == Question::kQ9) return FoldErrors(TextOf(reply.table));
+  if (question != Question::kQ12) return TextOf(reply.table);
+  const StoredEvent& event = reply.found.event;
+  return {{{event.service, std::to_string(event.time), event.quantity.ToString(),
+            event.cost ? event.cost->ToString() : "", event.measures[0].second.ToString(),
+            event.measures[1].second.ToString()}}};
+}
+
 class Asking {
  public:
-  Asking(const EngineTask& task, Database* db, EngineReport* report)
-      : task_(task), db_(db), report_(report) {}
+  explicit Asking(const EngineTask& task) : task_(task) {
+    EventMaker maker(task.rows);
+    maker.Add(task.subjects.event, &wanted_);
+  }
 
-  Status AskAll() {
+  Status AskAll(const Database& db, EngineReport* report) {
     for (const Question question : kQuestions) {
-      if (question == Question::kQ12) {
-        SERVER_TRY(AskForOneEvent());
-        continue;
-      }
-      if (Approximates(question)) {
-        SERVER_TRY(Ask(question, "default", Exactness::kQuipuDefault, MetricName(question)));
-        SERVER_TRY(
-            Ask(question, "exact", Exactness::kExact, std::string(Name(question)) + "_exact_ms"));
-      } else {
-        SERVER_TRY(Ask(question, "default", Exactness::kExact, MetricName(question)));
-      }
+      SERVER_TRY(Measure(db, question, kDefault, MetricName(question), report));
+      if (!Approximates(question)) continue;
+      SERVER_TRY(Measure(db, question, kExact, std::string(Name(question)) + "_exact_ms", report));
     }
     return {};
   }
 
+  Status AskFirst(const std::string& path, EngineReport* report) {
+    const FirstAsk& first = *task_.first_ask;
+    std::optional<Database> db;
+    Reply reply;
+    SERVER_TRY(NoteFirstAsk(
+        first, path,
+        [&]() -> Status {
+          SERVER_TRY_ASSIGN(Database opened, Database::Open(path, StoreOptions()));
+          db.emplace(std::move(opened));
+          return {};
+        },
+        [&] { return Ask(*db, first.question, first.way, &reply); }, report));
+    NoteAnswer(first.question, first.way, reply, report);
+    return db->Close();
+  }
+
  private:
-  Status Ask(Question question, const std::string& way, Exactness exactness,
-             const std::string& metric) {
+  static constexpr const char* kDefault = "default";
+  static constexpr const char* kExact = "exact";
+
+  Status Ask(const Database& db, Question question, const std::string& way, Reply* reply) const {
+    if (question == Question::kQ12) {
+      const Event event = wanted_.At(0);
+      SERVER_TRY_ASSIGN(reply->found, db.FindEvent(event.customer, event.source, event.id));
+      return {};
+    }
     Query query = QueryFor(question, task_.subjects);
-    if (way == "exact") query.Exact();
-    ResultSet result;
-    SERVER_TRY_ASSIGN(report_->metrics[metric], MedianMs(task_.runs, [&]() -> Status {
-                        SERVER_TRY_ASSIGN(result, db_->Query(query));
-                        return {};
-                      }));
-    Answer answer = TextOf(result);
-    if (question == Question::kQ9) answer = FoldErrors(answer);
-    report_->answers.push_back({question, way, exactness, std::move(answer)});
+    if (way == kExact) query.Exact();
+    SERVER_TRY_ASSIGN(reply->table, db.Query(query));
     return {};
   }
 
-  /// FindEvent proves that it was counted, and shows it.
-  Status AskForOneEvent() {
-    const WorkloadRow& row = task_.subjects.event;
-    EventMaker maker(task_.rows);
-    EventBatch batch;
-    maker.Add(row, &batch);
-    const Event wanted = batch.At(0);
-    FoundEvent found;
-    SERVER_TRY_ASSIGN(
-        report_->metrics[MetricName(Question::kQ12)], MedianMs(task_.runs, [&]() -> Status {
-          SERVER_TRY_ASSIGN(found, db_->FindEvent(wanted.customer, wanted.source, wanted.id));
-          return {};
-        }));
-    const StoredEvent& event = found.event;
-    Answer answer;
-    answer.rows.push_back({event.service, std::to_string(event.time), event.quantity.ToString(),
-                           event.cost ? event.cost->ToString() : "",
-                           event.measures[0].second.ToString(),
-                           event.measures[1].second.ToString()});
-    report_->answers.push_back({Question::kQ12, "default", Exactness::kExact, std::move(answer)});
+  Status Measure(const Database& db, Question question, const std::string& way,
+                 const std::string& metric, EngineReport* report) const {
+    Reply reply;
+    SERVER_TRY_ASSIGN(report->metrics[metric],
+                      MedianMs(task_.runs, [&] { return Ask(db, question, way, &reply); }));
+    NoteAnswer(question, way, reply, report);
     return {};
+  }
+
+  static void NoteAnswer(Question question, const std::string& way, const Reply& reply,
+                         EngineReport* report) {
+    const bool approximate = way == kDefault && Approximates(question);
+    report->answers.push_back({question, way,
+                               approximate ? Exactness::kQuipuDefault : Exactness::kExact,
+                               TextOf(question, reply)});
   }
 
   const EngineTask& task_;
-  Database* db_;
-  EngineReport* report_;
+  EventBatch wanted_;
 };
 
 }  // namespace
@@ -172,11 +191,15 @@ class Asking {
 Result<EngineReport> QuipuQuestions(const EngineTask& task) {
   EngineReport report;
   const std::string path = task.dir + "/store";
+  if (task.first_ask) {
+    SERVER_TRY(Asking(task).AskFirst(path, &report));
+    return report;
+  }
   DropFromCache(path);
   const Stopwatch opening;
   SERVER_TRY_ASSIGN(Database db, Database::Open(path, StoreOptions()));
   report.metrics["cold_open_ms"] = opening.Seconds() * 1e3;
-  if (task.questions) SERVER_TRY(Asking(task, &db, &report).AskAll());
+  if (task.questions) SERVER_TRY(Asking(task).AskAll(db, &report));
   report.metrics["resident_bytes_max"] = static_cast<double>(ResidentBytesMax());
   SERVER_TRY(db.Close());
   return report;

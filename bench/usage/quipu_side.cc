@@ -2,13 +2,12 @@
 
 #include <fmt/format.h>
 
-#include <condition_variable>
 #include <cstdio>
-#include <mutex>
 #include <optional>
 
 #include "cli/try.h"
 #include "quipu/database.h"
+#include "usage/in_flight.h"
 #include "usage/process.h"
 #include "usage/quipu_storage.h"
 #include "usage/stopwatch.h"
@@ -17,49 +16,7 @@ namespace quipu::usage {
 namespace {
 
 constexpr std::size_t kBatchRows = 1000;
-/// A client that wants throughput does not wait for each batch; it bounds what it may have to send again.
 constexpr std::size_t kBatchesInFlight = 16;
-
-/// The batches that were sent and not yet acknowledged, and what the others were answered.
-class InFlight {
- public:
-  /// Waits for room for one more.
-  void Begin() {
-    std::unique_lock lock(mutex_);
-    room_.wait(lock, [&] { return count_ < kBatchesInFlight; });
-    ++count_;
-  }
-  void End(const Result<IngestReply>& reply, double milliseconds) {
-    const std::lock_guard lock(mutex_);
-    --count_;
-    acknowledged_ms_.push_back(milliseconds);
-    if (reply) {
-      duplicates_ += reply->Count(Outcome::kDuplicate);
-      accepted_ += reply->Count(Outcome::kAccepted);
-    } else if (status_.ok()) {
-      status_ = reply.error();
-    }
-    room_.notify_one();
-  }
-  /// The first error, when all are answered.
-  Status Wait() {
-    std::unique_lock lock(mutex_);
-    room_.wait(lock, [&] { return count_ == 0; });
-    return status_;
-  }
-  // After Wait.
-  std::vector<double>* acknowledged_ms() { return &acknowledged_ms_; }
-  [[nodiscard]] std::uint64_t duplicates() const { return duplicates_; }
-  [[nodiscard]] std::uint64_t accepted() const { return accepted_; }
-
- private:
-  std::mutex mutex_;
-  std::condition_variable room_;
-  std::size_t count_ = 0;
-  std::vector<double> acknowledged_ms_;
-  std::uint64_t duplicates_ = 0, accepted_ = 0;
-  Status status_;
-};
 
 /// One ingest on its way.
 class IngestRun {
@@ -194,7 +151,7 @@ class IngestRun {
   std::string path_;
   Options options_;
   EventMaker maker_;
-  InFlight in_flight_;  // outlives the store, which calls back
+  InFlight in_flight_{kBatchesInFlight};  // outlives the store, which calls back
   std::optional<Database> db_;
   EngineReport report_;
   double ingest_seconds_ = 0, ingest_cpu_seconds_ = 0;

@@ -32,7 +32,7 @@ Options StoreOptions();
 Result<EngineReport> QuipuIngest(const EngineTask& task);
 /// With Options::check_identities off and without the merging at the end; gives ingest_unchecked_events_per_second.
 Result<EngineReport> QuipuUncheckedIngest(const EngineTask& task);
-/// Of the store that QuipuIngest left in the same folder: opened cold, and asked if the task says so.
+/// Of the store that QuipuIngest left in the same folder: opened cold, and asked if the task says so; or only EngineTask::first_ask.
 Result<EngineReport> QuipuQuestions(const EngineTask& task);
 /// Of a copy of that store. Fails (kInternal) if archiving changed an answer. Without metrics if some month ended less than the identity window
 /// ago: its ids would have to stay.

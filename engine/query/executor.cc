@@ -215,7 +215,8 @@ class Execution {
       const std::size_t first = h;
       std::size_t rows = 0;
       for (; h < view_.hot.size() && rows < kHotRowsPerTask; ++h) rows += view_.hot[h]->rows.size();
-      raw_rows_ += rows;
+      // One customer's rows are picked out of the others' at a fraction of what reading them costs.
+      raw_rows_ += query_.all_customers ? rows : rows / 16;
       tasks_.push_back({0, 0, 0, first, h});
     }
   }

@@ -173,9 +173,14 @@ class HotChunk final : public Chunk {
     for (const ColumnId id : query.dimensions) coded_.push_back(rows.FindDimension(id));
   }
 
+  /// Select may follow; the rest of a chunk is there after Settle, which is only worth its time if some row is wanted.
   void Seek(std::uint32_t at) {
     at_ = at;
     rows_ = std::min(kVectorRows, static_cast<std::uint32_t>(rows_of_.size()) - at);
+  }
+
+  void Settle() {
+    const std::uint32_t at = at_;
     place_ = {nullptr, &rows_of_, at};
     const auto [low, high] =
         std::minmax_element(rows_of_.times.begin() + at, rows_of_.times.begin() + at + rows_);
@@ -201,22 +206,20 @@ class HotChunk final : public Chunk {
   /// Rows of the asked scope, as spans of neighbours of one customer and service.
   void Select(const BoundQuery& query, Selection* selection) const {
     selection->Clear();
-    const TimeUs* const times = rows_of_.times.data() + at_;
-    for (std::uint32_t i = 0; i < rows_; ++i) {
-      const TimeUs t = times[i];
-      if (t < query.from || t >= query.to) continue;
-      const CustomerOrdinal customer = rows_of_.customers[at_ + i];
-      const ServiceOrdinal service = rows_of_.services[at_ + i];
-      if (!selection->spans.empty()) {
-        RowSpan& last = selection->spans.back();
-        if (last.end == i && last.customer == customer && last.service == service &&
-            times[i - 1] <= t) {
-          ++last.end;
-          continue;
-        }
-      }
-      if (query.WantsCustomer(customer) && query.WantsService(service))
-        selection->spans.push_back({i, i + 1, customer, service});
+    if (query.all_customers || query.customers.size() != 1) {
+      SelectAmong(query, 0, rows_, selection);
+      return;
+    }
+    // Rows stand in order of arrival, so one customer has few of them anywhere. Its ordinal is compared with many at once (compilers make vectors
+    // of this loop), the rest of the question only where it occurs.
+    constexpr std::uint32_t kBlockRows = 64;
+    const CustomerOrdinal wanted = query.customers.front();
+    const CustomerOrdinal* const customers = rows_of_.customers.data() + at_;
+    for (std::uint32_t block = 0; block < rows_; block += kBlockRows) {
+      const std::uint32_t end = std::min(block + kBlockRows, rows_);
+      std::uint32_t found = 0;
+      for (std::uint32_t i = block; i < end; ++i) found += customers[i] == wanted ? 1 : 0;
+      if (found != 0) SelectAmong(query, block, end, selection);
     }
   }
 
@@ -235,6 +238,28 @@ class HotChunk final : public Chunk {
   Result<bool> ZoneOfCodes(std::size_t, CodeBounds*, DictionaryPtr*) override { return false; }
 
  private:
+  /// Of the rows [begin, end) of the chunk; behind what is selected already.
+  void SelectAmong(const BoundQuery& query, std::uint32_t begin, std::uint32_t end,
+                   Selection* selection) const {
+    const TimeUs* const times = rows_of_.times.data() + at_;
+    for (std::uint32_t i = begin; i < end; ++i) {
+      const TimeUs t = times[i];
+      if (t < query.from || t >= query.to) continue;
+      const CustomerOrdinal customer = rows_of_.customers[at_ + i];
+      const ServiceOrdinal service = rows_of_.services[at_ + i];
+      if (!selection->spans.empty()) {
+        RowSpan& last = selection->spans.back();
+        if (last.end == i && last.customer == customer && last.service == service &&
+            times[i - 1] <= t) {
+          ++last.end;
+          continue;
+        }
+      }
+      if (query.WantsCustomer(customer) && query.WantsService(service))
+        selection->spans.push_back({i, i + 1, customer, service});
+    }
+  }
+
   const RowBatch& rows_of_;
   std::uint32_t at_ = 0;
   std::vector<const DecimalColumn*> columns_;
@@ -263,7 +288,9 @@ Status ScanHotBatch(const BoundQuery& query, const HotBatch& batch, RowSink* sin
     chunk.Seek(at);
     stats->rows += chunk.rows();
     chunk.Select(query, &selection);
-    if (!selection.spans.empty()) QUIPU_TRY(sink->OnRows(&chunk, &selection));
+    if (selection.spans.empty()) continue;
+    chunk.Settle();
+    QUIPU_TRY(sink->OnRows(&chunk, &selection));
   }
   return {};
 }

@@ -329,6 +329,12 @@ Status Ingest(const EngineTask& task, ClickHouse* db, EngineReport* report) {
 
 }  // namespace
 
+Result<std::unique_ptr<SqlEngine>> LoadClickHouse(const EngineTask& task) {
+  auto engine = std::make_unique<ClickHouse>(task);
+  SERVER_TRY(engine->Load());
+  return std::unique_ptr<SqlEngine>(std::move(engine));
+}
+
 Result<EngineReport> RunClickHouse(const EngineTask& task) {
   ClickHouse db(task);
   SERVER_TRY(db.Load());

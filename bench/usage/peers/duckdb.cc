@@ -270,6 +270,12 @@ Status Ingest(const EngineTask& task, DuckDb* db, EngineReport* report) {
 
 }  // namespace
 
+Result<std::unique_ptr<SqlEngine>> LoadDuckDb(const EngineTask& task) {
+  auto engine = std::make_unique<DuckDb>(task);
+  SERVER_TRY(engine->Load());
+  return std::unique_ptr<SqlEngine>(std::move(engine));
+}
+
 Result<EngineReport> RunDuckDb(const EngineTask& task) {
   DuckDb db(task);
   SERVER_TRY(db.Load());

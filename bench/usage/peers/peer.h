@@ -2,10 +2,12 @@
 // bench/README.md for the designs and for what each promises.
 #pragma once
 
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "usage/engine.h"
+#include "usage/peers/sql.h"
 
 namespace quipu::usage {
 
@@ -22,5 +24,9 @@ Result<EngineReport> RunDuckDb(const EngineTask& task);
 Result<EngineReport> RunClickHouse(const EngineTask& task);
 Result<EngineReport> RunSqlite(const EngineTask& task);
 Result<EngineReport> RunRocksDbKeys(const EngineTask& task);
+
+/// The engines by themselves, loaded and not yet open, with what they store in the task's folder; the task must outlive them.
+Result<std::unique_ptr<SqlEngine>> LoadDuckDb(const EngineTask& task);
+Result<std::unique_ptr<SqlEngine>> LoadClickHouse(const EngineTask& task);
 
 }  // namespace quipu::usage

@@ -224,6 +224,21 @@ Status Ask(const EngineTask& task, Keys* db, EngineReport* report) {
   return {};
 }
 
+Status AskFirst(const EngineTask& task, Keys* db, EngineReport* report) {
+  const Question question = task.first_ask->question;
+  const Scope scope = ScopeOf(question, task.subjects);
+  Answer answer;
+  const auto ask = [&]() -> Status {
+    answer =
+        AnswerNaively(question, task.subjects, [&](const auto& take) { db->Scan(scope, take); });
+    return {};
+  };
+  SERVER_TRY(NoteFirstAsk(
+      *task.first_ask, task.dir, [&] { return db->Open(); }, ask, report));
+  report->answers.push_back({question, "scan", Exactness::kExact, std::move(answer)});
+  return {};
+}
+
 }  // namespace
 
 Result<EngineReport> RunRocksDbKeys(const EngineTask& task) {
@@ -236,7 +251,9 @@ Result<EngineReport> RunRocksDbKeys(const EngineTask& task) {
   report.exact = "yes";
   report.note = "one key per event; synced batches of 1,000; LZ4, zstd at the bottom";
   if (task.ingest) SERVER_TRY(Ingest(task, &db, &report));
-  if (task.questions) {
+  if (task.first_ask) {
+    SERVER_TRY(AskFirst(task, &db, &report));
+  } else if (task.questions) {
     DropFromCache(task.dir);
     const Stopwatch opening;
     SERVER_TRY(db.Open());

@@ -1,5 +1,6 @@
 #include "usage/peers/sql.h"
 
+#include <algorithm>
 #include <cstdlib>
 
 #include "cli/try.h"
@@ -26,6 +27,16 @@ void Tidy(const SqlQuestion& question, Answer* answer) {
   }
 }
 
+bool IsSketch(const SqlQuestion& question) { return question.way == "sketch"; }
+
+void NoteAnswer(const SqlQuestion& question, SqlEngine* engine, EngineReport* report) {
+  Answer answer = engine->LastResult();
+  Tidy(question, &answer);
+  report->answers.push_back({question.question, question.way,
+                             IsSketch(question) ? Exactness::kSketch : Exactness::kExact,
+                             std::move(answer)});
+}
+
 }  // namespace
 
 void AddBothWays(Question question, const std::string& sql, const std::string& count,
@@ -49,21 +60,37 @@ Status AskAllInSql(const EngineTask& task, const std::vector<SqlQuestion>& quest
     if (!ms) {
       return ms.error().WithContext(std::string(Name(question.question)) + " " + question.way);
     }
-    const bool sketch = question.way == "sketch";
     KeepBest(report, MetricName(question.question), *ms);
-    if (Approximates(question.question) && !sketch) {
+    if (Approximates(question.question) && !IsSketch(question)) {
       KeepBest(report, std::string(Name(question.question)) + "_exact_ms", *ms);
     }
-    Answer answer = engine->LastResult();
-    Tidy(question, &answer);
-    report->answers.push_back({question.question, question.way,
-                               sketch ? Exactness::kSketch : Exactness::kExact, std::move(answer)});
+    NoteAnswer(question, engine, report);
   }
   return {};
 }
 
+namespace {
+
+Status AskFirstInSql(const EngineTask& task, const std::vector<SqlQuestion>& questions,
+                     SqlEngine* engine, EngineReport* report) {
+  const FirstAsk& first = *task.first_ask;
+  const auto asked = std::find_if(questions.begin(), questions.end(), [&](const SqlQuestion& q) {
+    return q.question == first.question && q.way == first.way;
+  });
+  if (asked == questions.end()) return Status::Internal("no such way to ask: " + first.way);
+  const std::string sql = Fill(asked->sql, task.subjects);
+  SERVER_TRY(NoteFirstAsk(
+      first, task.dir, [&] { return engine->Open(); }, [&] { return engine->Execute(sql); },
+      report));
+  NoteAnswer(*asked, engine, report);
+  return {};
+}
+
+}  // namespace
+
 Status AskColdInSql(const EngineTask& task, const std::vector<SqlQuestion>& questions,
                     SqlEngine* engine, EngineReport* report) {
+  if (task.first_ask) return AskFirstInSql(task, questions, engine, report);
   DropFromCache(task.dir);
   const Stopwatch opening;
   SERVER_TRY(engine->Open());

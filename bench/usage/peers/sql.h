@@ -42,7 +42,7 @@ Status AskAllInSql(const EngineTask& task, const std::vector<SqlQuestion>& quest
                    SqlEngine* engine, EngineReport* report);
 
 /// What an engine with files in the task's folder does after its ingest: opens cold, asks everything if the task says so, notes
-/// the memory.
+/// the memory. Or, with EngineTask::first_ask, that alone.
 Status AskColdInSql(const EngineTask& task, const std::vector<SqlQuestion>& questions,
                     SqlEngine* engine, EngineReport* report);
 
