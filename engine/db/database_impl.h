@@ -93,6 +93,7 @@ class Database::Impl {
   Status AttachArchive(const std::string& folder);
   Status SetCustomerClass(const std::string& customer, const std::string& customer_class);
   [[nodiscard]] Result<std::vector<ArchiveInfo>> Archives(const View& view) const;
+  Status BuildSummaries(const Progress& progress);
   [[nodiscard]] Result<std::vector<PartitionInfo>> Partitions(const View& view,
                                                               bool by_customer) const;
   [[nodiscard]] Result<StoreInfo> Info(const View& view) const;
@@ -114,6 +115,7 @@ class Database::Impl {
   bool EraseIfDue();
   bool MergeIfDue();
   bool RetainIfDue();
+  bool BuildIfDue();
   [[nodiscard]] bool ShouldSeal(const View& view) const;
 
   std::unique_ptr<Store> store_;
@@ -128,7 +130,9 @@ class Database::Impl {
   // The upkeep thread's own.
   Retry seal_retry_, erase_retry_, merge_retry_;
   Retry retain_retry_;
-  std::int64_t retained_us_ = 0;  // by Clock::MonotonicUs; 0 = not yet
+  Retry build_retry_;
+  std::set<std::uint64_t> unbuildable_;  // segments whose summaries failed for good
+  std::int64_t retained_us_ = 0;         // by Clock::MonotonicUs; 0 = not yet
   RetentionRhythm rhythm_;
   std::set<std::uint64_t> unmergeable_;  // segments of merges that failed for good
   std::thread upkeep_;                   // in a follower: catches up

@@ -123,8 +123,9 @@ class ManifestRows final : public KvReader {
 
 /// Do rows of that key say what segments there are, or what is to be hidden of them?
 bool IsOfManifest(std::string_view key) {
-  for (const std::string_view prefix : {kSegmentKeyPrefix, kArchiveKeyPrefix, kClassKeyPrefix,
-                                        kErasureKeyPrefix, kForgottenKeyPrefix, kRetentionKey}) {
+  for (const std::string_view prefix :
+       {kSegmentKeyPrefix, kArchiveKeyPrefix, kClassKeyPrefix, kErasureKeyPrefix,
+        kForgottenKeyPrefix, kRetentionKey, kSummarySetsKey}) {
     if (key.starts_with(prefix)) return true;
   }
   return false;

@@ -160,6 +160,7 @@ int Run(int argc, char** argv) {
   AddRepairCommand(app, &exit_status);
   AddEraseCommand(app, &exit_status);
   AddLifecycleCommands(app, &exit_status);
+  AddSummariesCommands(app, &exit_status);
   AddGenerateCommand(app, &exit_status);
   try {
     app.parse(argc, argv);
