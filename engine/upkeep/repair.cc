@@ -166,10 +166,10 @@ class StoreRepair {
 
   void LoseSettings() {
     if (s_.kv_was_read && s_.remains.record) return;
-    losses_.Add(
-        "kv", "", "", 0,
-        "the retention policy, customer classes, producers, erasures and the record of what "
-        "retention and erasure have removed: set the policy again, repeat erasures");
+    losses_.Add("kv", "", "", 0,
+                "the retention policy, declared summaries, customer classes, producers, erasures "
+                "and the record of what "
+                "retention and erasure have removed: set the policy again, repeat erasures");
   }
 
   // ---- the new key-value store
