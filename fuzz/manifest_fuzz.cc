@@ -4,6 +4,7 @@
 #include "fuzz/rows.h"
 #include "store/lifecycle_records.h"
 #include "store/manifest.h"
+#include "store/summary_sets.h"
 
 namespace {
 
@@ -41,6 +42,11 @@ void FuzzLifecycle(std::uint64_t row, const std::string& payload) {
           [](const ForgottenMonths& months) {
             return EncodeForgotten(fuzz::kMonth, months.at(fuzz::kMonth));
           });
+    case 10:
+      return Fuzz(
+          std::string(kSummarySetsKey), payload,
+          [](std::string_view, std::string_view value) { return DecodeSummarySets(value); },
+          EncodeSummarySets);
     default:
       return Fuzz(
           std::string(kRetentionKey), payload,

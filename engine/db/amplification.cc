@@ -88,6 +88,7 @@ StorageKind KindOf(PageKind kind) {
     case PageKind::kIdentityRows:
       return StorageKind::kIndex;
     case PageKind::kSummaries:
+    case PageKind::kDimensionCells:
       return StorageKind::kSummaries;
     case PageKind::kDirectory:
     case PageKind::kNames:

@@ -1,12 +1,16 @@
 // The public face: each call is checked, guarded against a lack of memory, and handed to the layer that does it.
 #include "quipu/database.h"
 
+#include <algorithm>
+
 #include "db/amplification.h"
 #include "db/database_impl.h"
 #include "query/answer.h"
 #include "query/events.h"
 #include "query/find_event.h"
 #include "query/sessions.h"
+#include "upkeep/advise.h"
+#include "upkeep/summary_build.h"
 #include "upkeep/verify.h"
 
 namespace quipu {
@@ -165,6 +169,35 @@ Result<std::vector<FreezeInfo>> Database::Freezes() const {
 
 Status Database::DropFreeze(const std::string& name) {
   return Changing(impl_, [&] { return impl_->store().DropFreeze(name); });
+}
+
+// ---- Summaries by dimension.
+
+Status Database::DeclareSummary(const SummarySet& set) {
+  return Changing(impl_, [&] { return impl_->store().DeclareSummarySet(set); });
+}
+
+Status Database::DropSummary(const SummarySet& set) {
+  return Changing(impl_, [&] { return impl_->store().DropSummarySet(set); });
+}
+
+Result<std::vector<SummarySetInfo>> Database::Summaries() const {
+  return impl_->Answer([&](const Impl::Snapshot& snapshot) -> Result<std::vector<SummarySetInfo>> {
+    return DescribeSummaries(*snapshot.view, impl_->store());
+  });
+}
+
+Status Database::BuildSummaries(const Progress& progress) {
+  return Changing(impl_, [&] { return impl_->BuildSummaries(progress); });
+}
+
+Result<SummaryAdvice> Database::AdviseSummaries(const Progress& progress) const {
+  return impl_->Answer([&](const Impl::Snapshot& snapshot) {
+    const std::uint64_t total = std::min(snapshot.view->totals.rows, kAdviceRowsMax);
+    return Advise(*snapshot.view, impl_->store(), [&](std::uint64_t rows) {
+      return !progress || progress(std::min(rows, total), total);
+    });
+  });
 }
 
 // ---- What is there.

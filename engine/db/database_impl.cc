@@ -69,7 +69,7 @@ bool Database::Impl::ShouldSeal(const View& view) const {
 }
 
 bool Database::Impl::UpkeepStep() {
-  return SealIfDue() || EraseIfDue() || MergeIfDue() || RetainIfDue();
+  return SealIfDue() || EraseIfDue() || MergeIfDue() || RetainIfDue() || BuildIfDue();
 }
 
 bool Database::Impl::SealIfDue() {

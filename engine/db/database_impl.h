@@ -95,6 +95,7 @@ class Database::Impl {
   Result<FreezeInfo> Freeze(const std::string& name);
   [[nodiscard]] Result<std::vector<FreezeInfo>> Freezes(const View& view) const;
   [[nodiscard]] Result<std::vector<ArchiveInfo>> Archives(const View& view) const;
+  Status BuildSummaries(const Progress& progress);
   [[nodiscard]] Result<std::vector<PartitionInfo>> Partitions(const View& view,
                                                               bool by_customer) const;
   [[nodiscard]] Result<StoreInfo> Info(const View& view) const;
@@ -116,6 +117,7 @@ class Database::Impl {
   bool EraseIfDue();
   bool MergeIfDue();
   bool RetainIfDue();
+  bool BuildIfDue();
   [[nodiscard]] bool ShouldSeal(const View& view) const;
 
   std::unique_ptr<Store> store_;
@@ -130,7 +132,9 @@ class Database::Impl {
   // The upkeep thread's own.
   Retry seal_retry_, erase_retry_, merge_retry_;
   Retry retain_retry_;
-  std::int64_t retained_us_ = 0;  // by Clock::MonotonicUs; 0 = not yet
+  Retry build_retry_;
+  std::set<std::uint64_t> unbuildable_;  // segments whose summaries failed for good
+  std::int64_t retained_us_ = 0;         // by Clock::MonotonicUs; 0 = not yet
   RetentionRhythm rhythm_;
   std::set<std::uint64_t> unmergeable_;  // segments of merges that failed for good
   std::thread upkeep_;                   // in a follower: catches up

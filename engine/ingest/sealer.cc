@@ -39,8 +39,7 @@ std::map<MonthIndex, std::vector<RowRef>> RowsByMonth(const View& view) {
 Result<SegmentMeta> WriteMonth(Store* store, const SegmentSpec& spec,
                                std::span<const RowBatch* const> batches,
                                std::span<const RowRef> refs) {
-  QUIPU_TRY_ASSIGN(auto writer, SegmentWriter::Create(store->vfs(), store->segments_folder(), spec,
-                                                      &store->catalogue()));
+  QUIPU_TRY_ASSIGN(auto writer, store->NewSegment(store->segments_folder(), spec));
   OrderedRows rows(batches, refs);
   while (rows.left() > 0)
     QUIPU_TRY(writer->Append(rows.Take(std::min<std::size_t>(rows.left(), kRowGroupRows))));

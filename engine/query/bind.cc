@@ -128,9 +128,26 @@ class Binder {
       }
     }
     out_->cells_allowed = why.empty();
+    out_->dimension_cells_allowed = !out_->cells_allowed && MayBeByDimension();
   }
 
  private:
+  /// Is it over all customers, and are dimensions all that cells of all customers lack?
+  [[nodiscard]] bool MayBeByDimension() const {
+    if (spec_.raw_only || spec_.window.unit == WindowUnit::kMinute || !out_->all_customers ||
+        out_->groups_by_customer || out_->dimensions.empty() || !out_->distincts.empty())
+      return false;
+    for (const BoundFilter& f : out_->filters) {
+      if (f.field.kind != FieldKind::kDimension && f.field.kind != FieldKind::kService)
+        return false;
+    }
+    return std::all_of(out_->aggregates.begin(), out_->aggregates.end(),
+                       [&](const BoundAggregate& a) {
+                         return a.function != Function::kFirst && a.function != Function::kLatest &&
+                                !(a.function == Function::kQuantile && spec_.exact);
+                       });
+  }
+
   void Ordinals(NameKind kind, const std::vector<std::string>& names, bool* all,
                 std::vector<std::uint32_t>* out) {
     *all = names.empty();

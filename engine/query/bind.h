@@ -75,6 +75,8 @@ struct BoundQuery {
   std::vector<BoundAggregate> aggregates;
   bool cells_allowed = false;  ///< Summaries may answer (see executor.h).
   std::string why_no_cells;    ///< What in the question forbids it; empty if they may.
+  /// Otherwise: cells by dimension may answer, where a set has all of `dimensions` (see dimension_plan.h).
+  bool dimension_cells_allowed = false;
   bool groups_by_customer = false;
   bool groups_by_service = false;
   /// Nothing but counts, sums and averages is asked.

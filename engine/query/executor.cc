@@ -66,7 +66,7 @@ class Execution {
     if (!query_.empty) {
       QUIPU_TRY(Plan());
       run_->StepDone("plan");
-      for (const Planned& planned : plans_) QUIPU_TRY(AddCells(planned));
+      for (Planned& planned : plans_) QUIPU_TRY(AddCells(&planned));
       run_->StepDone("cells");
       QUIPU_TRY(Scan());
     }
@@ -81,12 +81,13 @@ class Execution {
     const SegmentReader* segment = nullptr;
     SegmentPlan plan;
     std::vector<RunSums> run_sums;  // by measure, if planned
+    DimensionCellCount dimension_cells;
   };
 
   Status Plan() {
     for (const SegmentPtr& segment : view_.segments) {
       QUIPU_TRY(control_->CheckTime());
-      Planned planned{segment.get(), {}, {}};
+      Planned planned{segment.get(), {}, {}, {}};
       QUIPU_TRY_ASSIGN(planned.plan, PlanSegment(query_, *segment, true));
       if (planned.plan.run_sums_window) {
         QUIPU_TRY_ASSIGN(const bool loaded, LoadRunSums(&planned));
@@ -95,7 +96,9 @@ class Execution {
         }
       }
       const SegmentPlan& plan = planned.plan;
-      if (plan.cells.empty() && plan.raw_pieces() == 0 && !plan.run_sums_window) continue;
+      if (plan.cells.empty() && plan.dimension_cells.empty() && plan.raw_pieces() == 0 &&
+          !plan.run_sums_window)
+        continue;
       plans_.push_back(std::move(planned));
     }
     stats_.segments += plans_.size();
@@ -122,8 +125,15 @@ class Execution {
     return control_->CheckTime();
   }
 
-  Status AddCells(const Planned& planned) {
+  Status AddCells(Planned* to_add) {
+    const Planned& planned = *to_add;
     if (planned.plan.run_sums_window) return AddRunSums(planned);
+    if (!planned.plan.dimension_cells.empty()) {
+      QUIPU_TRY(AddByDimension(query_, *planned.segment, planned.plan.dimension_cells,
+                               &workers_[0]->groups(), control_, &to_add->dimension_cells));
+      stats_.cells += planned.dimension_cells.all();
+      return {};
+    }
     if (planned.plan.cells.empty()) return {};
     Groups& groups = workers_[0]->groups();
     QUIPU_TRY_ASSIGN(const SummaryTable* table, planned.segment->summaries());
@@ -287,7 +297,10 @@ class Execution {
   // ---- Explanation ----
 
   void Explain(Explanation* to) const {
-    if (to->why_no_cells.empty()) to->why_no_cells = query_.why_no_cells;
+    const bool by_dimension = std::any_of(plans_.begin(), plans_.end(), [](const Planned& p) {
+      return !p.plan.dimension_cells.empty();
+    });
+    if (to->why_no_cells.empty() && !by_dimension) to->why_no_cells = query_.why_no_cells;
     to->segments_skipped += view_.segments.size() - plans_.size();
     to->threads = std::max(to->threads, threads_);
     to->groups += workers_[0]->groups().size();
@@ -299,6 +312,13 @@ class Execution {
       source.month_cells = plan.month_cells;
       source.day_cells = plan.day_cells;
       source.hour_cells = plan.hour_cells;
+      if (!plan.dimension_cells.empty()) {
+        const DimensionCellCount& count = plans_[i].dimension_cells;
+        source.month_cells = count.months;
+        source.day_cells = count.days;
+        source.hour_cells = count.hours;
+        source.cells_by = SetName(*plans_[i].segment, plan.dimension_cells.front().set, catalogue_);
+      }
       source.runs = plan.raw_pieces();
       if (plan.run_sums_window) {
         const auto directory = plans_[i].segment->directory();  // it is loaded
@@ -324,15 +344,28 @@ class Execution {
   [[nodiscard]] std::string ReasonsOf(const SegmentPlan& plan) const {
     std::string why;
     if (plan.raw_pieces() == 0) return why;
-    if (!query_.cells_allowed) return "the question needs rows";
+    if (!query_.cells_allowed && !query_.dimension_cells_allowed) return "the question needs rows";
     const auto add = [&why](bool holds, const char* text) {
       if (holds) why += (why.empty() ? "" : "; ") + std::string(text);
     };
     add(plan.reasons.edges, "the range or a window begins or ends inside an hour");
+    if (plan.reasons.no_set) add(true, WhyNoSet(plan).c_str());
     add(plan.reasons.few_rows, "too few rows for cells of their own");
     add(plan.reasons.no_sketch, "cells without sketches of what is asked");
     add(plan.reasons.hidden, "cells of all customers count one that is being erased");
     return why;
+  }
+
+  /// What a set would have to have.
+  [[nodiscard]] std::string WhyNoSet(const SegmentPlan& plan) const {
+    std::string names;
+    for (const ColumnId id : query_.dimensions)
+      names += (names.empty() ? "" : ", ") + (id < catalogue_.size(NameKind::kDimension)
+                                                  ? std::string(catalogue_.Dimension(id))
+                                                  : std::string("?"));
+    return (plan.dimension_cells.empty() ? "no summary" : "for some services no summary") +
+           std::string(" by (") + names +
+           ") with what is asked: not declared, not built yet, or left out as too fine";
   }
 
   const View& view_;

@@ -228,6 +228,14 @@ class SegmentPlanner {
 
   Result<SegmentPlan> Plan() {
     if (query_.empty || from_ >= to_) return std::move(plan_);
+    if (!query_.cells_allowed && query_.dimension_cells_allowed) {
+      QUIPU_TRY_ASSIGN(const bool hides, HoldsAny(segment_, query_.erased));
+      plan_.reasons.hidden = hides;
+      if (!hides) {
+        QUIPU_TRY(PlanDimensions());
+        return std::move(plan_);
+      }
+    }
     if (segment_.meta().spec.summaries_only && !query_.cells_allowed) {
       QUIPU_TRY(CheckNoRowsWanted());
       return std::move(plan_);
@@ -309,6 +317,59 @@ class SegmentPlanner {
       if (it == raw_services.end()) return;
       plan_.raw.push_back({run, it->second.first_interval, it->second.intervals});
     });
+  }
+
+  /// Service by service, since a set may cover some and not others.
+  Status PlanDimensions() {
+    struct RawService {
+      std::uint32_t first_interval = 0, intervals = 0;
+    };
+    std::unordered_map<ServiceOrdinal, RawService> raw_services;
+    for (const auto& [service, name] : segment_.services()) {
+      if (!query_.WantsService(service) || !PassesAsService(name)) continue;
+      QUIPU_TRY_ASSIGN(const DimensionPlan part,
+                       PlanByDimension(query_, segment_, service, from_, to_));
+      plan_.dimension_cells.insert(plan_.dimension_cells.end(), part.cells.begin(),
+                                   part.cells.end());
+      plan_.reasons.no_set |= !part.has_set;
+      plan_.reasons.edges |= part.edges;
+      plan_.reasons.no_sketch |= part.no_sketch;
+      if (part.raw.empty()) continue;
+      if (segment_.meta().spec.summaries_only) {
+        QUIPU_TRY_ASSIGN(const bool expired, HasCellsIn(service, part.raw));
+        if (expired) return Expired(service);
+        continue;
+      }
+      raw_services[service] = {AddIntervals(part.raw), static_cast<std::uint32_t>(part.raw.size())};
+    }
+    // One set after another.
+    std::stable_sort(
+        plan_.dimension_cells.begin(), plan_.dimension_cells.end(),
+        [](const DimensionCellUse& a, const DimensionCellUse& b) { return a.set < b.set; });
+    if (raw_services.empty()) return {};
+    return ForEachRun([&](const Run& run) {
+      const auto it = raw_services.find(run.service);
+      if (it == raw_services.end()) return;
+      plan_.raw.push_back({run, it->second.first_interval, it->second.intervals});
+    });
+  }
+
+  [[nodiscard]] bool PassesAsService(const std::string& name) const {
+    return std::all_of(query_.filters.begin(), query_.filters.end(), [&](const BoundFilter& f) {
+      return f.field.kind != FieldKind::kService || f.MatchesText(name);
+    });
+  }
+
+  /// Where only summaries are left: had the service rows in one of the intervals?
+  Result<bool> HasCellsIn(ServiceOrdinal service, const std::vector<Interval>& intervals) {
+    QUIPU_TRY_ASSIGN(const SummaryTable* table, segment_.summaries());
+    const SummaryTable::Range days = table->Find(kAllCustomers, service, CellLevel::kDay);
+    for (const Interval& interval : intervals) {
+      for (std::uint32_t cell = days.first; cell < days.last; ++cell) {
+        if (table->start(cell) < interval.to && table->end(cell) > interval.from) return true;
+      }
+    }
+    return false;
   }
 
   /// Many customers, sums only, everything inside one window?

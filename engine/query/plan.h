@@ -8,14 +8,10 @@
 #include <vector>
 
 #include "query/bind.h"
+#include "query/dimension_plan.h"
 #include "segment/segment.h"
 
 namespace quipu {
-
-/// Half open.
-struct Interval {
-  TimeUs from = 0, to = 0;
-};
 
 /// Rows of one run, where their time lies in one of some intervals.
 struct RawPiece {
@@ -36,11 +32,13 @@ struct RawReasons {
   bool edges = false;      ///< The range or a window begins or ends inside an hour.
   bool few_rows = false;   ///< Too few rows for a cell: reading them is as cheap.
   bool no_sketch = false;  ///< Cells without quantiles or distinct counts of what is asked.
+  bool no_set = false;     ///< By dimension: no set of the segment serves, for a service at least.
   bool hidden = false;     ///< Cells of all customers count a customer that is being erased.
 };
 
 struct SegmentPlan {
   std::vector<CellUse> cells;
+  std::vector<DimensionCellUse> dimension_cells;  ///< By dimension; then `cells` is empty.
   std::uint64_t hour_cells = 0, day_cells = 0, month_cells = 0;  ///< Of `cells`.
   RawReasons reasons;
   /// Sums by run (run_sums.h) answer alone, in this window; then nothing else is planned.

@@ -324,8 +324,8 @@ void AllCustomerCells::FinishService(ServiceOrdinal id, ServiceCells& service) {
 void AllCustomerCells::PlacePending(ServiceCells& service, std::uint32_t day,
                                     OpenCell* day_cell) const {
   const auto rows = std::span(service.hour_rows).subspan(day * kHoursPerDay, kHoursPerDay);
-  const bool has_sketches =
-      kept_ == Kept::kByHour && *std::max_element(rows.begin(), rows.end()) >= kSketchRowsMin;
+  const bool has_sketches = kept_ == Kept::kByHour &&
+                            *std::max_element(rows.begin(), rows.end()) >= bounds_.sketch_rows_min;
   std::vector<DayMeasure>& measures = service.days[day]->measures;
   for (std::size_t place = 0; place < measures.size(); ++place) {
     DayMeasure& measure = measures[place];
@@ -354,7 +354,7 @@ void AllCustomerCells::CloseHours(ServiceCells& service, std::uint32_t day, Open
       if (stats != nullptr && measures[place].has_bins())
         cell.measures[place].values = std::move(measures[place].Bin(h));
     }
-    const bool with_quantiles = kept_ == Kept::kByHour && cell.rows >= kSketchRowsMin;
+    const bool with_quantiles = kept_ == Kept::kByHour && cell.rows >= bounds_.sketch_rows_min;
     hours->push_back(emitter_->Close(&cell, service, hour,
                                      with_quantiles ? CellEmitter::kHourSketchBytesMax : 0));
     hour_entries_ -= hours->back().measures.size();  // they count as entries from here on

@@ -59,7 +59,7 @@ void CustomerCells::AddHours(const SummarySlice& slice, const Piece& day,
     const std::uint32_t hour = slice.hours[first - slice.first];
     if (run_.hour != hour) CloseHour();
     const Piece part{first, last, run_.hour == hour, day.may_continue && last == day.last};
-    if (!part.MayHave(kCellRowsMin)) continue;
+    if (!part.MayHave(bounds_.cell_rows_min)) continue;
     run_.hour = hour;
     Fill(slice, part, service, &run_.hour_cell);
   }
@@ -74,17 +74,17 @@ void CustomerCells::Fill(const SummarySlice& slice, const Piece& piece,
     if (stats.count == 0) continue;
     MeasureCell& measure = cell->At(slice.PlaceOf(service, m));
     measure.stats.Merge(stats);
-    if (piece.MayHave(kSketchRowsMin))
+    if (piece.MayHave(bounds_.sketch_rows_min))
       AddToBin(rows.measures[m], piece.first, piece.last, &measure.values);
   }
 }
 
 void CustomerCells::Emit(OpenCell* cell, std::uint32_t unit, ClosedCells* to) {
   const bool required = bounds_.every_customer_day && to != &run_.hours && cell->rows > 0;
-  if (!required && (cell->rows < kCellRowsMin || !emitter_->HasRoomFor(*cell))) return;
-  to->push_back(
-      emitter_->Close(cell, *run_.cells, unit,
-                      cell->rows >= kSketchRowsMin ? CellEmitter::kCustomerSketchBytesMax : 0));
+  if (!required && (cell->rows < bounds_.cell_rows_min || !emitter_->HasRoomFor(*cell))) return;
+  to->push_back(emitter_->Close(
+      cell, *run_.cells, unit,
+      cell->rows >= bounds_.sketch_rows_min ? CellEmitter::kCustomerSketchBytesMax : 0));
 }
 
 void CustomerCells::CloseHour() {

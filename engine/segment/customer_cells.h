@@ -46,14 +46,14 @@ class CustomerCells {
 
   void AddDays(const SummarySlice& slice, const Piece& piece, SummarySlice::Service& service);
   void AddHours(const SummarySlice& slice, const Piece& day, SummarySlice::Service& service);
-  static void Fill(const SummarySlice& slice, const Piece& piece, SummarySlice::Service& service,
+  void Fill(const SummarySlice& slice, const Piece& piece, SummarySlice::Service& service,
                    OpenCell* cell);
   void Emit(OpenCell* cell, std::uint32_t unit, ClosedCells* to);
   void CloseHour();
   void CloseDay();
   // From how many rows on days and months have cells.
   [[nodiscard]] std::uint64_t DayRowsMin() const {
-    return bounds_.every_customer_day ? 1 : kCellRowsMin;
+    return bounds_.every_customer_day ? 1 : bounds_.cell_rows_min;
   }
 
   const SummaryBounds& bounds_;

@@ -66,6 +66,22 @@ Offset<fb::RowGroup> ToFb(FlatBufferBuilder* b, const RowGroupFooter& group) {
   return out.Finish();
 }
 
+Offset<fb::DimensionSet> ToFb(FlatBufferBuilder* b, const DimensionSetFooter& entry) {
+  const auto dimensions = b->CreateVector(entry.set.dimensions);
+  const auto measures = b->CreateVector(entry.set.measures);
+  const auto covered = b->CreateVector(entry.covered);
+  const fb::PageRef cells = ToFb(entry.cells);
+  fb::DimensionSetBuilder out(*b);
+  out.add_service(entry.set.service);
+  out.add_dimensions(dimensions);
+  out.add_measures(measures);
+  out.add_rows_min(entry.set.rows_min);
+  out.add_sketch_rows_min(entry.set.sketch_rows_min);
+  out.add_covered(covered);
+  if (entry.cells.bytes > 0) out.add_cells(&cells);
+  return out.Finish();
+}
+
 // Reads with one flag for "something that must be there is not".
 class FbReader {
  public:
@@ -138,6 +154,18 @@ Result<RowGroupFooter> RowGroupFromFb(const fb::RowGroup& in, FbReader* r) {
   return group;
 }
 
+DimensionSetFooter DimensionSetFromFb(const fb::DimensionSet& in, FbReader* r) {
+  DimensionSetFooter entry;
+  entry.set.service = in.service();
+  entry.set.dimensions = r->List(in.dimensions());
+  entry.set.measures = r->List(in.measures());
+  entry.set.rows_min = in.rows_min();
+  entry.set.sketch_rows_min = in.sketch_rows_min();
+  entry.covered = r->List(in.covered());
+  if (in.cells() != nullptr) entry.cells = r->Ref(in.cells());
+  return entry;
+}
+
 Result<SegmentFooter> FromFb(const fb::SegmentFooter& in) {
   if (in.format_version() != kSegmentFormatVersion) {
     return Status::Corruption("footer of version " + std::to_string(in.format_version()) +
@@ -172,6 +200,11 @@ Result<SegmentFooter> FromFb(const fb::SegmentFooter& in) {
   footer.identities.first_highs = r.List(in.identity_first_highs());
   footer.identities.keys = r.Refs(in.identity_key_pages());
   footer.identities.rows = r.Refs(in.identity_row_pages());
+  if (in.dimension_sets() != nullptr) {
+    for (const fb::DimensionSet* set : *in.dimension_sets()) {
+      if (r.Have(set)) footer.dimension_sets.push_back(DimensionSetFromFb(*set, &r));
+    }
+  }
   if (!r.complete()) return Status::Corruption("footer lacks a field");
   return footer;
 }
@@ -284,6 +317,30 @@ Status CheckIdentities(const SegmentFooter& footer) {
   return Status();
 }
 
+template <class T>
+bool AreAmong(const std::vector<T>& some, const std::vector<T>& all) {
+  return std::includes(all.begin(), all.end(), some.begin(), some.end());
+}
+
+Status CheckDimensionSets(const SegmentFooter& footer) {
+  if (footer.dimension_sets.size() > kDimensionSetsMax)
+    return Status::Corruption("too many sets of dimensions");
+  const auto services = IdsOf(footer.services), measures = IdsOf(footer.measures),
+             dimensions = IdsOf(footer.dimensions);
+  for (const DimensionSetFooter& entry : footer.dimension_sets) {
+    const DimensionSet& set = entry.set;
+    const bool sorted = StrictlyAscending(set.dimensions) && StrictlyAscending(set.measures) &&
+                        StrictlyAscending(entry.covered);
+    const bool sized = !set.dimensions.empty() && set.dimensions.size() <= kSetDimensionsMax &&
+                       entry.covered.empty() == (entry.cells.bytes == 0);
+    // The columns of rows that have expired are not listed.
+    const bool known = AreAmong(set.measures, measures) && AreAmong(entry.covered, services) &&
+                       (footer.spec.summaries_only || AreAmong(set.dimensions, dimensions));
+    if (!sorted || !sized || !known) return Status::Corruption("an impossible set of dimensions");
+  }
+  return Status();
+}
+
 Status CheckFooter(const SegmentFooter& footer, std::uint64_t footer_offset) {
   const std::size_t stored_rows = footer.spec.summaries_only ? 0 : footer.rows;
   const std::size_t groups = (stored_rows + kRowGroupRows - 1) / kRowGroupRows;
@@ -297,6 +354,7 @@ Status CheckFooter(const SegmentFooter& footer, std::uint64_t footer_offset) {
   }
   for (std::size_t g = 0; g < groups; ++g) QUIPU_TRY(CheckRowGroup(footer, g));
   QUIPU_TRY(CheckColumns(footer));
+  QUIPU_TRY(CheckDimensionSets(footer));
   return CheckTiling(footer, footer_offset);
 }
 
@@ -358,6 +416,10 @@ std::vector<PlacedPage> PagesOf(const SegmentFooter& footer) {
   std::stable_sort(
       pages.begin() + index_begin, pages.end(),
       [](const PlacedPage& a, const PlacedPage& b) { return a.ref.offset < b.ref.offset; });
+  for (std::size_t i = 0; i < footer.dimension_sets.size(); ++i) {
+    const PageRef& cells = footer.dimension_sets[i].cells;
+    if (cells.bytes > 0) add(PageKind::kDimensionCells, 0, i, cells);
+  }
   return pages;
 }
 
@@ -375,6 +437,11 @@ Result<std::string> EncodeFooter(const SegmentFooter& footer) {
   const auto first_highs = b.CreateVector(footer.identities.first_highs);
   const auto key_pages = ToFb(&b, footer.identities.keys);
   const auto row_pages = ToFb(&b, footer.identities.rows);
+  std::vector<Offset<fb::DimensionSet>> set_offsets;
+  for (const DimensionSetFooter& entry : footer.dimension_sets)
+    set_offsets.push_back(ToFb(&b, entry));
+  Offset<flatbuffers::Vector<Offset<fb::DimensionSet>>> sets;
+  if (!set_offsets.empty()) sets = b.CreateVector(set_offsets);
   const fb::PageRef directory = ToFb(footer.directory), names = ToFb(footer.names),
                     summaries = ToFb(footer.summaries);
   fb::SegmentFooterBuilder out(b);
@@ -402,6 +469,7 @@ Result<std::string> EncodeFooter(const SegmentFooter& footer) {
   out.add_identity_key_pages(key_pages);
   out.add_identity_row_pages(row_pages);
   out.add_summaries_only(footer.spec.summaries_only);
+  if (!set_offsets.empty()) out.add_dimension_sets(sets);
   b.Finish(out.Finish());
   return std::string(reinterpret_cast<const char*>(b.GetBufferPointer()), b.GetSize());
 }

@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "segment/dimension_set.h"
 #include "segment/segment.h"
 
 namespace quipu {
@@ -27,6 +28,13 @@ struct RowGroupFooter {
   Totals totals;  ///< Without identities, which are only known for the whole segment.
 };
 
+/// Cells by dimension: of which set, of which services, where.
+struct DimensionSetFooter {
+  DimensionSet set;                     ///< As far as it concerns the segment.
+  std::vector<ServiceOrdinal> covered;  ///< Ascending.
+  PageRef cells;                        ///< 0 bytes: no service is covered.
+};
+
 struct SegmentFooter {
   SegmentSpec spec;
   std::uint32_t rows = 0, customers = 0;
@@ -36,6 +44,7 @@ struct SegmentFooter {
   std::vector<RowGroupFooter> row_groups;
   PageRef directory, names, summaries;
   IdentityFooter identities;  ///< Empty: the segment has no ids.
+  std::vector<DimensionSetFooter> dimension_sets;
 };
 
 /// A page and where it must be to be itself.

@@ -1,6 +1,7 @@
 #include "segment/lone_summaries.h"
 
 #include <map>
+#include <tuple>
 
 namespace quipu {
 namespace {
@@ -102,6 +103,32 @@ class Check {
 void CheckLoneSummaries(const SegmentFooter& footer, const Directory& directory,
                         const SummaryTable& table, std::vector<std::string>* wrong) {
   Check(footer, directory, table, wrong).Run();
+}
+
+void CheckAddsUp(const DimensionCells& cells, const DimensionSetFooter& entry,
+                 const SummaryTable& table, std::vector<std::string>* wrong) {
+  using Key = std::tuple<ServiceOrdinal, CellLevel, TimeUs>;
+  std::map<Key, Sum> by_dimension, of_all;
+  const SummaryTable& parts = cells.table();
+  for (const auto& [key, range] : parts.groups()) {
+    for (std::uint32_t c = range.first; c < range.last; ++c)
+      by_dimension[{key.service, key.level, parts.start(c)}].Add(parts, c, entry.set.measures);
+  }
+  for (const auto& [key, range] : table.groups()) {
+    const DimensionCells::Levels* const levels = cells.LevelsOf(key.service);
+    const bool has = levels != nullptr && (key.level != CellLevel::kHour || levels->hours);
+    if (key.customer != kAllCustomers || !has) continue;
+    for (std::uint32_t c = range.first; c < range.last; ++c)
+      of_all[{key.service, key.level, table.start(c)}].Add(table, c, entry.set.measures);
+  }
+  // Hours of all customers may be unknown where those by dimension are not (summary.h).
+  std::erase_if(by_dimension, [&](const auto& sum) {
+    const auto& [service, level, start] = sum.first;
+    const auto hours = table.Find(kAllCustomers, service, CellLevel::kHour);
+    return level == CellLevel::kHour && hours.first == hours.last;
+  });
+  if (by_dimension != of_all && wrong->size() < kProblemsMax)
+    wrong->emplace_back("cells by dimension do not add up to those of all customers");
 }
 
 }  // namespace quipu

@@ -58,6 +58,8 @@ std::string_view PageKindName(PageKind kind) {
       return "names";
     case PageKind::kSummaries:
       return "summaries";
+    case PageKind::kDimensionCells:
+      return "dimension cells";
     case PageKind::kIdentityPrefix:
       return "identity prefix";
     case PageKind::kIdentityKeys:
@@ -138,6 +140,15 @@ Result<Bytes> OpenPage(const PagePlace& place, Bytes page, std::string_view file
   if (!opened) return opened.error().WithContext(PlaceText(place, file));
   *unwrapped = *std::move(opened);
   return AsBytes(*unwrapped);
+}
+
+Status MovePage(const PagePlace& from, const PagePlace& to, std::string_view file,
+                std::string* page) {
+  std::string unwrapped;
+  QUIPU_TRY(OpenPage(from, AsBytes(*page), file, &unwrapped).error());
+  const std::uint64_t checksum = Hash64(AsBytes(*page).subspan(kChecksumBytes), PlaceSeed(to));
+  std::memcpy(page->data(), &checksum, sizeof checksum);
+  return {};
 }
 
 }  // namespace quipu

@@ -37,6 +37,8 @@ enum class PageKind : std::uint8_t {
   kIdentityKeys = 10,   ///< Their other bits and forms.
   kFooter = 11,
   kIdentityRows = 12,  ///< Their row numbers.
+  kDimensionCells =
+      13,  ///< Summary cells by dimension; ordinal = place in the footer's list of sets.
 };
 std::string_view PageKindName(PageKind kind);
 
@@ -69,5 +71,8 @@ inline void AppendPage(const PagePlace& place, Bytes payload, std::string* out) 
 /// names `file`, kind, column, ordinal and offset.
 Result<Bytes> OpenPage(const PagePlace& place, Bytes page, std::string_view file,
                        std::string* unwrapped);
+/// Checks the page's checksum at one place and gives it that of another; the rest of its bytes stay.
+Status MovePage(const PagePlace& from, const PagePlace& to, std::string_view file,
+                std::string* page);
 
 }  // namespace quipu

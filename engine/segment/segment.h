@@ -32,6 +32,7 @@
 #include "base/calendar.h"
 #include "base/vfs.h"
 #include "batch/row_batch.h"
+#include "segment/dimension_cells.h"
 #include "segment/directory.h"
 #include "segment/identity_index.h"
 #include "segment/names.h"
@@ -110,6 +111,8 @@ class SegmentWriter {
   /// Before the first Append: the segment shall have no ids, only their total. Sources, texts and keys of the rows are left out; keys of
   /// rows that come with some are added to the total.
   void DropIdentities(const IdentityTotal& total);
+  /// Before the first Append: the sets that the segment shall have cells for, where they pay.
+  void SetDimensionSets(std::vector<DimensionSet> sets);
   /// Rows in segment order, after all earlier ones; all of the month. Order and month are checked (kInternal).
   Status Append(const RowBatch& rows);
   /// In place of rows, once: summaries of rows that have expired before (segment/summary_fold.h). For SegmentSpec::summaries_only.
@@ -220,6 +223,22 @@ class SegmentReader {
   /// Loaded at first use and kept.
   Result<const Directory*> directory() const;
   Result<const SummaryTable*> summaries() const;
+
+  /// Cells by dimension: the sets that the segment has been made with, those of which no service is covered included.
+  struct DimensionSetInfo {
+    DimensionSet set;
+    std::vector<ServiceOrdinal> covered;  ///< Ascending.
+    std::uint64_t bytes = 0;              ///< Of its page.
+  };
+  [[nodiscard]] const std::vector<DimensionSetInfo>& dimension_sets() const;
+  /// Those of the set at that place of dimension_sets(), which covers some service. Loaded at first use and kept.
+  Result<const DimensionCells*> dimension_cells(std::size_t set) const;
+  /// Writes a segment `segment_id` into `folder`: the same pages, and cells for these sets in place of those that it has. Rows are read, not
+  /// written. `go_on` is told now and then how many bytes were written since it was last asked. As after SegmentWriter::Finish.
+  Result<SegmentMeta> CopyWithDimensionCells(
+      Vfs* vfs, const std::string& folder, std::uint64_t segment_id,
+      const std::vector<DimensionSet>& sets, int wrap_level,
+      const std::function<Status(std::uint64_t bytes)>& go_on) const;
 
   /// Decoding. A column that the segment (or the row group) lacks is all absent.
   Result<TimeBounds> TimeBoundsOf(std::uint32_t v) const;

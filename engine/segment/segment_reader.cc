@@ -106,6 +106,8 @@ Status LoadFrame(SegmentReader::State* s) {
   s->dimensions = IdsOf(s->footer.dimensions);
   for (const NamedId& service : s->footer.services)
     s->services.emplace_back(service.id, service.name);
+  for (const DimensionSetFooter& entry : s->footer.dimension_sets)
+    s->dimension_sets.push_back({entry.set, entry.covered, entry.cells.bytes});
   if (spec.store_id != header.store_id || spec.segment_id != header.segment_id ||
       spec.month != header.month) {
     return Status::Corruption(s->path + ": header and footer are not of the same segment");
@@ -224,6 +226,22 @@ Result<const SummaryTable*> SegmentReader::State::LoadSummaries() {
   return table->get();
 }
 
+Result<const DimensionCells*> SegmentReader::State::LoadDimensionCells(std::size_t set) const {
+  using CellsPtr = std::shared_ptr<const DimensionCells>;
+  QUIPU_CHECK(set < footer.dimension_sets.size());
+  const DimensionSetFooter& entry = footer.dimension_sets[set];
+  QUIPU_CHECK(entry.cells.bytes > 0);
+  QUIPU_TRY_ASSIGN(const CellsPtr* const cells, dimension_cells[set].Get([&]() -> Result<CellsPtr> {
+    QUIPU_TRY_ASSIGN(const std::string payload,
+                     ReadPage(PageKind::kDimensionCells, 0, set, entry.cells));
+    Result<CellsPtr> decoded =
+        DimensionCells::Decode(AsBytes(payload), entry.set, entry.covered, footer.spec.month);
+    if (!decoded) return AtPage(decoded.error(), PageKind::kDimensionCells, 0, set);
+    return decoded;
+  }));
+  return cells->get();
+}
+
 Result<DictionaryPtr> SegmentReader::State::DimensionDictionary(std::size_t group,
                                                                 std::size_t column) const {
   const std::uint64_t slot = SlotOf(group, static_cast<std::uint32_t>(column));
@@ -302,6 +320,12 @@ Status SegmentReader::ReadNames(SegmentNames* names) const {
 
 Result<const Directory*> SegmentReader::directory() const { return state_->LoadDirectory(); }
 Result<const SummaryTable*> SegmentReader::summaries() const { return state_->LoadSummaries(); }
+const std::vector<SegmentReader::DimensionSetInfo>& SegmentReader::dimension_sets() const {
+  return state_->dimension_sets;
+}
+Result<const DimensionCells*> SegmentReader::dimension_cells(std::size_t set) const {
+  return state_->LoadDimensionCells(set);
+}
 
 Result<TimeBounds> SegmentReader::TimeBoundsOf(std::uint32_t v) const {
   const VectorPlace at = PlaceOf(state_->footer, v);
@@ -380,6 +404,9 @@ std::uint64_t SegmentReader::resident_bytes() const {
   if (const Directory* directory = state_->directory.peek())
     bytes += directory->runs().size() * sizeof(Run);
   if (const auto* table = state_->summaries.peek()) bytes += (*table)->bytes();
+  for (const auto& lazy : state_->dimension_cells) {
+    if (const auto* cells = lazy.peek()) bytes += (*cells)->bytes();
+  }
   if (const CustomerNames* names = state_->names.peek()) {
     bytes += names->names.bytes() + names->ordinals.size() * sizeof(CustomerOrdinal);
   }

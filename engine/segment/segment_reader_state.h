@@ -2,6 +2,7 @@
 // segment_verify.cc.
 #pragma once
 
+#include <array>
 #include <memory>
 #include <string>
 #include <utility>
@@ -32,6 +33,9 @@ struct SegmentReader::State {
 
   Lazy<Directory> directory;
   Lazy<std::shared_ptr<const SummaryTable>> summaries;
+  std::vector<DimensionSetInfo> dimension_sets;
+  mutable std::array<Lazy<std::shared_ptr<const DimensionCells>>, kDimensionSetsMax>
+      dimension_cells;
   IdentityCache own_prefix{~std::uint64_t{0}};  ///< If there is no PageCache.
   Lazy<CustomerNames> names;
   mutable DictionaryCache dictionaries;
@@ -49,6 +53,7 @@ struct SegmentReader::State {
   Result<const Directory*> LoadDirectory();
   Result<const CustomerNames*> LoadNames();
   Result<const SummaryTable*> LoadSummaries();
+  Result<const DimensionCells*> LoadDimensionCells(std::size_t set) const;
   Result<IdentityPrefixPtr> LoadPrefix();
   Status ReadIdentityPrefixes(std::size_t page, std::vector<std::uint64_t>* prefixes) const;
   Status ReadIdentityRows(std::size_t page, std::vector<std::uint64_t>* rows) const;

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "base/check.h"
+#include "segment/dimension_cell_builder.h"
 #include "segment/dimension_page.h"
 #include "segment/lone_summaries.h"
 #include "segment/measure_page.h"
@@ -59,11 +60,14 @@ class Verifier {
       CheckLoneSummaries(footer_, *directory, *table, &wrong);
       if (names->names.size() != directory->customers()) wrong.emplace_back("names are missing");
       for (const std::string& problem : wrong) QUIPU_TRY(Wrong(problem));
+      QUIPU_TRY(Note(CheckLoneDimensionCells(*table)));
       return first_;
     }
     QUIPU_TRY(Note(CheckRows()));
     if (first_.ok()) QUIPU_TRY(Note(CheckIdentities()));
     if (first_.ok()) QUIPU_TRY(Note(CheckSummaries()));
+    for (std::size_t i = 0; first_.ok() && i < footer_.dimension_sets.size(); ++i)
+      QUIPU_TRY(Note(CheckDimensionCells(i)));
     return first_;
   }
 
@@ -96,6 +100,8 @@ class Verifier {
     QUIPU_TRY_ASSIGN(const CustomerNames* const customers, state_->LoadNames());
     names_ = std::make_unique<StoredNames>(footer_, *customers);
     summaries_ = std::make_unique<SummaryBuilder>(footer_.spec.month, names_.get());
+    for (const DimensionSetFooter& entry : footer_.dimension_sets)
+      dimension_cells_.emplace_back(footer_.spec.month, entry.set);
     RowBatch previous;  // the last row of the group before
     for (std::size_t g = 0; g < footer_.row_groups.size(); ++g) {
       const auto first = static_cast<std::uint32_t>(g * kRowGroupRows);
@@ -107,6 +113,9 @@ class Verifier {
       QUIPU_TRY(CheckStatistics(g));
       // The builder may rely on order and month.
       if (first_.ok()) QUIPU_TRY(summaries_->Add(rows));
+      for (DimensionCellBuilder& builder : dimension_cells_) {
+        if (first_.ok()) builder.Add(rows);
+      }
       QUIPU_TRY_ASSIGN(previous, reader_.ReadRows(first + count - 1, 1, RowParts::kWithoutKeys));
       report_->rows += count;
     }
@@ -283,6 +292,40 @@ class Verifier {
     return Status();
   }
 
+  // As CheckSummaries, for the set at that place of the footer.
+  Status CheckDimensionCells(std::size_t set) {
+    const DimensionSetFooter& entry = footer_.dimension_sets[set];
+    std::string stored;
+    if (entry.cells.bytes > 0) {
+      QUIPU_TRY_ASSIGN(const DimensionCells* const cells, state_->LoadDimensionCells(set));
+      report_->cells += cells->table().cells();
+      QUIPU_TRY_ASSIGN(stored, state_->ReadPage(PageKind::kDimensionCells, 0, set, entry.cells));
+    }
+    std::vector<ServiceOrdinal> services;
+    for (const NamedId& service : footer_.services) services.push_back(service.id);
+    QUIPU_TRY_ASSIGN(const FinishedDimensionCells derived,
+                     dimension_cells_[set].Finish(services, state_->dimensions, state_->measures));
+    if (!(derived.set == entry.set) || derived.covered != entry.covered ||
+        derived.payload != stored) {
+      return Wrong("the cells by dimension of set " + std::to_string(set) +
+                   " are not those of the rows");
+    }
+    return Status();
+  }
+
+  // Without rows: all combinations of a service together are its cells of all customers.
+  Status CheckLoneDimensionCells(const SummaryTable& table) {
+    for (std::size_t set = 0; set < footer_.dimension_sets.size(); ++set) {
+      if (footer_.dimension_sets[set].cells.bytes == 0) continue;
+      QUIPU_TRY_ASSIGN(const DimensionCells* const cells, state_->LoadDimensionCells(set));
+      report_->cells += cells->table().cells();
+      std::vector<std::string> wrong;
+      CheckAddsUp(*cells, footer_.dimension_sets[set], table, &wrong);
+      for (const std::string& problem : wrong) QUIPU_TRY(Wrong(problem));
+    }
+    return Status();
+  }
+
   static std::string Vector(std::uint32_t v) { return "vector " + std::to_string(v) + ": "; }
 
   const SegmentReader& reader_;
@@ -292,7 +335,8 @@ class Verifier {
   Status first_;
   std::unique_ptr<StoredNames> names_;
   std::unique_ptr<SummaryBuilder> summaries_;
-  std::vector<IdentityEntry> texts_;  // by row
+  std::vector<DimensionCellBuilder> dimension_cells_;  // by set of the footer
+  std::vector<IdentityEntry> texts_;                   // by row
   std::vector<bool> has_millis_;
 };
 

@@ -9,6 +9,7 @@
 #include "base/canary.h"
 #include "base/check.h"
 #include "quipu/event.h"
+#include "segment/dimension_cell_builder.h"
 #include "segment/footer_codec.h"
 #include "segment/row_group_encoder.h"
 #include "segment/segment.h"
@@ -79,6 +80,8 @@ struct SegmentWriter::State {
                             const std::string& payload);
   Status WriteNames();
   Status WriteIdentities();
+  Status WriteDimensionCells();
+  Status WriteDimensionCells(FinishedDimensionCells cells);
   Status WriteTail(SegmentMeta* meta);
   Status Flush();
   Status Publish();
@@ -99,6 +102,7 @@ struct SegmentWriter::State {
   SegmentFooter footer;
   Directory directory;
   SummaryBuilder summaries;
+  std::vector<DimensionCellBuilder> dimension_cells;
   std::vector<IdentityEntry> identities;  // of all rows so far, if keys come with them
   IdentityFeed feed;                      // if they do not
   bool drops_ids = false;
@@ -131,6 +135,12 @@ std::uint64_t SegmentWriter::bytes() const { return state_->flushed + state_->bu
 void SegmentWriter::SetIdentities(IdentityFeed feed) {
   QUIPU_CHECK(state_->appended.rows == 0 && feed != nullptr);
   state_->feed = std::move(feed);
+}
+
+void SegmentWriter::SetDimensionSets(std::vector<DimensionSet> sets) {
+  QUIPU_CHECK(state_->appended.rows == 0 && sets.size() <= kDimensionSetsMax);
+  for (DimensionSet& set : sets)
+    state_->dimension_cells.emplace_back(state_->footer.spec.month, std::move(set));
 }
 
 void SegmentWriter::DropIdentities(const IdentityTotal& total) {
@@ -241,6 +251,7 @@ Status SegmentWriter::State::WriteRowGroup(const RowBatch& rows) {
     QUIPU_TRY_ASSIGN(group, EncodeRowGroup(rows, !drops_ids, sink));
   }
   QUIPU_TRY(summaries.Add(rows));
+  for (DimensionCellBuilder& builder : dimension_cells) builder.Add(rows);
   const bool first = directory.runs().empty();
   std::size_t run = 0;
   for (std::size_t i = 1; i <= rows.size(); ++i) {
@@ -322,6 +333,36 @@ Status SegmentWriter::State::WriteIdentities() {
   return Status();
 }
 
+// Cells of the declared sets, as far as they concern the rows. Where rows go, so do the lists of their dimensions: the sets keep theirs.
+Status SegmentWriter::State::WriteDimensionCells() {
+  const std::vector<ServiceOrdinal> all_services(services.begin(), services.end());
+  std::vector<ColumnId> dimensions, measures;
+  for (const NamedId& named : footer.dimensions) dimensions.push_back(named.id);
+  for (const NamedId& named : footer.measures) measures.push_back(named.id);
+  std::vector<DimensionSet> seen;
+  for (DimensionCellBuilder& builder : dimension_cells) {
+    const std::vector<ColumnId>& there =
+        footer.spec.summaries_only ? builder.set().dimensions : dimensions;
+    const DimensionSet here = RestrictedTo(builder.set(), all_services, there, measures);
+    if (here.dimensions.empty() || std::find(seen.begin(), seen.end(), here) != seen.end())
+      continue;
+    seen.push_back(here);
+    QUIPU_TRY_ASSIGN(FinishedDimensionCells cells, builder.Finish(all_services, there, measures));
+    QUIPU_TRY(WriteDimensionCells(std::move(cells)));
+  }
+  return Status();
+}
+
+Status SegmentWriter::State::WriteDimensionCells(FinishedDimensionCells cells) {
+  const auto ordinal = static_cast<std::uint32_t>(footer.dimension_sets.size());
+  DimensionSetFooter& entry = footer.dimension_sets.emplace_back();
+  entry.set = std::move(cells.set);
+  if (cells.covered.empty()) return Status();
+  entry.covered = std::move(cells.covered);
+  QUIPU_TRY_ASSIGN(entry.cells, WritePage(PageKind::kDimensionCells, 0, ordinal, cells.payload));
+  return Status();
+}
+
 void SegmentWriter::State::DescribeColumns() {
   std::set<ColumnId> dimensions;
   for (const RowGroupFooter& group : footer.row_groups) {
@@ -350,6 +391,7 @@ Status SegmentWriter::State::WriteTail(SegmentMeta* meta) {
   }
   QUIPU_TRY_ASSIGN(footer.summaries, WritePage(PageKind::kSummaries, 0, 0, cells));
   if (!footer.spec.summaries_only) QUIPU_TRY(WriteIdentities());
+  QUIPU_TRY(WriteDimensionCells());
   QUIPU_TRY(Flush());
   QUIPU_TRY_ASSIGN(payload, EncodeFooter(footer));
   QUIPU_TRY_ASSIGN(const PageRef ref, WritePage(PageKind::kFooter, 0, 0, payload));

@@ -42,7 +42,7 @@ inline constexpr std::uint64_t kSummaryCellsMax = 1ull << 26;
 inline constexpr std::uint64_t kSummaryEntriesMax = 1ull << 26;  ///< (Cell, measure) pairs.
 inline constexpr std::uint64_t kSummarySketchBytesMax = 200ull << 20;
 
-/// What a builder may fill; smaller than the defaults only in tests.
+/// What a builder may fill; other than the defaults only in tests and measurements.
 struct SummaryBounds {
   /// Memory of the values of all customers that become quantile sketches, as counted by CountedBytes (about; up to twice that is held).
   /// They are kept by hour; by day if their hours count for more than `hour_bytes`; by month if their days count for more than
@@ -55,6 +55,9 @@ struct SummaryBounds {
   std::uint64_t pending_bytes = kSummaryPendingBytesMax;
   std::uint64_t cells = kSummaryCellsMax;
   std::uint64_t entries = kSummaryEntriesMax;
+  /// The thresholds of rules (1) and (2), for whoever measures others (bench/summaries).
+  std::uint64_t cell_rows_min = kCellRowsMin;
+  std::uint64_t sketch_rows_min = kSketchRowsMin;
   /// Rule (3): a cell of one customer's day or month is never left out; too many of them are kExhausted.
   bool every_customer_day = false;
 };

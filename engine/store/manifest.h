@@ -12,6 +12,7 @@
 //   "next_segment"                     lowest segment id that was never reserved
 //   "sealed"                           last sealed commit
 //   "segment/" id(be64)                a segment
+//   "summaries"                        see summary_sets.h
 //   "sync"                             nothing; written to make earlier writes durable
 //
 // Every value but the names starts with the XXH3-64 of the rest, seeded with the hash of its key: a value that was damaged or stands

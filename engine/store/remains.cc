@@ -69,8 +69,8 @@ class Collector {
 
   /// What the scan did not reach.
   void LookUpMeta(std::map<std::string, std::string>* rows) {
-    for (const std::string_view key :
-         {kStoreRecordKey, kLastCommitKey, kSealedKey, kNextSegmentKey, kRetentionKey})
+    for (const std::string_view key : {kStoreRecordKey, kLastCommitKey, kSealedKey, kNextSegmentKey,
+                                       kRetentionKey, kSummarySetsKey})
       LookUp(std::string(key), rows);
     for (const std::uint64_t id : segment_ids_) LookUp(MakeSegmentKey(id), rows);
     for (std::uint8_t kind = 0; kind < kNameKinds; ++kind) {
@@ -125,6 +125,9 @@ class Collector {
       QUIPU_TRY_ASSIGN(remains_.next_segment, DecodeCounter(key, value));
     } else if (key == kRetentionKey) {
       QUIPU_TRY_ASSIGN(const RetentionPolicy policy, DecodePolicy(value));
+      remains_.settings[key] = value;
+    } else if (key == kSummarySetsKey) {
+      QUIPU_TRY(DecodeSummarySets(value).error());
       remains_.settings[key] = value;
     } else if (key.starts_with(kNameKeyPrefix)) {
       const std::optional<NameKey> parsed = ParseNameKey(key);

@@ -45,6 +45,7 @@
 #include "store/disk_space.h"
 #include "store/erasure.h"
 #include "store/kv.h"
+#include "store/summary_sets.h"
 #include "store/view.h"
 #include "store/watermark.h"
 
@@ -233,6 +234,19 @@ class Store {
   /// An empty name takes the customer out of its class.
   Status SetCustomerClass(CustomerOrdinal customer, const std::string& name);
 
+  // summary_sets.cc
+
+  /// The declared sets, in order of declaration.
+  [[nodiscard]] std::vector<SummarySet> summary_sets() const;
+  /// By number: what new segments are made with.
+  [[nodiscard]] std::vector<DimensionSet> DimensionSets() const;
+  /// Declares a set, or changes the one of the same service and dimensions. kExhausted: there are kDimensionSetsMax others.
+  Status DeclareSummarySet(const SummarySet& set);
+  Status DropSummarySet(const SummarySet& set);
+  /// A writer of a segment of this store: SegmentWriter::Create with the declared sets.
+  [[nodiscard]] Result<std::unique_ptr<SegmentWriter>> NewSegment(const std::string& folder,
+                                                                  const SegmentSpec& spec) const;
+
   /// Set after a failed Write; every later Commit and Install returns it.
   [[nodiscard]] Status write_error() const;
   /// Whether write_error() is set, without a lock.
@@ -261,6 +275,7 @@ class Store {
     std::vector<ErasureRecord> erasures;  // by id
     RetentionPolicy retention;
     std::unordered_map<CustomerOrdinal, std::string> classes;
+    std::vector<SummarySet> summary_sets;
   };
   Status LoadErasures(const KvReader& kv, View* view, Lists* lists) const;
   Status OpenSegments(const KvReader& kv, View* view);
@@ -280,6 +295,7 @@ class Store {
   static Status LoadFreezes(const KvReader& kv, View* view);
   static Status CheckEpochs(const SegmentEdit& edit, const View& view);
   static Status ThawExpired(const SegmentEdit& edit, const View& current, View* next);
+  Status ChangeSummarySets(const std::vector<SummarySet>& sets);
 
   static void Forget(const ForgottenMonths& added, View* next);
 

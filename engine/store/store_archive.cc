@@ -76,6 +76,10 @@ Status Store::LoadLifecycle(const KvReader& kv, View* view, Lists* lists) const 
   if (policy) {
     QUIPU_TRY_ASSIGN(lists->retention, DecodePolicy(*policy));
   }
+  QUIPU_TRY_ASSIGN(const std::optional<std::string> sets, kv.Get(KvSpace::kMeta, kSummarySetsKey));
+  if (sets) {
+    QUIPU_TRY_ASSIGN(lists->summary_sets, DecodeSummarySets(*sets));
+  }
   // A disk that is not there is not damage: the store works without those months, and says so when they are asked for.
   const ViewPtr current = this->view();
   for (ArchiveFolder& folder : view->archives) {

@@ -125,7 +125,7 @@ class ManifestRows final : public KvReader {
 bool IsOfManifest(std::string_view key) {
   for (const std::string_view prefix :
        {kSegmentKeyPrefix, kArchiveKeyPrefix, kClassKeyPrefix, kErasureKeyPrefix,
-        kForgottenKeyPrefix, kFreezeKeyPrefix, kRetentionKey}) {
+        kForgottenKeyPrefix, kFreezeKeyPrefix, kRetentionKey, kSummarySetsKey}) {
     if (key.starts_with(prefix)) return true;
   }
   return false;

@@ -94,8 +94,7 @@ Status WriteStaying(Store* store, const SegmentPtr& segment, const std::vector<S
                                 "rewriting a segment without an erased customer"));
   SegmentSpec spec = segment->meta().spec;
   QUIPU_TRY_ASSIGN(spec.segment_id, store->ReserveSegmentIds(1));
-  QUIPU_TRY_ASSIGN(auto writer, SegmentWriter::Create(store->vfs(), store->segments_folder(), spec,
-                                                      &store->catalogue()));
+  QUIPU_TRY_ASSIGN(auto writer, store->NewSegment(store->segments_folder(), spec));
   if (segment->has_ids()) {
     writer->SetIdentities([&](IdentityIndexWriter* index) {
       const IdentityInput input{segment, 0, new_rows};

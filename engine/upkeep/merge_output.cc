@@ -105,8 +105,7 @@ void MergeOutput::NoteMoves(MergeInput* input, std::uint32_t rows) {
 Status MergeOutput::Begin(File* file) {
   SegmentSpec spec = plan_.spec;
   QUIPU_TRY_ASSIGN(spec.segment_id, store_->ReserveMergedId());
-  QUIPU_TRY_ASSIGN(file->writer, SegmentWriter::Create(store_->vfs(), store_->segments_folder(),
-                                                       spec, &store_->catalogue()));
+  QUIPU_TRY_ASSIGN(file->writer, store_->NewSegment(store_->segments_folder(), spec));
   file->writer->SetIdentities([this, number = file->number](IdentityIndexWriter* index) {
     return WriteIdentities(number, index);
   });

@@ -168,8 +168,8 @@ class StoreRepair {
   void LoseSettings() {
     if (s_.kv_was_read && s_.remains.record) return;
     losses_.Add("kv", "", "", 0,
-                "the retention policy, customer classes, freezes, producers, erasures and the "
-                "record of what "
+                "the retention policy, declared summaries, customer classes, freezes, producers, "
+                "erasures and the record of what "
                 "retention and erasure have removed: set the policy again, repeat erasures");
   }
 

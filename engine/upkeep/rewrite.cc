@@ -58,8 +58,7 @@ class Sink {
   Status Append(const RowBatch& rows, IdentityTotal* lost_identities) {
     if (writer_ == nullptr) {
       QUIPU_TRY_ASSIGN(spec_.segment_id, store_->ReserveMergedId());
-      QUIPU_TRY_ASSIGN(writer_,
-                       SegmentWriter::Create(store_->vfs(), folder_, spec_, &store_->catalogue()));
+      QUIPU_TRY_ASSIGN(writer_, store_->NewSegment(folder_, spec_));
       if (drops_ids_) writer_->DropIdentities(std::exchange(*lost_identities, {}));
     }
     QUIPU_TRY(writer_->Append(rows));

@@ -35,6 +35,7 @@
 #include "quipu/retention.h"
 #include "quipu/sessions.h"
 #include "quipu/status.h"
+#include "quipu/summaries.h"
 
 namespace quipu {
 
@@ -216,6 +217,18 @@ class Database {
   [[nodiscard]] Result<std::vector<FreezeInfo>> Freezes() const;
   /// The name is free, and merges may pass over its commit from now on. No event goes. kNotFound.
   Status DropFreeze(const std::string& name);
+
+  /// Summaries by dimension: see quipu/summaries.h. Declares a set, or changes the one of the same service and dimensions; from now on what is sealed and
+  /// merged has it. Events that are stored already get it from the background, or from BuildSummaries. kInvalidArgument; kExhausted: there are 16.
+  Status DeclareSummary(const SummarySet& set);
+  /// No segment will be made with the set any more. Those that have it keep it until they are rewritten. kNotFound.
+  Status DropSummary(const SummarySet& set);
+  [[nodiscard]] Result<std::vector<SummarySetInfo>> Summaries() const;
+  /// Gives every segment the cells of the sets that it lacks, one after another, each used as soon as it is done; rows are read but not written. Stopped or
+  /// failed, what was built stays.
+  Status BuildSummaries(const Progress& progress = {});
+  /// Which sets would pay, from a sample of the newest 2 million sealed events.
+  [[nodiscard]] Result<SummaryAdvice> AdviseSummaries(const Progress& progress = {}) const;
 
   /// Per month; with `by_customer` per month and customer. In (month, customer) order.
   [[nodiscard]] Result<std::vector<PartitionInfo>> Partitions(bool by_customer) const;

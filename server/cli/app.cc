@@ -175,6 +175,7 @@ int Run(int argc, char** argv) {
   AddEraseCommand(app, &exit_status);
   AddFreezeCommand(app, &exit_status);
   AddLifecycleCommands(app, &exit_status);
+  AddSummariesCommands(app, &exit_status);
   AddGenerateCommand(app, &exit_status);
   try {
     app.parse(argc, argv);

@@ -24,6 +24,7 @@ void AddQueryCommands(CLI::App& app, int* exit);
 void AddSessionsCommand(CLI::App& app, int* exit);
 void AddEventCommand(CLI::App& app, int* exit);
 void AddLifecycleCommands(CLI::App& app, int* exit);
+void AddSummariesCommands(CLI::App& app, int* exit);
 void AddGenerateCommand(CLI::App& app, int* exit);
 
 /// Prints "quipu: message" to standard error and returns kExitFailed.

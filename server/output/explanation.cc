@@ -1,6 +1,7 @@
 // How an answer came about, as lines for people and as JSON.
 #include <fmt/format.h>
 
+#include "output/plain_text.h"
 #include "output/printer.h"
 
 namespace quipu::output {
@@ -15,7 +16,9 @@ std::string CellsText(const ExplainedSource& s) {
   add(s.day_cells, "day");
   add(s.hour_cells, "hour");
   if (s.run_sums > 0) return fmt::format("{} sums by customer and service", s.run_sums);
-  return text.empty() ? "no cells" : "cells: " + text;
+  if (text.empty()) return "no cells";
+  return s.cells_by.empty() ? "cells: " + text
+                            : fmt::format("cells by {}: {}", Visible(s.cells_by), text);
 }
 
 }  // namespace
@@ -62,13 +65,14 @@ std::string ToJson(const Explanation& e) {
   for (std::size_t i = 0; i < e.sources.size(); ++i) {
     const ExplainedSource& s = e.sources[i];
     out += fmt::format(
-        "{}{{\"file\":{},\"month\":{},\"month_cells\":{},\"day_cells\":{},\"hour_cells\":{},"
+        "{}{{\"file\":{},\"month\":{},\"cells_by\":{},\"month_cells\":{},\"day_cells\":{},"
+        "\"hour_cells\":{},"
         "\"run_sums\":{},\"runs\":{},\"vectors\":{},\"vectors_decoded\":{},\"rows\":{},\"bytes\":{}"
         ","
         "\"why_rows\":{}}}",
-        i > 0 ? "," : "", JsonString(s.file), JsonString(s.month), s.month_cells, s.day_cells,
-        s.hour_cells, s.run_sums, s.runs, s.vectors, s.vectors_decoded, s.rows, s.bytes,
-        JsonString(s.why_rows));
+        i > 0 ? "," : "", JsonString(s.file), JsonString(s.month), JsonString(s.cells_by),
+        s.month_cells, s.day_cells, s.hour_cells, s.run_sums, s.runs, s.vectors, s.vectors_decoded,
+        s.rows, s.bytes, JsonString(s.why_rows));
   }
   out += fmt::format("],\"segments_skipped\":{},\"threads\":{},\"groups\":{},\"memory_bytes\":{}}}",
                      e.segments_skipped, e.threads, e.groups, e.memory_bytes);
