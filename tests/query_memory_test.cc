@@ -28,10 +28,8 @@ constexpr std::uint64_t kMiB = 1 << 20;
 constexpr std::uint64_t kGroups = 1'000'000;
 /// What a query may need besides its working memory: stacks, pages on their way through the cache, what the allocator holds back.
 constexpr std::uint64_t kSlackBytes = 24 * kMiB;
-/// What is not counted as working memory, for each group: the plan has 24 bytes and more for each run of rows, and arrays of groups are there
-/// twice for the moment in which they grow.
-constexpr std::uint64_t kUncountedBytesPerGroup = 100;
-constexpr std::uint64_t kPlanBytesPerGroup = 50;
+/// What is not counted as working memory, for each group: arrays of groups are there twice for the moment in which they grow.
+constexpr std::uint64_t kUncountedBytesPerGroup = 50;
 constexpr std::uint64_t kCacheBytes = 16 * kMiB;
 
 std::uint64_t StatusBytes(const std::string& name) {
@@ -212,7 +210,7 @@ TEST_F(QueryMemoryTest, ThirtyTwoAtOnceKeepToTheTotal) {
               static_cast<unsigned long long>(kTotal / kMiB), answered.load(), refused.load(),
               static_cast<unsigned long long>(used / kMiB));
   EXPECT_EQ(answered + refused, kQueries);
-  EXPECT_LE(used, kTotal + kSlackBytes + kQueries * (kGroups * kPlanBytesPerGroup + kMiB));
+  EXPECT_LE(used, kTotal + kTotal / 2 + kSlackBytes + kQueries * kMiB);
   // All of it was given back: the same question is answered when it is alone.
   const auto alone = db_->Query(query);
   EXPECT_TRUE(alone) << alone.error().ToString();

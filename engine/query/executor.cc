@@ -61,6 +61,13 @@ class Execution {
         control_(&run->control),
         stats_(run->stats) {}
 
+  ~Execution() {
+    // Less never fails.
+    (void)control_->Charge(-static_cast<std::int64_t>(plan_bytes_));
+  }
+  Execution(const Execution&) = delete;
+  Execution& operator=(const Execution&) = delete;
+
   Status Run(Groups* groups) {
     workers_.push_back(std::make_unique<Worker>(query_, catalogue_, control_, groups));
     if (!query_.empty) {
@@ -99,7 +106,10 @@ class Execution {
       if (plan.cells.empty() && plan.dimension_cells.empty() && plan.raw_pieces() == 0 &&
           !plan.run_sums_window)
         continue;
+      const std::uint64_t bytes = plan.bytes();
       plans_.push_back(std::move(planned));
+      plan_bytes_ += bytes;
+      QUIPU_TRY(control_->Charge(static_cast<std::int64_t>(bytes)));
     }
     stats_.segments += plans_.size();
     scanned_.resize(plans_.size() + 1);
@@ -375,6 +385,7 @@ class Execution {
   QueryControl* control_;
   QueryStats& stats_;
   std::vector<Planned> plans_;
+  std::uint64_t plan_bytes_ = 0;  // charged
   std::vector<Task> tasks_;
   std::uint64_t raw_rows_ = 0;  // of all tasks, before times and filters
   std::vector<std::unique_ptr<Worker>> workers_;

@@ -347,6 +347,10 @@ class SegmentPlanner {
         plan_.dimension_cells.begin(), plan_.dimension_cells.end(),
         [](const DimensionCellUse& a, const DimensionCellUse& b) { return a.set < b.set; });
     if (raw_services.empty()) return {};
+    if (plan_.dimension_cells.empty() && raw_services.size() == segment_.services().size()) {
+      plan_.intervals.clear();
+      return PlanRaw();
+    }
     return ForEachRun([&](const Run& run) {
       const auto it = raw_services.find(run.service);
       if (it == raw_services.end()) return;
@@ -390,6 +394,13 @@ class SegmentPlanner {
 
   Status PlanByCustomer() {
     QUIPU_TRY_ASSIGN(const SummaryTable* table, segment_.summaries());
+    // As of a million customers with a few rows each. Cells of all customers come last.
+    const bool has_cells =
+        !table->groups().empty() && table->groups().front().first.customer != kAllCustomers;
+    if (!has_cells && !segment_.meta().spec.summaries_only) {
+      plan_.reasons.few_rows = true;
+      return PlanRaw();
+    }
     const std::uint32_t whole = AddIntervals({{from_, to_}});
     const Run* missing = nullptr;
     const Run* lost = nullptr;

@@ -48,6 +48,12 @@ struct SegmentPlan {
   /// In place of `raw`, where every run of the segment is asked for within intervals[0]: of the segment's directory.
   std::span<const Run> all_runs;
 
+  /// Memory.
+  [[nodiscard]] std::uint64_t bytes() const {
+    return raw.capacity() * sizeof(RawPiece) + intervals.capacity() * sizeof(Interval) +
+           cells.capacity() * sizeof(CellUse) +
+           dimension_cells.capacity() * sizeof(DimensionCellUse);
+  }
   [[nodiscard]] std::size_t raw_pieces() const { return raw.size() + all_runs.size(); }
   [[nodiscard]] RawPiece raw_piece(std::size_t i) const {
     return all_runs.empty() ? raw[i] : RawPiece{all_runs[i], 0, 1};
