@@ -30,7 +30,8 @@ void FreezeBook::Freeze(Database* db, const Oracle& oracle, bool is_detached, Wo
   ASSERT_TRUE(info.has_value()) << info.error().ToString();
   ASSERT_LE(info->commit, before->as_of);
   ASSERT_EQ(oracle.Part(info->commit, before->as_of).size(), 0u) << "something is not in it";
-  ASSERT_TRUE(is_detached || info->events == oracle.size());
+  ASSERT_TRUE(is_detached || info->events == oracle.size())
+      << info->events << " of " << oracle.size();
   frozen.commit = info->commit;
   frozen_.push_back(std::move(frozen));
   ASSERT_NO_FATAL_FAILURE(Check(*db, oracle, is_detached));

@@ -34,7 +34,10 @@ Result<FreezeInfo> Database::Impl::Freeze(const std::string& name) {
   const std::lock_guard lock(seal_mutex_);
   QUIPU_TRY(SealHotRows(store_.get()));
   QUIPU_TRY_ASSIGN(const FrozenPtr frozen, store_->Freeze(name));
-  return InfoOf(frozen->record, *store_->view());
+  // Of one moment: an erasure may take rows out of it meanwhile, and what is hidden is counted by the view. (Somebody may have dropped it already.)
+  const ViewPtr view = store_->view();
+  const FrozenPtr now = FindFreeze(*view->freezes, name);
+  return InfoOf((now ? now : frozen)->record, *view);
 }
 
 Result<std::vector<FreezeInfo>> Database::Impl::Freezes(const View& view) const {

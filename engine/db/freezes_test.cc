@@ -283,6 +283,25 @@ TEST_F(FreezesTest, AnErasedCustomerIsNotInThePastEither) {
   ExpectSound();
 }
 
+TEST_F(FreezesTest, AFreezeBesideAnErasureCountsWhatIsSeen) {
+  options_.background_upkeep = true;
+  Open();
+  for (int i = 0; i < 40; ++i) {
+    const std::string name = "f" + std::to_string(i);
+    Fill(name + "-", 200);
+    ASSERT_TRUE(db_->Erase("c" + std::to_string(i % kCustomers)));
+    const auto frozen = db_->Freeze(name);
+    ASSERT_TRUE(frozen) << frozen.error().ToString();
+    EXPECT_EQ(frozen->events, Count({.freeze = name})) << name;
+  }
+  ASSERT_TRUE(db_->FinishErasures().ok());
+  const auto list = db_->Freezes();
+  ASSERT_TRUE(list);
+  for (const FreezeInfo& info : *list)
+    EXPECT_EQ(info.events, Count({.freeze = info.name})) << info.name;
+  ExpectSound();
+}
+
 TEST_F(FreezesTest, RetentionIsObeyedAndSummariesGoOnAnswering) {
   Open();
   Fill("a", 4000);
