@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cstdio>
+#include <span>
 #include <sstream>
 
 #include "base/calendar.h"
@@ -398,8 +399,23 @@ std::string CrashRecord::CompareEvents(int stream, const std::vector<bool>& seen
          .is_lost = k.is_lost && !seen[i],
          .may_be_stored = k.may_be_stored || seen[i]};
   }
-  if (stream == 1) SkipStored(seen);
+  if (stream == 1) {
+    NoteStoredBatches();
+    SkipStored(seen);
+  }
   return "";
+}
+
+/// A stamped batch was stored as a whole, or not at all: what an erasure took of it before anybody saw it was stored, too.
+void CrashRecord::NoteStoredBatches() {
+  std::vector<Known>& known = streams_[1].known;
+  for (std::size_t first = 0; first < known.size(); first += kStampedBatch) {
+    const auto batch =
+        std::span(known).subspan(first).first(std::min(kStampedBatch, known.size() - first));
+    const bool is_stored =
+        std::any_of(batch.begin(), batch.end(), [](const Known& k) { return k.may_be_stored; });
+    for (Known& k : batch) k.may_be_stored = is_stored;
+  }
 }
 
 /// Stamped batches that were stored although nothing was heard of them. The last few are sent again, which the store knows for replays; of earlier

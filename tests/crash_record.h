@@ -128,6 +128,7 @@ class CrashRecord {
   std::string CompareSuffix(const std::vector<std::vector<bool>>& seen, std::uint64_t as_of);
   std::string CompareInFlight(int stream, const std::vector<bool>& seen);
   std::string CompareEvents(int stream, const std::vector<bool>& seen);
+  void NoteStoredBatches();
   void SkipStored(const std::vector<bool>& seen);
   [[nodiscard]] bool MayExpire(int stream, std::size_t index) const;
   template <class Do>

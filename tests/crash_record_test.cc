@@ -193,6 +193,23 @@ TEST_F(CrashRecordTest, AnErasureDoesNotUnsayThatABatchWasStored) {
   Hear({"S 1 0 50", replay.c_str()});
 }
 
+/// Neither of a customer that was erased before anybody saw its events, while the batch was under way.
+TEST_F(CrashRecordTest, ABatchIsKnownToBeStoredByAnyOfItsEvents) {
+  Start(Loss::kNothing);
+  Hear({"S 1 0 50"});
+  const std::size_t erased = CrashCustomer(1, 0);
+  Hear({("X " + std::to_string(erased)).c_str(), ("Y " + std::to_string(erased)).c_str()});
+  std::vector<bool> seen(50);
+  for (std::size_t i = 0; i < seen.size(); ++i) seen[i] = CrashCustomer(1, i) != erased;
+  ASSERT_EQ(record_.Compare({{}, seen}, 100), "") << "stored, then erased in part, then cut short";
+  record_.StartChild();
+  Hear({"S 1 0 50"});
+  ASSERT_EQ(record_.Compare({{}, seen}, 100), "") << "a replay, cut short";
+  record_.StartChild();
+  const std::string replay = "R 1 0 50 " + std::string(50, '0') + " 1";
+  Hear({"S 1 0 50", replay.c_str()});
+}
+
 TEST_F(CrashRecordTest, WhatWasSaidWithoutADiskCountsForNothing) {
   for (const char* there : {"111", "110", "101", "100"}) {
     Start(Loss::kNothing);
