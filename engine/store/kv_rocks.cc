@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <filesystem>
 
 #include "base/check.h"
 #include "base/vfs.h"
@@ -240,6 +241,15 @@ Result<std::unique_ptr<KvStore>> OpenRebuilt(const std::string& path) {
                                               std::unique_ptr<rocksdb::DB>(db), std::move(spaces)));
 }
 
+/// Whether the list of files had a last change that nobody was told is durable, and has it no more.
+bool CutTornManifest(const std::string& path) {
+  const auto torn = FindTornManifest(Vfs::Posix(), path);
+  if (!torn || !*torn) return false;
+  std::error_code error;
+  std::filesystem::resize_file((*torn)->path, (*torn)->whole_bytes, error);
+  return !error;
+}
+
 }  // namespace
 
 Result<std::unique_ptr<KvStore>> OpenRocksKv(const std::string& path) {
@@ -248,6 +258,8 @@ Result<std::unique_ptr<KvStore>> OpenRocksKv(const std::string& path) {
   rocksdb::DB* db = nullptr;
   std::vector<rocksdb::ColumnFamilyHandle*> spaces;
   rocksdb::Status s = rocksdb::DB::Open(options, path, MakeFamilies(), &spaces, &db);
+  if (s.IsCorruption() && CutTornManifest(path))
+    s = rocksdb::DB::Open(options, path, MakeFamilies(), &spaces, &db);
   if (s.IsCorruption()) {
     // A power cut may leave a last record that has its whole length and zeros in it, which the recovery mode takes for damage.
     const Result<bool> is_torn = IsOnlyTailTorn(Vfs::Posix(), path);

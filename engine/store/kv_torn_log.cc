@@ -13,7 +13,8 @@ namespace quipu {
 namespace {
 
 constexpr std::uint64_t kLogBytesMax = 1ull << 30;
-constexpr std::string_view kLogSuffix = ".log";
+constexpr std::uint64_t kCurrentBytesMax = 64;
+constexpr std::string_view kLogSuffix = ".log", kManifestPrefix = "MANIFEST-";
 constexpr std::uint8_t kFullRecord = 1, kFirstOfRecord = 2;
 
 /// Paths by number.
@@ -49,6 +50,17 @@ std::uint64_t EndOfWholeRecords(const std::string& log) {
   }
 }
 
+/// Behind `from`, as a block that never reached the disk.
+bool HasSectorOfZeros(const std::string& log, std::uint64_t from) {
+  constexpr std::uint64_t kSectorBytes = 512;
+  for (std::uint64_t at = (from / kSectorBytes + 1) * kSectorBytes; at < log.size();
+       at += kSectorBytes) {
+    const std::string_view sector = std::string_view(log).substr(at, kSectorBytes);
+    if (sector.find_first_not_of('\0') == sector.npos) return true;
+  }
+  return false;
+}
+
 /// Wherever it begins: of what is damaged no length can be believed.
 bool HoldsWholeRecord(const std::string& log, std::uint64_t from) {
   for (std::uint64_t at = from; at + kLogHeaderBytes <= log.size(); ++at) {
@@ -79,6 +91,22 @@ Result<bool> IsOnlyTailTorn(Vfs* vfs, const std::string& folder) {
     is_torn = true;
   }
   return is_torn;
+}
+
+Result<std::optional<TornManifest>> FindTornManifest(Vfs* vfs, const std::string& folder) {
+  std::optional<TornManifest> none;
+  QUIPU_TRY_ASSIGN(std::string name,
+                   ReadWholeFile(*vfs, JoinPath(folder, "CURRENT"), kCurrentBytesMax));
+  if (!name.ends_with('\n') || !name.starts_with(kManifestPrefix)) return none;
+  name.pop_back();
+  TornManifest torn{JoinPath(folder, name), 0};
+  QUIPU_TRY_ASSIGN(const std::string list, ReadWholeFile(*vfs, torn.path, kLogBytesMax));
+  torn.whole_bytes = EndOfWholeRecords(list);
+  // Without one whole change it is no list.
+  if (torn.whole_bytes == 0 || torn.whole_bytes == list.size() ||
+      !HasSectorOfZeros(list, torn.whole_bytes) || HoldsWholeRecord(list, torn.whole_bytes + 1))
+    return none;
+  return std::optional<TornManifest>(std::move(torn));
 }
 
 }  // namespace quipu

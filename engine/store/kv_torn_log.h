@@ -11,6 +11,8 @@
 // records follow, behind a torn one none. (If the flipped bit is in the very last record, the watermark knows better: watermark.h.)
 #pragma once
 
+#include <cstdint>
+#include <optional>
 #include <string>
 
 #include "base/vfs.h"
@@ -21,5 +23,12 @@ namespace quipu {
 /// True if one log in `folder` has something behind its whole records, no whole record begins there, and no newer log holds anything. All
 /// other logs must be whole. Reads every log into memory, one at a time; kCorruption for one beyond 1 GiB.
 Result<bool> IsOnlyTailTorn(Vfs* vfs, const std::string& folder);
+
+/// The list of files that CURRENT names, if its last change was being written.
+struct TornManifest {
+  std::string path;
+  std::uint64_t whole_bytes = 0;  ///< The list is to end here.
+};
+Result<std::optional<TornManifest>> FindTornManifest(Vfs* vfs, const std::string& folder);
 
 }  // namespace quipu

@@ -124,6 +124,46 @@ TEST_F(TornLogTest, ANewerLogMeansThatItWasDamaged) {
   EXPECT_FALSE(*damaged);
 }
 
+TEST_F(TornLogTest, AChangeOfTheListOfFilesThatWasBeingWrittenIsNotThere) {
+  const std::string store = base_ + "/crashed";
+  std::ifstream current(store + "/CURRENT");
+  std::string name;
+  std::getline(current, name);
+  const std::string path = store + "/" + name;
+  std::ifstream in(path, std::ios::binary);
+  const std::string list{std::istreambuf_iterator<char>(in), {}};
+  const auto write = [&](const std::string& bytes) {
+    std::ofstream(path, std::ios::binary | std::ios::trunc) << bytes;
+  };
+  const auto is_torn = [&] {
+    const auto torn = FindTornManifest(Vfs::Posix(), store);
+    EXPECT_TRUE(torn) << torn.error().ToString();
+    return torn && *torn && (*torn)->whole_bytes == list.size();
+  };
+  EXPECT_FALSE(is_torn());
+  // The header of a change of 700 bytes, some of them, and the sectors that did not come.
+  std::string change = std::string("\x12\x34\x56\x78", 4) + std::string("\xbc\x02\x01", 3);
+  const std::size_t sector = (list.size() / 512 + 1) * 512;
+  change += std::string(
+      sector > list.size() + change.size() ? sector - list.size() - change.size() : 0, 'x');
+  std::string torn = list + change;
+  torn.resize(list.size() + 707, '\0');
+  write(torn);
+  EXPECT_TRUE(is_torn());
+  auto kv = OpenRocksKv(store);
+  ASSERT_TRUE(kv) << kv.error().ToString();
+  for (int i = 0; i < kWrites; ++i) EXPECT_TRUE(*(*kv)->Get(KvSpace::kBlobs, Key(i))) << i;
+  kv->reset();
+  // Damage that left no zeros, and zeros with a whole change behind them, are not torn.
+  fs::remove_all(store);
+  fs::copy(base_ + "/live", store, fs::copy_options::recursive);
+  write(list + change + std::string(707 - change.size(), 'x'));
+  EXPECT_FALSE(is_torn());
+  EXPECT_FALSE(OpenRocksKv(store));
+  write(torn + list);
+  EXPECT_FALSE(is_torn());
+}
+
 TEST_F(TornLogTest, WholeLogsAreNotTorn) {
   const auto torn = IsOnlyTailTorn(Vfs::Posix(), base_ + "/crashed");
   ASSERT_TRUE(torn);
