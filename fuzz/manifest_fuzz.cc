@@ -42,7 +42,7 @@ void FuzzLifecycle(std::uint64_t row, const std::string& payload) {
           [](const ForgottenMonths& months) {
             return EncodeForgotten(fuzz::kMonth, months.at(fuzz::kMonth));
           });
-    case 10:
+    case 11:
       return Fuzz(
           std::string(kSummarySetsKey), payload,
           [](std::string_view, std::string_view value) { return DecodeSummarySets(value); },
@@ -60,7 +60,7 @@ void FuzzLifecycle(std::uint64_t row, const std::string& payload) {
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size);
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   fuzz::Input in(data, size);
-  const std::uint64_t row = in.Take(1) % 11;
+  const std::uint64_t row = in.Take(1) % 12;
   const std::string payload = in.TakeText(in.left());
   const auto without_key = [](auto decode) {
     return [decode](std::string_view, std::string_view value) { return decode(value); };

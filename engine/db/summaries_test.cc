@@ -10,7 +10,7 @@ namespace {
 
 class SummariesTest : public LifecycleTest {
  protected:
-  static SummarySet Region(std::uint32_t rows_min = 2) {
+  static SummarySet Region(std::uint32_t rows_min = 1) {
     return {.service = "s0", .dimensions = {"region"}, .rows_min = rows_min};
   }
   static Query ByRegion() {
@@ -95,7 +95,7 @@ TEST_F(SummariesTest, ABuiltSetAnswers) {
 
 TEST_F(SummariesTest, TheBackgroundBuilds) {
   Open();
-  Fill("a", 3000);
+  Fill("a", 6000);
   ASSERT_TRUE(db_->DeclareSummary(Region()).ok());
   options_.background_upkeep = true;
   Open();
