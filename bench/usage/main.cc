@@ -69,7 +69,10 @@ void AddFlags(CLI::App* app, BenchmarkOptions* o, std::string* peers) {
 
 int main(int argc, char** argv) {
 #ifdef __GLIBC__
-  (void)mallopt(M_ARENA_MAX, 2);  // as `quipu` does; docs/OPERATIONS.md, Memory
+  (void)mallopt(M_ARENA_MAX, 2);  // docs/OPERATIONS.md, Memory
+  // As a process that answers large questions should: what one answer has used serves the next.
+  (void)mallopt(M_TRIM_THRESHOLD, 256 << 20);
+  (void)mallopt(M_MMAP_THRESHOLD, 32 << 20);
 #endif
   BenchmarkOptions options;
   options.workload.events = 10'000'000;
