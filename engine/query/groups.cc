@@ -213,6 +213,7 @@ Result<std::uint32_t> Groups::Append(std::span<const std::uint32_t> key) {
         "more than " + std::to_string(query_->spec->groups_max) +
         " groups; narrow the question (customers, time, filters) or raise groups_max");
   }
+  if (size() == rows_.capacity()) QUIPU_TRY(Grow(std::max<std::size_t>(64, 2 * size())));
   const auto g = static_cast<std::uint32_t>(size());
   keys_.insert(keys_.end(), key.begin(), key.end());
   rows_.push_back(0);
@@ -223,12 +224,36 @@ Result<std::uint32_t> Groups::Append(std::span<const std::uint32_t> key) {
   return g;
 }
 
-void Groups::Reserve(std::size_t groups) {
+Status Groups::Reserve(std::size_t groups) {
   groups = static_cast<std::size_t>(
       std::min<std::uint64_t>(groups, std::min(query_->spec->groups_max, kPlainMax)));
+  return groups > rows_.capacity() ? Grow(groups) : Status();
+}
+
+std::uint64_t Groups::BytesPerGroup() const {
+  return width_ * 4 + 8 + (has_stats_ ? measures_ * sizeof(MeasureStats) : 0) +
+         (has_quantiles_ ? measures_ * sizeof(void*) : 0) +
+         (has_ends_ ? measures_ * sizeof(Ends) : 0) + distincts_ * sizeof(void*);
+}
+
+// The new arrays are charged before they are there, beside the old ones: many queries may grow at once.
+Status Groups::Grow(std::size_t groups) {
+  const std::uint64_t more = groups * BytesPerGroup(), less = rows_.capacity() * BytesPerGroup();
+  if (control_ != nullptr) {
+    charged_ += more;
+    QUIPU_TRY(control_->Charge(static_cast<std::int64_t>(more)));
+  }
   keys_.reserve(groups * width_);
-  rows_.reserve(groups);
   if (has_stats_) stats_.reserve(groups * measures_);
+  if (has_quantiles_) quantiles_.reserve(groups * measures_);
+  if (has_ends_) ends_.reserve(groups * measures_);
+  distinct_.reserve(groups * distincts_);
+  rows_.reserve(groups);
+  if (control_ == nullptr) return {};
+  // What a bound has refused before may be charged in part only.
+  const std::uint64_t back = std::min(less, charged_);
+  charged_ -= back;
+  return control_->Charge(-static_cast<std::int64_t>(back));
 }
 
 // Consecutive customers and services lie side by side, as they come.

@@ -70,8 +70,8 @@ class Groups {
   /// The same without dimensions in the key; where windows x customers x services are not too many, a look into an array.
   Result<std::uint32_t> Find(std::uint32_t window, CustomerOrdinal customer,
                              ServiceOrdinal service);
-  /// Room for so many groups, where it is known.
-  void Reserve(std::size_t groups);
+  /// Room for so many groups, where it is known. kExhausted as CheckMemory.
+  Status Reserve(std::size_t groups);
   /// Adds all that the other has, which is of the same query.
   Status Absorb(Groups* other);
 
@@ -119,6 +119,8 @@ class Groups {
                                          ServiceOrdinal service) const;
   Result<std::uint32_t> FindHashed(std::span<const std::uint32_t> key);
   Result<std::uint32_t> Append(std::span<const std::uint32_t> key);
+  Status Grow(std::size_t groups);
+  [[nodiscard]] std::uint64_t BytesPerGroup() const;
   [[nodiscard]] std::size_t HashOf(std::span<const std::uint32_t> key) const;
 
   const BoundQuery* query_;

@@ -111,7 +111,9 @@ Status AddRunSums(const BoundQuery& query, std::span<const Run> runs, std::span<
     Int128 sum = 0;
   };
   const bool all_wanted = query.all_services && query.erased.empty();
-  if (groups->size() == 0 && query.groups_by_service) groups->Reserve(runs.size());
+  if (groups->size() == 0 && query.groups_by_service) {
+    QUIPU_TRY(groups->Reserve(runs.size()));
+  }
   std::vector<Sum> of_group(sums.size());
   std::uint64_t since_check = 0;
   for (std::size_t r = 0; r < runs.size();) {
