@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <limits>
-#include <ranges>
 
 #include "base/check.h"
 #include "segment/vector_cursor.h"
@@ -99,9 +98,15 @@ class SegmentScan {
   Status Run(std::uint32_t first_vector, std::uint32_t last_vector) {
     row_ = first_vector * kVectorRows;
     // The first piece that reaches beyond the rows in front.
-    const auto numbers = std::views::iota(std::size_t{0}, plan_.raw_pieces());
-    std::size_t p = *std::ranges::partition_point(
-        numbers, [this](std::size_t i) { return EndOf(plan_.raw_run(i)) <= row_; });
+    std::size_t p = 0, beyond = plan_.raw_pieces();
+    while (p < beyond) {
+      const std::size_t middle = p + (beyond - p) / 2;
+      if (EndOf(plan_.raw_run(middle)) <= row_) {
+        p = middle + 1;
+      } else {
+        beyond = middle;
+      }
+    }
     while (p < plan_.raw_pieces()) {
       const std::uint32_t v = std::max(row_, plan_.raw_run(p).first_row) / kVectorRows;
       if (v >= last_vector) break;

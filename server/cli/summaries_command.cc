@@ -167,8 +167,12 @@ std::string AdviceText(const SummaryAdvice& advice) {
                                 advice.events_looked_at, advice.events, advice.summary_bytes);
   out += advice.proposals.empty() ? "no summary by dimension would pay\n" : "these would pay:\n";
   for (const SummaryProposal& p : advice.proposals) out += ProposalText(p);
-  if (!advice.refused.empty()) out += "too few events to a combination:\n";
-  for (const SummaryProposal& p : advice.refused) out += ProposalText(p);
+  constexpr std::size_t kRefusedShown = 3;
+  const std::size_t shown = std::min(kRefusedShown, advice.refused.size());
+  if (shown > 0) out += "too few events to a combination:\n";
+  for (std::size_t i = 0; i < shown; ++i) out += ProposalText(advice.refused[i]);
+  if (advice.refused.size() > shown)
+    out += fmt::format("  and {} more (--format json has them)\n", advice.refused.size() - shown);
   for (const SummaryProposal& p : advice.proposals) {
     if (p.is_declared) continue;
     out += fmt::format("declare one with: quipu summaries DIR --add '{}'\n",
@@ -244,7 +248,7 @@ void AddSummaries(CLI::App& app, int* exit) {
   command->footer(
       "Questions over all customers that filter or group by dimensions of one set are answered "
       "from it.\nExamples:\n  quipu summaries S --add api:endpoint,status\n"
-      "  quipu query S --select count --service api --where status=404 --group-by endpoint "
+      "  quipu query S --select count --service api --filter status=404 --group-by endpoint "
       "--explain");
   command->callback([=] { *exit = RunSummaries(*flags); });
 }

@@ -1,10 +1,10 @@
 # Wrong usage is exit status 2 and says what to do; what fails is exit status 1.
 $ quipu
-quipu: name a command: init, import, query, usage, stats, trends, peaks, top, sessions, event, partitions, info, verify, compact, repair, erase, freeze, policy, retain, archive, generate
+quipu: name a command: init, import, query, usage, stats, trends, peaks, top, sessions, event, partitions, info, verify, compact, repair, erase, freeze, policy, retain, archive, summaries, advise, generate
 See: quipu --help
 [exit 2]
 $ quipu frobnicate
-quipu: "frobnicate" is not a command; there are init, import, query, usage, stats, trends, peaks, top, sessions, event, partitions, info, verify, compact, repair, erase, freeze, policy, retain, archive, generate
+quipu: "frobnicate" is not a command; there are init, import, query, usage, stats, trends, peaks, top, sessions, event, partitions, info, verify, compact, repair, erase, freeze, policy, retain, archive, summaries, advise, generate
 See: quipu --help
 [exit 2]
 $ quipu query
