@@ -145,6 +145,10 @@ void DropHotThrough(std::uint64_t seq, std::vector<HotBatchPtr>* hot) {
   if (hot->empty() || hot->front()->seq_first > seq) return;
   const HotBatch& old = *hot->front();
   const std::uint32_t dropped = RowsThrough(old, seq);
+  if (dropped == old.rows.size()) {  // the commits behind brought no rows
+    hot->erase(hot->begin());
+    return;
+  }
   auto rest = std::make_shared<HotBatch>();
   rest->seq_first = seq + 1;
   rest->seq_last = old.seq_last;
@@ -163,6 +167,10 @@ void DropHotAfter(std::uint64_t seq, std::vector<HotBatchPtr>* hot) {
   while (!hot->empty() && hot->back()->seq_first > seq) hot->pop_back();
   if (hot->empty() || hot->back()->seq_last <= seq) return;
   const HotBatch& old = *hot->back();
+  if (RowsThrough(old, seq) == 0) {
+    hot->pop_back();
+    return;
+  }
   auto rest = std::make_shared<HotBatch>();
   rest->seq_first = old.seq_first;
   rest->seq_last = seq;

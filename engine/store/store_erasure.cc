@@ -126,7 +126,8 @@ Result<std::vector<std::string>> Store::FilesLeft() {
   }
   retired_ = std::move(still_retired);
   QUIPU_TRY(environment_.vfs->SyncFolder(segments_folder()));
-  for (const ArchiveFolder& folder : view()->archives) {
+  const ViewPtr current = view();
+  for (const ArchiveFolder& folder : current->archives) {
     if (folder.is_attached) QUIPU_TRY(environment_.vfs->SyncFolder(ArchivePath(folder.path)));
   }
   return left;

@@ -33,7 +33,8 @@ class Retainer {
     if (!can_archive_)
       store_->Log(LogLevel::kWarning, "what is due for the archive waits until it is attached");
     std::set<MonthIndex> months;
-    for (const SegmentPtr& s : store_->view()->segments) months.insert(s->meta().spec.month);
+    const ViewPtr view = store_->view();
+    for (const SegmentPtr& s : view->segments) months.insert(s->meta().spec.month);
     Status failed;
     for (const MonthIndex month : months) {
       if (!clock_.MayBeDue(month)) continue;

@@ -51,7 +51,8 @@ Status BuildSegment(Store* store, const SegmentPtr& segment,
   edit.remove.push_back(meta.spec.segment_id);
   QUIPU_TRY(InstallOrRemove(store, edit));
   // Else it would be built for ever.
-  for (const SegmentPtr& now : store->view()->segments)
+  const ViewPtr installed = store->view();
+  for (const SegmentPtr& now : installed->segments)
     QUIPU_CHECK(now->meta().spec.segment_id != id || !LacksDimensionCells(*now, declared));
   return {};
 }
@@ -69,7 +70,8 @@ bool LacksDimensionCells(const SegmentReader& segment, const std::vector<Dimensi
 BuildWork BuildLeft(const Store& store, const std::set<std::uint64_t>& except) {
   BuildWork work;
   const std::vector<DimensionSet> declared = store.DimensionSets();
-  for (const SegmentPtr& segment : store.view()->segments) {
+  const ViewPtr view = store.view();
+  for (const SegmentPtr& segment : view->segments) {
     if (!IsToBuild(*segment, declared, except)) continue;
     ++work.segments;
     work.rows += segment->rows();
@@ -83,7 +85,8 @@ Result<BuildStep> BuildNextSegment(Store* store, const std::set<std::uint64_t>& 
   *failed = 0;
   const std::vector<DimensionSet> declared = store->DimensionSets();
   SegmentPtr next;
-  for (const SegmentPtr& segment : store->view()->segments) {
+  const ViewPtr view = store->view();
+  for (const SegmentPtr& segment : view->segments) {
     if (!IsToBuild(*segment, declared, except)) continue;
     if (next == nullptr || segment->rows() < next->rows()) next = segment;
   }
