@@ -47,7 +47,7 @@ class CustomerCells {
   void AddDays(const SummarySlice& slice, const Piece& piece, SummarySlice::Service& service);
   void AddHours(const SummarySlice& slice, const Piece& day, SummarySlice::Service& service);
   void Fill(const SummarySlice& slice, const Piece& piece, SummarySlice::Service& service,
-                   OpenCell* cell);
+            OpenCell* cell);
   void Emit(OpenCell* cell, std::uint32_t unit, ClosedCells* to);
   void CloseHour();
   void CloseDay();

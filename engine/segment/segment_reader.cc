@@ -386,8 +386,7 @@ Status SegmentReader::ReadDimension(ColumnId id, std::uint32_t v, DimensionVecto
 Result<PagePtr> SegmentReader::Derived(const DerivedKey& key,
                                        const std::function<Result<std::string>()>& make) const {
   // No page of the file begins there.
-  const std::uint64_t offset = std::uint64_t{1} << 63 |
-                               static_cast<std::uint64_t>(key.kind) << 58 |
+  const std::uint64_t offset = std::uint64_t{1} << 63 | static_cast<std::uint64_t>(key.kind) << 58 |
                                std::uint64_t{key.place} << 32 | key.column;
   const std::uint64_t segment_id = state_->meta.spec.segment_id;
   if (state_->cache != nullptr) {
