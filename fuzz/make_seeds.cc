@@ -73,7 +73,9 @@ class Seeds {
     const fuzz::FuzzNames names;
     QUIPU_CHECK(vfs.MakeFolder("/s").ok());
     auto writer = SegmentWriter::Create(&vfs, "/s", {{1, 2}, 12, fuzz::kMonth, 1, 9}, &names);
-    QUIPU_CHECK(writer && (*writer)->Append(MakeRows(Noise(3000, 1))).ok());
+    QUIPU_CHECK(writer.has_value());
+    (*writer)->SetDimensionSets({fuzz::FuzzSet()});
+    QUIPU_CHECK((*writer)->Append(MakeRows(Noise(3000, 1))).ok());
     const auto meta = (*writer)->Finish();
     const std::string file = *ReadWholeFile(vfs, "/s/" + meta->file_name, 1 << 30);
     const auto payload = [&](const PageRef& ref) {
@@ -103,7 +105,7 @@ class Seeds {
   }
 
   void WritePage(const SegmentFooter& footer, const PlacedPage& page, std::string_view payload) {
-    static constexpr std::array<int, 13> kDecoders = {-1, 0, 1, 2, 3, 4, 6, 3, 7, 5, 5, -1, 5};
+    static constexpr std::array<int, 14> kDecoders = {-1, 0, 1, 2, 3, 4, 6, 3, 7, 5, 5, -1, 5, 9};
     const int decoder = kDecoders[static_cast<std::size_t>(page.place.kind)];
     WriteOfPages(
         std::string(PageKindName(page.place.kind)) + "_" + std::to_string(page.place.column),

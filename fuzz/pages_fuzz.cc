@@ -2,6 +2,7 @@
 //
 // Input: one byte that chooses the decoder, two bytes (little endian) for the rows, the payload.
 #include "fuzz/rows.h"
+#include "segment/dimension_cells.h"
 #include "segment/dimension_page.h"
 #include "segment/directory.h"
 #include "segment/id_page.h"
@@ -102,6 +103,18 @@ void FuzzDirectory(Bytes page, std::size_t rows) {
                                   directory->runs().begin(), directory->runs().end()));
 }
 
+void FuzzDimensionCells(Bytes page) {
+  static constexpr std::array<ServiceOrdinal, fuzz::kServices> kCovered = {0, 1, 2};
+  const DimensionSet set = fuzz::FuzzSet();
+  const auto cells = DimensionCells::Decode(page, set, kCovered, fuzz::kMonth);
+  if (!Accepted(cells.error())) return;
+  for (std::size_t c = 0; c < (*cells)->combinations(); ++c) {
+    for (std::size_t d = 0; d < set.dimensions.size(); ++d)
+      QUIPU_CHECK((*cells)->code(c, d) <= (*cells)->values(d).size());
+  }
+  for (const ServiceOrdinal service : kCovered) QUIPU_CHECK((*cells)->LevelsOf(service) != nullptr);
+}
+
 void FuzzTotals(Bytes page) {
   ByteReader in(page);
   const auto totals = Totals::Decode(in);
@@ -123,7 +136,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const std::string payload = in.TakeText(in.left());
   const Bytes page = AsBytes(payload);
   const std::size_t last = (rows - 1) / kVectorRows;
-  switch (decoder % 9) {
+  switch (decoder % 10) {
     case 0:
       FuzzTimes(page, rows, last);
       break;
@@ -150,6 +163,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       break;
     case 8:
       FuzzTotals(page);
+      break;
+    case 9:
+      FuzzDimensionCells(page);
       break;
   }
   return 0;

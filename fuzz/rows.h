@@ -12,6 +12,7 @@
 #include "base/check.h"
 #include "batch/row_batch.h"
 #include "quipu/event.h"
+#include "segment/dimension_set.h"
 #include "segment/names.h"
 
 namespace quipu::fuzz {
@@ -35,6 +36,16 @@ class FuzzNames final : public Names {
     return n < list.size() ? list[n] : std::string_view();
   }
 };
+
+/// Cells by dimension of every service, however few rows stand behind them.
+inline DimensionSet FuzzSet() {
+  DimensionSet set;
+  set.dimensions = {0, 1};
+  set.measures = {0, 2};
+  set.rows_min = 0;
+  set.sketch_rows_min = 1;
+  return set;
+}
 
 /// Takes bytes from the front; zeros behind the end.
 class Input {

@@ -31,7 +31,9 @@ Base MakeBase() {
   QUIPU_CHECK(vfs.MakeFolder("/s").ok());
   const SegmentSpec spec{{1, 2}, 3, fuzz::kMonth, 1, 9};
   auto writer = SegmentWriter::Create(&vfs, "/s", spec, &names);
-  QUIPU_CHECK(writer && (*writer)->Append(fuzz::TakeRows(&in, 1500)).ok());
+  QUIPU_CHECK(writer.has_value());
+  (*writer)->SetDimensionSets({fuzz::FuzzSet()});
+  QUIPU_CHECK((*writer)->Append(fuzz::TakeRows(&in, 1500)).ok());
   const auto meta = (*writer)->Finish();
   QUIPU_CHECK(meta.has_value());
   Base base{*ReadWholeFile(vfs, "/s/" + meta->file_name, 1 << 30), meta->file_name, {}};
@@ -77,6 +79,10 @@ void ReadEverything(const SegmentReader& reader) {
   SegmentNames names;
   CheckRefusal(reader.ReadNames(&names));
   CheckRefusal(reader.summaries().error());
+  for (std::size_t set = 0; set < reader.dimension_sets().size(); ++set) {
+    if (!reader.dimension_sets()[set].covered.empty())
+      CheckRefusal(reader.dimension_cells(set).error());
+  }
   for (std::uint32_t first = 0; first < reader.rows(); first += 700) {
     const auto rows = reader.ReadRows(first, std::min(700u, reader.rows() - first));
     CheckRefusal(rows.error());

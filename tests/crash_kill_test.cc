@@ -47,22 +47,22 @@ class Killing final : public Crash {
   std::string folder_, stores_;
 };
 
-void RunCycles(const fs::path& folder, int cycles, bool wants_all) {
+void RunCycles(const fs::path& folder, int cycles, bool wants_freezes) {
   const std::uint64_t seed = TestSeed();
   std::cout << "QUIPU_SEED=" << seed << ": " << cycles << " cycles in " << folder << std::endl;
   Killing killing(folder);
-  CrashCycles(seed, &killing).Run(seed, cycles, wants_all);
+  CrashCycles(seed, &killing).Run(seed, cycles, wants_freezes);
 }
 
 int Cycles() { return CrashCyclesFromEnvironment("QUIPU_KILL_CYCLES", 1000); }
 
 TEST(CrashKill, NothingAcknowledgedIsLostAndNothingIsCountedTwice) {
-  RunCycles(CrashFolderInMemory(), Cycles() - Cycles() / 10, /*wants_all=*/true);
+  RunCycles(CrashFolderInMemory(), Cycles() - Cycles() / 10, /*wants_freezes=*/true);
 }
 
-/// Where a cycle may get no further than its first commits.
+/// Where a cycle may get no further than its first commits, and seldom to a freeze.
 TEST(CrashKill, NorOnADiskThatTakesItsTime) {
-  RunCycles(fs::temp_directory_path(), Cycles() / 10, /*wants_all=*/false);
+  RunCycles(fs::temp_directory_path(), Cycles() / 10, /*wants_freezes=*/false);
 }
 
 }  // namespace

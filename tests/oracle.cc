@@ -97,27 +97,47 @@ class Evaluation {
       for (const auto& [start, facts] : by_window) QUIPU_TRY(AddRow(key, start, facts));
     }
     Order();
-    answer_.limited = spec_.limit != 0 && answer_.rows.size() > spec_.limit;
-    if (answer_.limited) answer_.rows.resize(spec_.limit);
+    answer_.limited = spec_.limit != 0 && rows_.size() > spec_.limit;
+    if (answer_.limited) rows_.resize(spec_.limit);
+    for (Row& row : rows_) {
+      QUIPU_TRY(Status(row.unfit));
+      answer_.rows.push_back(std::move(row.cells));
+    }
     return std::move(answer_);
   }
 
  private:
+  struct Row {
+    std::vector<OracleCell> cells;
+    Status unfit;  ///< A value of it does not fit: an error if the row is shown.
+  };
+
   void NoteAmbiguity(const OracleCell& cell) {
     if (cell.slack == OracleCell::Slack::kAny) answer_.is_ambiguous = true;
+  }
+  [[nodiscard]] bool OrdersBy(const std::string& column) const {
+    return std::any_of(spec_.order_by.begin(), spec_.order_by.end(),
+                       [&](const OrderBy& o) { return o.column == column; });
   }
   [[nodiscard]] bool Windowed() const { return spec_.window.unit != WindowUnit::kNone; }
 
   Status AddRow(const GroupKey& key, TimeUs start, const std::vector<const Fact*>& facts) {
-    std::vector<OracleCell> row;
-    if (Windowed()) row.push_back(TimeCell(start));
-    for (const auto& value : key) row.push_back(TextCell(value));
+    Row row;
+    if (Windowed()) row.cells.push_back(TimeCell(start));
+    for (const auto& value : key) row.cells.push_back(TextCell(value));
     for (const Aggregate& a : spec_.select) {
-      QUIPU_TRY_ASSIGN(OracleCell now, EvaluatePlain(a, facts, spec_.exact));
-      NoteAmbiguity(now);
-      row.push_back(std::move(now));
+      Result<OracleCell> now = EvaluatePlain(a, facts, spec_.exact);
+      if (!now) {
+        // Whoever is asked for an order must know what it goes by, of every row.
+        if (OrdersBy(a.name)) return now.error();
+        row.unfit = now.error();
+        row.cells.push_back(AbsentCell(ColumnType::kDecimal));
+        continue;
+      }
+      NoteAmbiguity(*now);
+      row.cells.push_back(*std::move(now));
     }
-    answer_.rows.push_back(std::move(row));
+    rows_.push_back(std::move(row));
     return {};
   }
 
@@ -129,9 +149,9 @@ class Evaluation {
       order.emplace_back(it - answer_.names.begin(), o.descending);
     }
     for (std::size_t k = 0; k < keys_; ++k) order.emplace_back(k, false);
-    std::stable_sort(answer_.rows.begin(), answer_.rows.end(), [&](const auto& a, const auto& b) {
+    std::stable_sort(rows_.begin(), rows_.end(), [&](const Row& a, const Row& b) {
       for (const auto& [column, descending] : order) {
-        const int c = CompareCells(a[column], b[column]);
+        const int c = CompareCells(a.cells[column], b.cells[column]);
         if (c != 0) return descending ? c > 0 : c < 0;
       }
       return false;
@@ -141,6 +161,7 @@ class Evaluation {
   const QuerySpec& spec_;
   std::vector<TimeUs> windows_;
   std::size_t keys_ = 0;
+  std::vector<Row> rows_;
   OracleAnswer answer_;
 };
 

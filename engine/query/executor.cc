@@ -108,8 +108,8 @@ class Execution {
         continue;
       const std::uint64_t bytes = plan.bytes();
       plans_.push_back(std::move(planned));
-      plan_bytes_ += bytes;
       QUIPU_TRY(control_->Charge(static_cast<std::int64_t>(bytes)));
+      plan_bytes_ += bytes;
     }
     stats_.segments += plans_.size();
     scanned_.resize(plans_.size() + 1);

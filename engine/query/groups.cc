@@ -240,8 +240,8 @@ std::uint64_t Groups::BytesPerGroup() const {
 Status Groups::Grow(std::size_t groups) {
   const std::uint64_t more = groups * BytesPerGroup(), less = rows_.capacity() * BytesPerGroup();
   if (control_ != nullptr) {
-    charged_ += more;
     QUIPU_TRY(control_->Charge(static_cast<std::int64_t>(more)));
+    charged_ += more;
   }
   keys_.reserve(groups * width_);
   if (has_stats_) stats_.reserve(groups * measures_);
@@ -250,10 +250,8 @@ Status Groups::Grow(std::size_t groups) {
   distinct_.reserve(groups * distincts_);
   rows_.reserve(groups);
   if (control_ == nullptr) return {};
-  // What a bound has refused before may be charged in part only.
-  const std::uint64_t back = std::min(less, charged_);
-  charged_ -= back;
-  return control_->Charge(-static_cast<std::int64_t>(back));
+  charged_ -= less;
+  return control_->Charge(-static_cast<std::int64_t>(less));
 }
 
 // Consecutive customers and services lie side by side, as they come.
@@ -360,8 +358,9 @@ Status Groups::CheckMemory(std::size_t added) {
   }
   if (control_ == nullptr) return {};
   const auto more = static_cast<std::int64_t>(bytes) - static_cast<std::int64_t>(charged_);
+  QUIPU_TRY(control_->Charge(more));
   charged_ = bytes;
-  return control_->Charge(more);
+  return {};
 }
 
 }  // namespace quipu

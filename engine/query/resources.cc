@@ -41,10 +41,21 @@ void QueryPool::Run(std::uint32_t workers, const std::function<void(std::uint32_
     at = jobs_.insert(jobs_.end(), &job);
   }
   for (std::uint32_t i = 1; i < workers; ++i) wake_.notify_one();
-  body(0);
+  std::exception_ptr thrown = CallBody(job, 0);
   std::unique_lock lock(mutex_);
   if (job.next < job.workers) jobs_.erase(at);  // else the last helper took it out
   job.done.wait(lock, [&] { return job.running == 0; });
+  if (!thrown) thrown = job.thrown;
+  if (thrown) std::rethrow_exception(thrown);
+}
+
+std::exception_ptr QueryPool::CallBody(const Job& job, std::uint32_t worker) {
+  try {
+    (*job.body)(worker);
+  } catch (...) {
+    return std::current_exception();
+  }
+  return nullptr;
 }
 
 void QueryPool::Help() {
@@ -57,8 +68,9 @@ void QueryPool::Help() {
     if (job->next == job->workers) jobs_.pop_front();
     ++job->running;
     lock.unlock();
-    (*job->body)(worker);
+    const std::exception_ptr thrown = CallBody(*job, worker);
     lock.lock();
+    if (thrown) job->thrown = thrown;
     if (--job->running == 0) job->done.notify_one();
   }
 }
@@ -106,13 +118,17 @@ Status QueryControl::Charge(std::int64_t bytes) {
                              "Options::query_memory_bytes_max");
   }
   const std::uint64_t now = charged_ += more;
+  if (now > spec_.memory_bytes_max) {
+    charged_ -= more;
+    resources_->budget.Return(more);
+    return Status::Exhausted("the query needs more than " + std::to_string(spec_.memory_bytes_max) +
+                             " bytes of working memory; narrow the question or raise "
+                             "memory_bytes_max");
+  }
   std::uint64_t peak = peak_.load();
   while (peak < now && !peak_.compare_exchange_weak(peak, now)) {
   }
-  if (now <= spec_.memory_bytes_max) return {};
-  return Status::Exhausted("the query needs more than " + std::to_string(spec_.memory_bytes_max) +
-                           " bytes of working memory; narrow the question or raise "
-                           "memory_bytes_max");
+  return {};
 }
 
 }  // namespace quipu

@@ -15,6 +15,7 @@
 #include <atomic>
 #include <condition_variable>
 #include <cstdint>
+#include <exception>
 #include <functional>
 #include <list>
 #include <mutex>
@@ -37,15 +38,18 @@ class QueryPool {
 
   [[nodiscard]] std::uint32_t threads() const { return threads_; }
   /// Calls body(0) on this thread and body(1), body(2), ... below `workers` on helpers as they become free, until body(0) returns;
-  /// bodies take work from a common list until there is none. From several threads at once.
+  /// bodies take work from a common list until there is none. From several threads at once. What a body throws, the caller's before another's, is
+  /// thrown here once no body runs any more.
   void Run(std::uint32_t workers, const std::function<void(std::uint32_t worker)>& body);
 
  private:
   struct Job {
     const std::function<void(std::uint32_t)>* body = nullptr;
     std::uint32_t next = 1, workers = 1, running = 0;
+    std::exception_ptr thrown;  // by a helper
     std::condition_variable done;
   };
+  static std::exception_ptr CallBody(const Job& job, std::uint32_t worker);
   void StartHelpers();  // mutex_ is held
   void Help();
 
@@ -92,7 +96,7 @@ class QueryControl {
 
   /// kCancelled or, beyond the deadline, kExhausted. Call every few thousand rows.
   Status CheckTime();
-  /// More (or less) memory than before; kExhausted beyond a bound.
+  /// More (or less) memory than before; kExhausted beyond a bound, and then nothing is charged.
   Status Charge(std::int64_t bytes);
   [[nodiscard]] std::uint64_t peak_bytes() const { return peak_.load(); }
   /// One worker has failed: the others stop at their next CheckTime with kCancelled.

@@ -32,6 +32,25 @@ TEST(QueryPoolTest, EveryTaskIsDoneOnceWhoeverComes) {
   for (std::thread& caller : callers) caller.join();
 }
 
+TEST(QueryPoolTest, WhatABodyThrowsIsThrownOnceAllAreDone) {
+  QueryPool pool(3);
+  for (int round = 0; round < 200; ++round) {
+    std::atomic<int> running{0}, begun{0};
+    const auto body = [&](std::uint32_t worker) {
+      ++running;
+      // The caller waits for a helper, so that there is one.
+      for (++begun; worker == 0 && begun == 1;) std::this_thread::yield();
+      --running;
+      if (round % 2 == 0 || worker != 0) throw std::bad_alloc();
+    };
+    EXPECT_THROW(pool.Run(3, body), std::bad_alloc);
+    EXPECT_EQ(running, 0);
+  }
+  std::atomic<int> done{0};
+  pool.Run(3, [&](std::uint32_t) { ++done; });
+  EXPECT_GE(done, 1) << "and the pool serves as before";
+}
+
 TEST(QueryPoolTest, OneThreadIsTheCallers) {
   QueryPool pool(1);
   std::set<std::thread::id> ids;
@@ -60,6 +79,8 @@ TEST(QueryBudgetTest, TakesUpToTheBoundAndReturns) {
     EXPECT_EQ(own.code(), StatusCode::kExhausted);
     EXPECT_NE(own.message().find("memory_bytes_max"), std::string::npos);
     EXPECT_EQ(first.peak_bytes(), 600u);
+    EXPECT_EQ(second.peak_bytes(), 700u);
+    EXPECT_EQ(resources.budget.bytes(), 700u) << "what is refused is not charged";
   }
   EXPECT_EQ(resources.budget.bytes(), 0u);
 }
