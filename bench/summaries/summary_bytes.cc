@@ -1,9 +1,5 @@
-// summary_bytes [EVENTS] [SHAPE]: what summaries cost in bytes, at several thresholds, on three shapes of usage, without a store: rows go straight to the builders of
+// summary_bytes [EVENTS] [SHAPE]: what summaries cost in bytes, at several thresholds, on three shapes of usage (shape.h), without a store: rows go straight to the builders of
 // a segment's cells, a segment a month. The tables of bytes in docs/decisions/0028 come from it; summary_prices measures the time of questions, too.
-//
-//     reference   the workload of usagebench: 10,000 customers of very different size
-//     tiny        as many events of 10^6 customers of equal size
-//     whales      as many events of 10 customers of equal size
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -14,6 +10,7 @@
 #include "generate/workload.h"
 #include "segment/dimension_cell_builder.h"
 #include "segment/summary.h"
+#include "summaries/shape.h"
 
 namespace quipu {
 namespace {
@@ -23,14 +20,6 @@ using generate::WorkloadRow;
 enum Dimension : ColumnId { kEndpoint, kMethod, kStatus, kRegion };
 constexpr ColumnId kDuration = 2, kTokens = 3;
 constexpr std::size_t kBatchRows = 65'536;
-
-struct Shape {
-  const char* name;
-  std::uint64_t customers;
-  bool is_even;  // customers of equal size
-};
-constexpr Shape kShapes[] = {
-    {"reference", 10'000, false}, {"tiny", 1'000'000, true}, {"whales", 10, true}};
 
 class NumberedNames final : public Names {
  public:

@@ -1,9 +1,5 @@
-// summary_prices [EVENTS] [FOLDER]: what summaries cost in bytes and gain in time, at several thresholds, on three shapes of usage. The tables of
+// summary_prices [EVENTS] [FOLDER]: what summaries cost in bytes and gain in time, at several thresholds, on three shapes of usage (shape.h). The tables of
 // docs/decisions/0028 come from it.
-//
-//     reference   the workload of usagebench: 10,000 customers of very different size
-//     tiny        as many events of 10^6 customers of equal size
-//     whales      as many events of 10 customers of equal size
 //
 // Part one: the cells that every segment has (docs/decisions/0004), each segment written again with other thresholds.
 // Part two: cells by dimension (engine/segment/dimension_set.h), each segment copied with other rules.
@@ -21,20 +17,13 @@
 #include "query/resources.h"
 #include "quipu/database.h"
 #include "store/store.h"
+#include "summaries/shape.h"
 
 namespace quipu {
 namespace {
 
 constexpr int kRuns = 7;
 constexpr std::uint32_t kBlockRows = 65'536;
-
-struct Shape {
-  const char* name;
-  std::uint64_t customers;
-  bool is_even;  // customers of equal size
-};
-constexpr Shape kShapes[] = {
-    {"reference", 10'000, false}, {"tiny", 1'000'000, true}, {"whales", 10, true}};
 
 /// Ends the program on an error: there is nobody to tell but the one who runs it.
 template <class T>

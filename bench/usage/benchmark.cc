@@ -250,6 +250,14 @@ Status WriteOutcome(const BenchmarkOptions& options, const BenchmarkRun& run) {
 
 }  // namespace
 
+int EndRun(const BenchmarkOptions& options, const Status& status) {
+  std::error_code bad;
+  if (!options.keep && !options.questions_only) fs::remove_all(options.dir, bad);
+  if (status.ok()) return 0;
+  Say(status.ToString());
+  return status.code() == StatusCode::kInvalidArgument ? 2 : 1;
+}
+
 int RunBenchmark(const BenchmarkOptions& options) {
   Status status = CheckPeers(options);
   if (!status.ok()) {
@@ -259,13 +267,8 @@ int RunBenchmark(const BenchmarkOptions& options) {
   Benchmark benchmark(options);
   status = benchmark.Run();
   if (status.ok()) status = WriteOutcome(options, benchmark.outcome());
-  std::error_code bad;
-  if (!options.keep && !options.questions_only) fs::remove_all(options.dir, bad);
-  if (!status.ok()) {
-    Say(status.ToString());
-    return status.code() == StatusCode::kInvalidArgument ? 2 : 1;
-  }
-  return benchmark.failed() ? 1 : 0;
+  const int ended = EndRun(options, status);
+  return ended == 0 && benchmark.failed() ? 1 : ended;
 }
 
 }  // namespace quipu::usage

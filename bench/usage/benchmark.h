@@ -29,6 +29,9 @@ struct BenchmarkOptions {
   std::string label;                  ///< Of growth: what the figures are of, like a commit.
 };
 
+/// Removes what a run has left in options.dir, unless it is to be kept, says what went wrong, and gives the exit status: 0, 1 = a failure, 2 = wrong flags.
+int EndRun(const BenchmarkOptions& options, const Status& status);
+
 /// Exit status: 0 = done and all answers agree, 1 = a failure or a disagreement, 2 = wrong flags.
 int RunBenchmark(const BenchmarkOptions& options);
 

@@ -263,13 +263,6 @@ Status Run(const BenchmarkOptions& options) {
 
 }  // namespace
 
-int RunBesideIngest(const BenchmarkOptions& options) {
-  const Status status = Run(options);
-  std::error_code bad;
-  if (!options.keep) fs::remove_all(options.dir, bad);
-  if (status.ok()) return 0;
-  std::fprintf(stderr, "usagebench: %s\n", status.ToString().c_str());
-  return status.code() == StatusCode::kInvalidArgument ? 2 : 1;
-}
+int RunBesideIngest(const BenchmarkOptions& options) { return EndRun(options, Run(options)); }
 
 }  // namespace quipu::usage

@@ -229,13 +229,6 @@ Result<std::uint32_t> DaysOfHistory(std::uint64_t events, std::uint64_t smallest
   return static_cast<std::uint32_t>(days);
 }
 
-int RunGrowth(const BenchmarkOptions& options) {
-  const Status status = Run(options);
-  std::error_code bad;
-  if (!options.keep) fs::remove_all(options.dir, bad);
-  if (status.ok()) return 0;
-  std::fprintf(stderr, "usagebench: %s\n", status.ToString().c_str());
-  return status.code() == StatusCode::kInvalidArgument ? 2 : 1;
-}
+int RunGrowth(const BenchmarkOptions& options) { return EndRun(options, Run(options)); }
 
 }  // namespace quipu::usage

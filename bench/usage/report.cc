@@ -229,7 +229,8 @@ std::string TableText(const BenchmarkRun& run) {
 
 std::string MarkdownText(const BenchmarkRun& run) {
   std::string text = fmt::format(
-      "# Results of usagebench\n\nWritten by `make bench`; see [README.md](README.md) for what is "
+      "# Results of usagebench\n\nWritten by usagebench (`make bench`); see [README.md](README.md) "
+      "for what is "
       "run and how. Times hold for one run on one "
       "machine: quote ratios.\n\n- Date: {}\n- Machine: {}\n- Workload: {}\n- Threads given to "
       "peers: {}; every question: a warm-up, then "

@@ -38,7 +38,7 @@ struct DimensionPlan {
   bool edges = false, no_sketch = false;  ///< Why there is something raw.
 };
 
-/// [from, to) lies within the segment's times; `whole_from` and `whole_to` are the same widened to the month where nothing lies between.
+/// [from, to) lies within the segment's times.
 Result<DimensionPlan> PlanByDimension(const BoundQuery& query, const SegmentReader& segment,
                                       ServiceOrdinal service, TimeUs from, TimeUs to);
 

@@ -12,7 +12,6 @@
 //   (3) Until its one write the new folder is not a store: opening what an interrupted repair left behind is refused.
 //   (4) saved + lost = what the last commit recorded, wherever its record can be read.
 //   (5) Commit numbers go on: a lost commit is there without rows, and the next one gets a number that was never given, as far as the watermark knows.
-//
 //   (6) A freeze is kept where every saved row is known to be of one side of it. If it has fewer rows than it had it says so (FreezeInfo::altered_by_repair).
 //
 // Worked example: commits 1..9, sealed through 7 into segment 1 (March, 900 rows) and 2 (April); a measure page of segment 1's only row group is

@@ -90,11 +90,27 @@ class Surveyor {
     return {};
   }
 
-  /// Is less there than there was? A list of files that was cut short looks whole, and lacks the newest tables.
+  /// Is less there than there was? A list of files that was cut short looks whole, and lacks the newest tables: of all families, or, since each is flushed by a
+  /// change of its own, of some.
   [[nodiscard]] bool IsBehind() const {
-    if (!s_.remains.record || !s_.remains.last) return true;
-    const auto witnessed = Watermark::Read(vfs_, plan_.folder, s_.remains.record->store_id);
-    return witnessed && *witnessed > s_.remains.last->seq;
+    const Remains& r = s_.remains;
+    if (!r.record || !r.last || !r.sealed || UnsealedBlobs(r) < r.last->seq - *r.sealed)
+      return true;
+    const auto witnessed = Watermark::Read(vfs_, plan_.folder, r.record->store_id);
+    return witnessed && *witnessed > r.last->seq;
+  }
+
+  static std::uint64_t UnsealedBlobs(const Remains& remains) {
+    const auto first = remains.blobs.upper_bound(remains.sealed.value_or(0));
+    return static_cast<std::uint64_t>(std::distance(first, remains.blobs.end()));
+  }
+
+  /// In the last commit they know of, or in the commits that they still have.
+  static bool HasMore(const Remains& a, const Remains& b) {
+    if (a.record.has_value() != b.record.has_value()) return a.record.has_value();
+    const auto last = [](const Remains& r) { return r.last ? r.last->seq : 0; };
+    if (last(a) != last(b)) return last(a) > last(b);
+    return a.sealed == b.sealed && UnsealedBlobs(a) > UnsealedBlobs(b);
   }
 
   /// What is in the tables and logs, whatever RocksDB's list of them says; taken if it is more.
@@ -107,10 +123,7 @@ class Surveyor {
     Remains remains;
     Problems problems;
     QUIPU_TRY(ReadRows(**kv, &remains, &problems));
-    const bool has_more =
-        !s_.kv_was_read || (remains.record && !s_.remains.record) ||
-        (remains.last && (!s_.remains.last || remains.last->seq > s_.remains.last->seq));
-    if (!has_more) return {};
+    if (s_.kv_was_read && !HasMore(remains, s_.remains)) return {};
     if (s_.kv_was_read)
       Problem("kv", "RocksDB's list of files is behind its tables and logs: it is made anew");
     s_.remains = std::move(remains);

@@ -165,6 +165,10 @@ std::string ProposalText(const SummaryProposal& p) {
 std::string AdviceText(const SummaryAdvice& advice) {
   std::string out = fmt::format("{} of {} events looked at; all summaries take {} bytes now\n",
                                 advice.events_looked_at, advice.events, advice.summary_bytes);
+  if (advice.events == 0)
+    return out +
+           "no event is sealed yet, and only sealed ones are looked at; `quipu compact DIR` "
+           "seals\n";
   out += advice.proposals.empty() ? "no summary by dimension would pay\n" : "these would pay:\n";
   for (const SummaryProposal& p : advice.proposals) out += ProposalText(p);
   constexpr std::size_t kRefusedShown = 3;

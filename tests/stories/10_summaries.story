@@ -6,6 +6,9 @@ $ quipu import S events.csv --json | sed 's/,"seconds":.*/}/'
 {"files":1,"lines":97,"accepted":96,"duplicate":0,"conflict":0,"invalid":0,"too_late":0}
 $ quipu summaries S
 no summaries by dimension; `quipu advise` says which would pay
+$ quipu advise S
+0 of 0 events looked at; all summaries take 0 bytes now
+no event is sealed yet, and only sealed ones are looked at; `quipu compact DIR` seals
 $ quipu query S --select count --filter status=500 --group-by endpoint --window day --from 2026-03-02 --to 2026-03-03T12:30
 window_start  endpoint  count
 ------------  --------  -----
