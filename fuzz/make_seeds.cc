@@ -98,7 +98,7 @@ class Seeds {
     SegmentMeta installed = *meta;
     installed.run = 12;
     WriteManifest("segment", 7, EncodeSegment(installed));
-    WriteManifest("last", 5, EncodeLastCommit({9, meta->totals, {1, 2, 3}}));
+    WriteManifest("last", 5, EncodeLastCommit({9, meta->totals, {1, 2, 3}, 4}));
     WriteManifest(
         "freeze", 10,
         EncodeFreeze({"2026-03", 9, 100, meta->totals.rows + 5, true, false, false, meta->totals}));

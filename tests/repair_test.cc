@@ -26,7 +26,6 @@
 #include "base/test_seed.h"
 #include "db/database_impl.h"
 #include "store/kv.h"
-#include "store/kv_log.h"
 #include "tests/corruption_truth.h"
 #include "tests/shell.h"
 
@@ -385,35 +384,6 @@ TEST_F(KvRepair, OfAClosedStore) {
   ASSERT_NO_FATAL_FAILURE(TryEach());
   EXPECT_EQ(Try(Without({"CURRENT", "MANIFEST"})), kAllSaved);
   EXPECT_EQ(Try(Without({".sst"})), kSomeLost);
-}
-
-/// Where each change of RocksDB's list of files ends.
-std::vector<std::size_t> EndsOfChanges(const std::string& list) {
-  LogTail tail("list", [&](std::uint64_t offset, std::size_t bytes, std::string* out) -> Status {
-    *out = list.substr(std::min<std::size_t>(offset, list.size()), bytes);
-    return {};
-  });
-  std::vector<std::size_t> ends;
-  for (std::string change;;) {
-    const auto step = tail.Next(&change);
-    QUIPU_CHECK(step.has_value());
-    if (*step == LogTail::Step::kEnd) return ends;
-    ends.push_back(tail.offset());
-  }
-}
-
-/// The list looks whole, and lacks the newest tables of some families or of all.
-TEST_F(KvRepair, OfAClosedStoreWhoseListEndsAfterAnyChange) {
-  ASSERT_NO_FATAL_FAILURE(
-      BuildStore(false, kEvents, [](const std::string& p) { return BuildUsual(p, true); }));
-  for (const std::string& name : files_) {
-    if (FileKind(name) != "MANIFEST") continue;
-    const std::string list = ReadFile(fs::path(store_) / "kv" / name);
-    const std::vector<std::size_t> ends = EndsOfChanges(list);
-    ASSERT_GT(ends.size(), 3u);
-    for (const std::size_t end : ends)
-      EXPECT_EQ(Try({"MANIFEST", "cut", Put(name, list.substr(0, end))}), kAllSaved) << end;
-  }
 }
 
 /// Tables that know less than the segments: rows that come back with them are not counted twice.

@@ -100,6 +100,7 @@ for ((round = 1; $(date +%s) < end; ++round)); do
   run "$round" system_call_test "${sweep[@]}"
   run "$round" allocation_test "${sweep[@]}"
   run "$round" log_damage_test "${sweep[@]}"
+  run "$round" list_damage_test "${sweep[@]}"
   if ((round % 8 == 0)); then run "$round" corruption_test QUIPU_SWEEP=full; else run "$round" corruption_test; fi
 done
 report

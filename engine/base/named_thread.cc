@@ -1,6 +1,10 @@
 #include "base/named_thread.h"
 
 #include <pthread.h>
+#ifdef __linux__
+#include <sys/resource.h>
+#include <unistd.h>
+#endif
 
 namespace quipu {
 
@@ -10,6 +14,14 @@ void NameThisThread(const char* name) {
                            name);  // refused if it is too long; a name is not worth an error
 #else
   (void)name;
+#endif
+}
+
+void GiveWayInThisThread() {
+#ifdef __linux__
+  constexpr int kNice = 10;
+  // Of the thread alone, whatever POSIX says of processes. Refused or not: it is a courtesy.
+  (void)setpriority(PRIO_PROCESS, static_cast<id_t>(gettid()), kNice);
 #endif
 }
 

@@ -36,7 +36,10 @@ Database::Impl::Impl(std::unique_ptr<Store> store, std::uint64_t random_seed)
                 }}),
       merge_rate_(store_->clock(), store_->options().upkeep_bytes_per_second_max) {
   if (store_->options().background_upkeep)
-    upkeep_ = StartThread("quipu-upkeep", [this] { RunUpkeep(); });
+    upkeep_ = StartThread("quipu-upkeep", [this] {
+      GiveWayInThisThread();
+      RunUpkeep();
+    });
 }
 
 Database::Impl::~Impl() {

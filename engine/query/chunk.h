@@ -1,4 +1,4 @@
-// A chunk: up to 1,024 neighbouring rows of a segment or of a hot batch, whose columns are decoded when they are first asked for, and a
+// A chunk: up to 1,024 neighbouring rows of a segment, or rows of a hot batch (for one customer all of it), whose columns are decoded when they are first asked for, and a
 // selection: which of the rows matter.
 //
 // Rows of a segment are sorted by (customer, service, time), so what a question wants of a vector is a few *spans* of neighbouring rows
@@ -46,7 +46,8 @@ class Chunk {
 
   virtual ~Chunk() = default;
   [[nodiscard]] std::uint32_t rows() const { return rows_; }
-  [[nodiscard]] const TimeBounds& bounds() const { return bounds_; }  ///< Of all its rows.
+  /// Of its rows; of those that are not selected they need not be.
+  [[nodiscard]] const TimeBounds& bounds() const { return bounds_; }
   [[nodiscard]] const RowPlace& place() const { return place_; }      ///< Of the first row.
 
   // Columns, by their place in BoundQuery::measures and ::dimensions. Good until the next chunk.
@@ -75,7 +76,7 @@ struct RowSpan {
 struct Selection {
   std::vector<RowSpan> spans;  ///< Ascending and apart; none is empty.
   bool listed = false;
-  std::vector<std::uint32_t> rows;  ///< Ascending; if `listed`.
+  std::vector<std::uint32_t> rows;  ///< If `listed`: in each span ascending in time.
   [[nodiscard]] std::uint32_t RowAt(std::uint32_t k) const { return listed ? rows[k] : k; }
   void Clear() {
     spans.clear();

@@ -30,7 +30,9 @@ class Worker final : public RowSink {
       : control_(control),
         own_(groups == nullptr ? std::make_unique<Groups>(query, control) : nullptr),
         groups_(groups == nullptr ? *own_ : *groups),
-        aggregator_(query, catalogue, &groups_) {}
+        aggregator_(query, catalogue, &groups_),
+        wants_places_(std::any_of(query.measures.begin(), query.measures.end(),
+                                  [](const MeasureNeed& need) { return need.ends; })) {}
 
   Status OnRows(Chunk* chunk, Selection* selection) override {
     constexpr std::uint32_t kChunksPerCheck = 16;
@@ -38,6 +40,7 @@ class Worker final : public RowSink {
     QUIPU_TRY(aggregator_.Add(chunk, selection));
     return groups_.CheckTies();
   }
+  [[nodiscard]] bool wants_places() const override { return wants_places_; }
   [[nodiscard]] Groups& groups() { return groups_; }
 
   Status status;
@@ -48,6 +51,7 @@ class Worker final : public RowSink {
   std::unique_ptr<Groups> own_;
   Groups& groups_;
   Aggregator aggregator_;
+  const bool wants_places_;
   std::uint32_t chunks_ = 0;
 };
 
@@ -93,6 +97,9 @@ class Execution {
 
   Status Plan() {
     for (const SegmentPtr& segment : view_.segments) {
+      // Most segments of a long history, and they must cost next to nothing.
+      const SegmentMeta& meta = segment->meta();
+      if (meta.time_max < query_.from || meta.time_min >= query_.to) continue;
       QUIPU_TRY(control_->CheckTime());
       Planned planned{segment.get(), {}, {}, {}};
       QUIPU_TRY_ASSIGN(planned.plan, PlanSegment(query_, *segment, true));

@@ -59,7 +59,8 @@ class SegmentChunk final : public Chunk {
   }
   Result<const DimensionColumn*> Dimension(std::size_t slot) override {
     if (dimensions_of_[slot] != cursor_.vector()) {
-      QUIPU_TRY_ASSIGN(dimensions_[slot].dictionary, cursor_.Dictionary(slot));
+      QUIPU_TRY_ASSIGN(const DictionaryPtr* const dictionary, cursor_.Dictionary(slot));
+      if (dimensions_[slot].dictionary != *dictionary) dimensions_[slot].dictionary = *dictionary;
       QUIPU_TRY_ASSIGN(dimensions_[slot].codes, cursor_.Codes(slot));
       dimensions_of_[slot] = cursor_.vector();
     }
@@ -68,7 +69,8 @@ class SegmentChunk final : public Chunk {
   Result<const MeasureVectorStats*> Stats(std::size_t slot) override { return cursor_.Stats(slot); }
   Result<bool> ZoneOfCodes(std::size_t slot, CodeBounds* bounds,
                            DictionaryPtr* dictionary) override {
-    QUIPU_TRY_ASSIGN(*dictionary, cursor_.Dictionary(slot));
+    QUIPU_TRY_ASSIGN(const DictionaryPtr* const found, cursor_.Dictionary(slot));
+    *dictionary = *found;
     QUIPU_TRY_ASSIGN(*bounds, cursor_.BoundsOfCodes(slot));
     return true;
   }
@@ -184,12 +186,23 @@ class HotChunk final : public Chunk {
     rows_ = std::min(kVectorRows, static_cast<std::uint32_t>(rows_of_.size()) - at);
   }
 
+  /// The whole batch.
+  void SeekAll() {
+    at_ = 0;
+    rows_ = static_cast<std::uint32_t>(rows_of_.size());
+  }
+
   void Settle() {
+    const auto times = rows_of_.times.begin() + at_;
+    const auto [low, high] = std::minmax_element(times, times + rows_);
+    Settle({*low, *high});
+  }
+
+  /// `bounds`: of the rows that are selected, at least.
+  void Settle(const TimeBounds& bounds) {
     const std::uint32_t at = at_;
     place_ = {nullptr, &rows_of_, at};
-    const auto [low, high] =
-        std::minmax_element(rows_of_.times.begin() + at, rows_of_.times.begin() + at + rows_);
-    bounds_ = {*low, *high};
+    bounds_ = bounds;
     for (std::size_t m = 0; m < measures_.size(); ++m) {
       const DecimalColumn* const c = columns_[m];
       if (c == nullptr) continue;
@@ -211,20 +224,22 @@ class HotChunk final : public Chunk {
   /// Rows of the asked scope, as spans of neighbours of one customer and service.
   void Select(const BoundQuery& query, Selection* selection) const {
     selection->Clear();
-    if (query.all_customers || query.customers.size() != 1) {
-      SelectAmong(query, 0, rows_, selection);
-      return;
-    }
-    // Rows stand in order of arrival, so one customer has few of them anywhere. Its ordinal is compared with many at once (compilers make vectors
-    // of this loop), the rest of the question only where it occurs.
-    constexpr std::uint32_t kBlockRows = 64;
-    const CustomerOrdinal wanted = query.customers.front();
-    const CustomerOrdinal* const customers = rows_of_.customers.data() + at_;
-    for (std::uint32_t block = 0; block < rows_; block += kBlockRows) {
-      const std::uint32_t end = std::min(block + kBlockRows, rows_);
-      std::uint32_t found = 0;
-      for (std::uint32_t i = block; i < end; ++i) found += customers[i] == wanted ? 1 : 0;
-      if (found != 0) SelectAmong(query, block, end, selection);
+    const TimeUs* const times = rows_of_.times.data() + at_;
+    for (std::uint32_t i = 0; i < rows_; ++i) {
+      const TimeUs t = times[i];
+      if (t < query.from || t >= query.to) continue;
+      const CustomerOrdinal customer = rows_of_.customers[at_ + i];
+      const ServiceOrdinal service = rows_of_.services[at_ + i];
+      if (!selection->spans.empty()) {
+        RowSpan& last = selection->spans.back();
+        if (last.end == i && last.customer == customer && last.service == service &&
+            times[i - 1] <= t) {
+          ++last.end;
+          continue;
+        }
+      }
+      if (query.WantsCustomer(customer) && query.WantsService(service))
+        selection->spans.push_back({i, i + 1, customer, service});
     }
   }
 
@@ -243,28 +258,6 @@ class HotChunk final : public Chunk {
   Result<bool> ZoneOfCodes(std::size_t, CodeBounds*, DictionaryPtr*) override { return false; }
 
  private:
-  /// Of the rows [begin, end) of the chunk; behind what is selected already.
-  void SelectAmong(const BoundQuery& query, std::uint32_t begin, std::uint32_t end,
-                   Selection* selection) const {
-    const TimeUs* const times = rows_of_.times.data() + at_;
-    for (std::uint32_t i = begin; i < end; ++i) {
-      const TimeUs t = times[i];
-      if (t < query.from || t >= query.to) continue;
-      const CustomerOrdinal customer = rows_of_.customers[at_ + i];
-      const ServiceOrdinal service = rows_of_.services[at_ + i];
-      if (!selection->spans.empty()) {
-        RowSpan& last = selection->spans.back();
-        if (last.end == i && last.customer == customer && last.service == service &&
-            times[i - 1] <= t) {
-          ++last.end;
-          continue;
-        }
-      }
-      if (query.WantsCustomer(customer) && query.WantsService(service))
-        selection->spans.push_back({i, i + 1, customer, service});
-    }
-  }
-
   const RowBatch& rows_of_;
   std::uint32_t at_ = 0;
   std::vector<const DecimalColumn*> columns_;
@@ -272,6 +265,96 @@ class HotChunk final : public Chunk {
   std::vector<MeasureColumn> measures_;
   std::vector<DimensionColumn> dimensions_;
 };
+
+/// All rows of a batch in the order of its index. Where they are in the batch it does not say.
+class IndexedChunk final : public Chunk {
+ public:
+  IndexedChunk(const BoundQuery& query, const HotBatch& batch, const TimeBounds& bounds)
+      : batch_(batch.rows), index_(batch.index()), query_(query), measures_(query.measures.size()) {
+    dimensions_.resize(query.dimensions.size());
+    rows_ = static_cast<std::uint32_t>(index_.size());
+    bounds_ = bounds;
+  }
+  Result<const TimeUs*> Times() override { return index_.times().data(); }
+  Result<const MeasureColumn*> Measure(std::size_t slot) override {
+    const DecimalColumn* const in = batch_.FindMeasure(query_.measures[slot].id);
+    measures_[slot] = {};
+    if (in != nullptr) {
+      const DecimalColumn& c =
+          index_.Measure(static_cast<std::size_t>(in - batch_.measures.data()));
+      measures_[slot] = {true,
+                         c.scale,
+                         c.present.empty() ? nullptr : c.present.data(),
+                         c.is_wide() ? nullptr : c.narrow.data(),
+                         c.is_wide() ? c.wide.data() : nullptr,
+                         false};
+    }
+    return static_cast<const MeasureColumn*>(&measures_[slot]);
+  }
+  Result<const DimensionColumn*> Dimension(std::size_t slot) override {
+    const CodedColumn* const in = batch_.FindDimension(query_.dimensions[slot]);
+    dimensions_[slot] = {};
+    if (in != nullptr) {
+      const auto column = static_cast<std::size_t>(in - batch_.dimensions.data());
+      // Without a share in the dictionary: the view holds the batch.
+      dimensions_[slot] = {index_.Codes(column).data(),
+                           DictionaryPtr(DictionaryPtr(), &in->dictionary)};
+    }
+    return static_cast<const DimensionColumn*>(&dimensions_[slot]);
+  }
+  Result<const MeasureVectorStats*> Stats(std::size_t) override {
+    return static_cast<const MeasureVectorStats*>(nullptr);
+  }
+  Result<bool> ZoneOfCodes(std::size_t, CodeBounds*, DictionaryPtr*) override { return false; }
+
+ private:
+  const RowBatch& batch_;
+  const HotIndex& index_;
+  const BoundQuery& query_;
+  std::vector<MeasureColumn> measures_;
+  std::vector<DimensionColumn> dimensions_;
+};
+
+/// Spans of places in the batch's index: the asked rows of one customer.
+Selection SelectByIndex(const BoundQuery& query, const HotIndex& index, TimeBounds* bounds,
+                        std::uint64_t* rows) {
+  Selection selection;
+  const std::vector<TimeUs>& times = index.times();
+  const std::span<const HotIndex::Run> runs = index.RunsOf(query.customers.front());
+  for (std::size_t r = 0; r < runs.size(); ++r) {
+    const HotIndex::Run& run = runs[r];
+    const std::uint32_t end = (&run + 1)->first;  // of the next customer's, or of the end
+    *rows += end - run.first;
+    if (!query.WantsService(run.service)) continue;
+    const std::uint32_t from =
+        run.first + CountBefore(times.data() + run.first, end - run.first, query.from);
+    const std::uint32_t to = from + CountBefore(times.data() + from, end - from, query.to);
+    if (from == to) continue;
+    selection.spans.push_back({from, to, run.customer, run.service});
+    bounds->min = std::min(bounds->min, times[from]);
+    bounds->max = std::max(bounds->max, times[to - 1]);
+  }
+  return selection;
+}
+
+Status ScanHotRows(const BoundQuery& query, const HotBatch& batch, RowSink* sink,
+                   ScanStats* stats) {
+  if (!query.WantsCustomer(query.customers.front())) return {};
+  const HotIndex& index = batch.index();
+  TimeBounds bounds{batch.time_max, batch.time_min};
+  Selection selection = SelectByIndex(query, index, &bounds, &stats->rows);
+  if (selection.spans.empty()) return {};
+  if (!sink->wants_places()) {
+    IndexedChunk chunk(query, batch, bounds);
+    return sink->OnRows(&chunk, &selection);
+  }
+  selection.List();
+  for (std::uint32_t& place : selection.rows) place = index.rows()[place];
+  HotChunk chunk(query, batch.rows);
+  chunk.SeekAll();
+  chunk.Settle(bounds);
+  return sink->OnRows(&chunk, &selection);
+}
 
 }  // namespace
 
@@ -287,6 +370,8 @@ Status ScanHotBatch(const BoundQuery& query, const HotBatch& batch, RowSink* sin
   if (query.empty || batch.rows.empty() || batch.time_max < query.from ||
       batch.time_min >= query.to)
     return {};
+  if (!query.all_customers && query.customers.size() == 1)
+    return ScanHotRows(query, batch, sink, stats);
   HotChunk chunk(query, batch.rows);
   Selection selection;
   for (std::uint32_t at = 0; at < batch.rows.size(); at += kVectorRows) {

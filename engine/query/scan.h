@@ -28,6 +28,8 @@ class RowSink {
  public:
   virtual ~RowSink() = default;
   virtual Status OnRows(Chunk* chunk, Selection* selection) = 0;
+  /// Whether it asks where rows stand (Chunk::place). If not, rows of a hot batch may come in the order of its index.
+  [[nodiscard]] virtual bool wants_places() const { return true; }
 };
 
 /// Reads the raw pieces of a plan in vectors [first_vector, last_vector), each vector once.

@@ -1,4 +1,4 @@
-// Unsealed rows of one customer are picked out among the others' by another loop than those of several; both must find the same.
+// Unsealed rows of one customer are found by the index of their batches, those of several by looking at all rows; both must find the same.
 #include "query/scan.h"
 
 #include "query/query_testing.h"
@@ -60,8 +60,21 @@ TEST_F(ScanTest, UnsealedRowsOfOneCustomerAreAllFound) {
       const std::string expected =
           std::to_string(count) + " " + (count > 0 ? std::to_string(sum) : "-") + "\n";
       EXPECT_EQ(Text(one), expected) << "c" << customer;
-      spec.customers.push_back("somebody else");
+      QuerySpec more = Query()
+                           .Select("first(m), latest(m), p50(m), distinct(service)")
+                           .GroupBy("service")
+                           .Every("minute")
+                           .spec();  // with what asks where rows stand, and without
+      more.customers = spec.customers;
+      more.from = spec.from;
+      more.to = spec.to;
+      QuerySpec less = more;
+      less.select.erase(less.select.begin(), less.select.begin() + 2);
+      const std::string more_of_one = Text(TryAsk(more)), less_of_one = Text(TryAsk(less));
+      for (QuerySpec* const s : {&spec, &more, &less}) s->customers.push_back("somebody else");
       EXPECT_EQ(Text(TryAsk(spec)), expected) << "c" << customer;
+      EXPECT_EQ(Text(TryAsk(more)), more_of_one) << "c" << customer;
+      EXPECT_EQ(Text(TryAsk(less)), less_of_one) << "c" << customer;
     }
   }
 }

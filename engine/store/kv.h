@@ -61,6 +61,9 @@ class KvStore : public KvReader {
   /// rewritten without it and old logs are gone. Dear (it reads and writes everything); Writes may go on meanwhile. After an error
   /// the store is as sound as after any other failed background work: see (3).
   virtual Status Purge() = 0;
+  /// After an open: all that was looked for is there. Until then files that the store's list does not name are kept, since a damaged list may be the reason, and a
+  /// repair would need them.
+  virtual Status ReleaseOldFiles() { return {}; }
   virtual Status Close() = 0;
 };
 

@@ -17,10 +17,10 @@ class LogMaker {
  public:
   void Add(std::string_view record) {
     for (bool first = true;; first = false) {
-      const std::size_t left = kLogBlockBytes - bytes_.size() % kLogBlockBytes;
+      std::size_t left = kLogBlockBytes - bytes_.size() % kLogBlockBytes;
       if (left < kLogHeaderBytes) {
         bytes_.append(left, '\0');
-        continue;
+        left = kLogBlockBytes;
       }
       const std::size_t part = std::min(record.size(), left - kLogHeaderBytes);
       const bool last = part == record.size();

@@ -10,6 +10,7 @@
 #include "base/vfs.h"
 #include "store/kv.h"
 #include "store/kv_log.h"
+#include "store/kv_rocks_held_files.h"
 #include "store/kv_rocks_settings.h"
 #include "store/kv_salvage.h"
 #include "store/kv_torn_log.h"
@@ -22,12 +23,21 @@ constexpr std::size_t kTouchKeyBytes = 4096;
 /// Deleted blobs below this are not worth the work of getting rid of them at close.
 constexpr std::uint64_t kBlobTableBytesMin = 1u << 20;
 
+/// What a database that is written works through.
+struct WrittenFiles {
+  std::shared_ptr<HeldFiles> held = std::make_shared<HeldFiles>();
+  std::unique_ptr<rocksdb::Env> env = rocksdb::NewCompositeEnv(held);
+};
+
 class RocksKv final : public KvStore {
  public:
-  RocksKv(std::string path, std::shared_ptr<FailStop> fail_stop, std::unique_ptr<rocksdb::DB> db,
+  /// `files`: through which `db` works; null if it writes nothing.
+  RocksKv(std::string path, std::shared_ptr<FailStop> fail_stop,
+          std::unique_ptr<WrittenFiles> files, std::unique_ptr<rocksdb::DB> db,
           std::vector<rocksdb::ColumnFamilyHandle*> spaces)
       : path_(std::move(path)),
         fail_stop_(std::move(fail_stop)),
+        files_(std::move(files)),
         db_(std::move(db)),
         spaces_(std::move(spaces)) {}
   ~RocksKv() override { static_cast<void>(CloseDb(/*flush=*/false)); }
@@ -84,6 +94,11 @@ class RocksKv final : public KvStore {
     QUIPU_TRY(FromRocks(db_->EnableFileDeletions(/*force=*/false), "purge: delete files", path_));
     QUIPU_TRY(CheckOldLogsGone(log));
     return fail_stop_->status(path_);
+  }
+
+  Status ReleaseOldFiles() override {
+    if (files_ == nullptr) return {};
+    return FromRocks(files_->held->Release(), "delete old files", path_);
   }
 
   Status Close() override { return CloseDb(/*flush=*/true); }
@@ -154,6 +169,7 @@ class RocksKv final : public KvStore {
 
   std::string path_;
   std::shared_ptr<FailStop> fail_stop_;
+  std::unique_ptr<WrittenFiles> files_;  // outlives db_
   std::unique_ptr<rocksdb::DB> db_;
   std::vector<rocksdb::ColumnFamilyHandle*> spaces_;
 };
@@ -176,7 +192,7 @@ Result<std::unique_ptr<KvStore>> OpenReadOnly(const std::string& path, bool is_d
   const rocksdb::Status s = rocksdb::DB::OpenForReadOnly(MakeReadOnlyOptions(is_damaged), path,
                                                          MakeFamilies(), &spaces, &db);
   QUIPU_TRY(FromRocks(s, "open to read", path));
-  return std::unique_ptr<KvStore>(new RocksKv(path, std::make_shared<FailStop>(),
+  return std::unique_ptr<KvStore>(new RocksKv(path, std::make_shared<FailStop>(), nullptr,
                                               std::unique_ptr<rocksdb::DB>(db), std::move(spaces)));
 }
 
@@ -237,7 +253,7 @@ Result<std::unique_ptr<KvStore>> OpenRebuilt(const std::string& path) {
   std::vector<rocksdb::ColumnFamilyHandle*> spaces;
   const rocksdb::Status s = rocksdb::DB::Open(options, path, MakeFamilies(), &spaces, &db);
   QUIPU_TRY(FromRocks(s, "open the rebuilt copy", path));
-  return std::unique_ptr<KvStore>(new RocksKv(path, std::make_shared<FailStop>(),
+  return std::unique_ptr<KvStore>(new RocksKv(path, std::make_shared<FailStop>(), nullptr,
                                               std::unique_ptr<rocksdb::DB>(db), std::move(spaces)));
 }
 
@@ -254,7 +270,9 @@ bool CutTornManifest(const std::string& path) {
 
 Result<std::unique_ptr<KvStore>> OpenRocksKv(const std::string& path) {
   auto fail_stop = std::make_shared<FailStop>();
+  auto files = std::make_unique<WrittenFiles>();
   rocksdb::DBOptions options = MakeDbOptions(fail_stop);
+  options.env = files->env.get();
   rocksdb::DB* db = nullptr;
   std::vector<rocksdb::ColumnFamilyHandle*> spaces;
   rocksdb::Status s = rocksdb::DB::Open(options, path, MakeFamilies(), &spaces, &db);
@@ -269,8 +287,8 @@ Result<std::unique_ptr<KvStore>> OpenRocksKv(const std::string& path) {
     }
   }
   QUIPU_TRY(FromRocks(s, "open", path));
-  return std::unique_ptr<KvStore>(
-      new RocksKv(path, std::move(fail_stop), std::unique_ptr<rocksdb::DB>(db), std::move(spaces)));
+  return std::unique_ptr<KvStore>(new RocksKv(path, std::move(fail_stop), std::move(files),
+                                              std::unique_ptr<rocksdb::DB>(db), std::move(spaces)));
 }
 
 Result<std::unique_ptr<KvStore>> OpenDamagedRocksKv(const std::string& path,

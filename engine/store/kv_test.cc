@@ -44,7 +44,11 @@ class RocksMedium final : public Medium {
     std::error_code ignored;
     std::filesystem::remove_all(path_, ignored);
   }
-  Result<std::unique_ptr<KvStore>> Open() override { return OpenRocksKv(path_ + "/kv"); }
+  Result<std::unique_ptr<KvStore>> Open() override {
+    QUIPU_TRY_ASSIGN(auto kv, OpenRocksKv(path_ + "/kv"));
+    QUIPU_TRY(kv->ReleaseOldFiles());
+    return kv;
+  }
   Result<std::unique_ptr<KvFollower>> Follow() override { return FollowRocksKv(path_ + "/kv"); }
   [[nodiscard]] const std::string& path() const { return path_; }
 

@@ -169,6 +169,7 @@ std::string EncodeLastCommit(const LastCommit& last) {
   w.U64(last.written.logged_bytes);
   w.U64(last.written.sealed_bytes);
   w.U64(last.written.merged_bytes);
+  w.U64(last.producers_written);
   return SealValue(kLastCommitKey, payload);
 }
 
@@ -182,8 +183,26 @@ Result<LastCommit> DecodeLastCommit(std::string_view value) {
   last.written.logged_bytes = in.U64();
   last.written.sealed_bytes = in.U64();
   last.written.merged_bytes = in.U64();
+  last.producers_written = in.U64();
   QUIPU_TRY(CheckConsumed(in, kWhat));
   return last;
+}
+
+LastCommit LastCommitOf(const View& view) {
+  return {view.as_of, view.totals, view.written, view.producers_written};
+}
+
+void CountProducersWrite(View* next, KvBatch* batch) {
+  ++next->producers_written;
+  batch->Put(KvSpace::kProducers, std::string(kProducersWrittenKey),
+             EncodeCounter(kProducersWrittenKey, next->producers_written));
+}
+
+Result<std::uint64_t> ReadProducersWritten(const KvReader& kv) {
+  QUIPU_TRY_ASSIGN(const std::optional<std::string> value,
+                   kv.Get(KvSpace::kProducers, kProducersWrittenKey));
+  if (!value) return std::uint64_t{0};
+  return DecodeCounter(kProducersWrittenKey, *value);
 }
 
 std::string EncodeCounter(std::string_view key, std::uint64_t value) {

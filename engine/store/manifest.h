@@ -39,6 +39,9 @@ inline constexpr std::string_view kNextSegmentKey = "next_segment";
 inline constexpr std::string_view kSealedKey = "sealed";
 inline constexpr std::string_view kSegmentKeyPrefix = "segment/";
 inline constexpr std::string_view kSyncKey = "sync";
+/// In kProducers, where no producer has it: LastCommit::producers_written. Each family of RocksDB has tables of its own, and a damaged list of them may lack the
+/// newest of one family only; of meta and blobs the numbers of commits would tell.
+inline constexpr std::string_view kProducersWrittenKey = "";
 
 /// A value as it is stored under `key`: checksum, then payload; and back, kCorruption naming `what`.
 std::string SealValue(std::string_view key, std::string_view payload);
@@ -72,9 +75,16 @@ struct LastCommit {
   std::uint64_t seq = 0;
   Totals totals;
   WriteCounters written;
+  std::uint64_t producers_written = 0;  ///< See View.
 };
 std::string EncodeLastCommit(const LastCommit& last);
 Result<LastCommit> DecodeLastCommit(std::string_view value);
+LastCommit LastCommitOf(const View& view);
+
+/// Part of each write that changes rows of producers: counts it in the view to come.
+void CountProducersWrite(View* next, KvBatch* batch);
+/// What the space says itself. kCorruption.
+Result<std::uint64_t> ReadProducersWritten(const KvReader& kv);
 
 std::string EncodeCounter(std::string_view key, std::uint64_t value);
 Result<std::uint64_t> DecodeCounter(std::string_view key, std::string_view value);

@@ -46,10 +46,11 @@ TEST(Manifest, RecordsComeBack) {
   EXPECT_EQ(back->spec.store_id, meta.spec.store_id);
   EXPECT_TRUE(back->totals == meta.totals);
 
-  const auto last = DecodeLastCommit(EncodeLastCommit({42, meta.totals, {7, 8, 9}}));
+  const auto last = DecodeLastCommit(EncodeLastCommit({42, meta.totals, {7, 8, 9}, 10}));
   ASSERT_TRUE(last);
   EXPECT_EQ(last->written, (WriteCounters{7, 8, 9}));
   EXPECT_EQ(last->seq, 42u);
+  EXPECT_EQ(last->producers_written, 10u);
   EXPECT_TRUE(last->totals == meta.totals);
 
   const auto producer = DecodeProducer("p", EncodeProducer("p", SomeProducer()));
@@ -110,7 +111,7 @@ TEST(Manifest, DamagedRecordsAreCorruptionAndForgedOnesHarmless) {
       kStoreRecordKey, EncodeStoreRecord({}),
       [](const std::string& v) { return DecodeStoreRecord(v).error(); }, &random);
   Attack(
-      kLastCommitKey, EncodeLastCommit({42, SomeSegment().totals, {}}),
+      kLastCommitKey, EncodeLastCommit({42, SomeSegment().totals, {}, 0}),
       [](const std::string& v) { return DecodeLastCommit(v).error(); }, &random);
   Attack(
       key, EncodeSegment(SomeSegment()),

@@ -26,6 +26,9 @@ class Collector {
   Result<Remains> Run() {
     QUIPU_TRY(ReadMeta());
     ReadSpace(KvSpace::kProducers, "producers", "", &remains_.producers);
+    remains_.producers.erase(std::string(kProducersWrittenKey));
+    const auto written = ReadProducersWritten(kv_);
+    if (written) remains_.producers_written = *written;
     for (auto row = remains_.producers.begin(); row != remains_.producers.end();) {
       const Status status = DecodeProducer(row->first, row->second).error();
       if (!status.ok()) Problem("kv: producer '" + row->first + "'", status);

@@ -34,8 +34,14 @@ struct Remains {
   std::map<std::string, std::string>
       settings;  ///< Rows of the policy and of customer classes, as stored.
   std::map<std::string, std::string> producers;  ///< As stored.
+  std::uint64_t producers_written = 0;           ///< As their space says: see kProducersWrittenKey.
   std::map<std::uint64_t, std::string> blobs;    ///< By seq; not decoded yet.
 };
+
+/// Whether rows of producers are missing that the last commit counts.
+inline bool LacksProducers(const Remains& remains) {
+  return remains.last && remains.producers_written != remains.last->producers_written;
+}
 
 /// `segment_ids`: of the files that are there; their records are looked for even where a scan fails.
 /// kUnsupported: a newer format, whose rows may mean anything.

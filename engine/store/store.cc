@@ -137,6 +137,7 @@ Result<PreparedCommit> Store::PrepareCommit(std::uint64_t seq, std::uint64_t fir
   commit.first_row = first_row;
   commit.sync = request->sync;
   commit.rows_beside = std::move(request->extra);
+  commit.has_producers = !request->producers.empty();
   for (const auto& [id, state] : request->producers)
     commit.rows_beside.Put(KvSpace::kProducers, id, EncodeProducer(id, state));
   if (!request->rows.empty()) {
@@ -157,9 +158,9 @@ Status Store::Commit(PreparedCommit commit) {
   if (commit.hot) next->totals.Add(commit.hot->totals);
   KvBatch batch = std::move(commit.rows_beside);
   if (IsCanary(Canary::kClaimedFirst)) QUIPU_TRY(WriteOrStop(batch, commit.sync));
+  if (commit.has_producers) CountProducersWrite(next.get(), &batch);
   next->written.logged_bytes += BytesOf(batch) + commit.blob.size();
-  batch.Put(KvSpace::kMeta, std::string(kLastCommitKey),
-            EncodeLastCommit({commit.seq, next->totals, next->written}));
+  batch.Put(KvSpace::kMeta, std::string(kLastCommitKey), EncodeLastCommit(LastCommitOf(*next)));
   if (!commit.hot && current->hot.empty()) {
     // All blobs are those of commits without rows: nothing will ever seal them, so they go at once.
     for (std::uint64_t s = current->sealed_seq + 1; s < commit.seq; ++s) {
@@ -349,8 +350,7 @@ Status Store::WriteEdit(const SegmentEdit& edit, const View& current, const View
     batch.Put(KvSpace::kMeta, std::string(kSealedKey),
               EncodeCounter(kSealedKey, *edit.sealed_through));
   }
-  batch.Put(KvSpace::kMeta, std::string(kLastCommitKey),
-            EncodeLastCommit({next.as_of, next.totals, next.written}));
+  batch.Put(KvSpace::kMeta, std::string(kLastCommitKey), EncodeLastCommit(LastCommitOf(next)));
   return WriteOrStop(batch, /*sync=*/true);
 }
 

@@ -96,6 +96,7 @@ struct PreparedCommit {
   HotBatchPtr hot;              ///< Null if it has no rows.
   std::string blob;
   KvBatch rows_beside;  ///< Names and producers.
+  bool has_producers = false;
   bool sync = true;
 };
 
@@ -283,6 +284,7 @@ class Store {
   /// The hot rows of commit `seq`, the next of the view's; null if it has none. Counted in the view, not yet in its list.
   Result<HotBatchPtr> ReplayBlob(std::uint64_t seq, std::string_view blob, View* view) const;
   Status CheckTotals(const KvReader& kv, View* view) const;
+  Status CheckProducers(const View& view) const;
   Status CheckWatermark(const View& view) const;
   Status QuarantineUnknownFiles(const View& view);
   [[nodiscard]] bool HoldsErasedRows(const std::string& path, const View& view);

@@ -93,6 +93,7 @@ Result<std::vector<std::pair<std::string, ProducerState>>> Store::ProducersWithI
   std::size_t ids = 0;
   QUIPU_TRY(kv_->Scan(KvSpace::kProducers, from,
                       [&](std::string_view key, std::string_view value, bool* stop) -> Status {
+                        if (key == kProducersWrittenKey) return {};
                         QUIPU_TRY_ASSIGN(ProducerState state, DecodeProducer(key, value));
                         const std::size_t more = GeneratedIds(state);
                         if (more == 0) return {};
@@ -109,7 +110,12 @@ Status Store::PutProducers(const std::vector<std::pair<std::string, ProducerStat
   for (const auto& [id, state] : producers)
     batch.Put(KvSpace::kProducers, id, EncodeProducer(id, state));
   const std::lock_guard lock(write_mutex_);
-  return WriteOrStop(batch, /*sync=*/true);
+  auto next = std::make_shared<View>(*view());
+  CountProducersWrite(next.get(), &batch);
+  batch.Put(KvSpace::kMeta, std::string(kLastCommitKey), EncodeLastCommit(LastCommitOf(*next)));
+  QUIPU_TRY(WriteOrStop(batch, /*sync=*/true));
+  Publish(std::move(next));
+  return {};
 }
 
 Result<std::vector<std::string>> Store::FilesLeft() {

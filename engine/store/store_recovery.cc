@@ -100,12 +100,14 @@ Status Store::OpenFolder() {
   if (!record) {
     QUIPU_TRY(CheckNothingIsBuried());
     if (!options_.create_if_missing) return NoStore(folder_);
-    return Create();
+    QUIPU_TRY(Create());
+    return kv_->ReleaseOldFiles();
   }
   if (options_.error_if_exists) {
     return Status::AlreadyExists("there is a store in " + folder_ + " already");
   }
-  return Recover(*record);
+  QUIPU_TRY(Recover(*record));
+  return kv_->ReleaseOldFiles();
 }
 
 Status Store::MakeFolders() {
@@ -171,6 +173,7 @@ Status Store::Recover(std::string_view store_record) {
   Forget({}, view.get());
   QUIPU_TRY(ReplayBlobs(*kv_, view.get()));
   QUIPU_TRY(CheckTotals(*kv_, view.get()));
+  QUIPU_TRY(CheckProducers(*view));
   QUIPU_TRY(CheckWatermark(*view));
   QUIPU_TRY(QuarantineUnknownFiles(*view));
   std::vector<std::string> paths;
@@ -273,10 +276,21 @@ Status Store::CheckTotals(const KvReader& kv, View* view) const {
                               std::to_string(last.seq) + " are missing from store " + folder_);
   }
   view->written = last.written;
+  view->producers_written = last.producers_written;
   if (last.totals == view->totals || IsCanary(Canary::kTotalsUnchecked)) return {};
   return Status::Corruption("store " + folder_ + ": the totals do not add up at commit " +
                             std::to_string(last.seq) + ": recorded " + last.totals.ToString() +
                             ", found in segments and unsealed commits " + view->totals.ToString());
+}
+
+/// Without its newest rows a batch that is sent again would not be known.
+Status Store::CheckProducers(const View& view) const {
+  QUIPU_TRY_ASSIGN(const std::uint64_t written, ReadProducersWritten(*kv_));
+  if (written == view.producers_written) return {};
+  return Status::Corruption("store " + folder_ + ": " + std::to_string(view.producers_written) +
+                            " writes of producers are recorded and " + std::to_string(written) +
+                            " are in kv/: its list of files was cut or lost; repair the store, or "
+                            "restore the folder from a backup");
 }
 
 /// Totals and numbers may fit together and still be those of last week.

@@ -37,6 +37,13 @@ std::vector<std::uint32_t> HotBatch::RowsWithKey(const Hash128& key) const {
   return found;
 }
 
+const HotIndex& HotBatch::index() const {
+  const auto loaded = made_index.Get([this]() -> Result<std::unique_ptr<const HotIndex>> {
+    return std::make_unique<const HotIndex>(rows);
+  });
+  return ***loaded;
+}
+
 RowRef View::FindHotRow(std::uint64_t number) const {
   const auto after =
       std::upper_bound(hot.begin(), hot.end(), number,

@@ -12,6 +12,7 @@
 #include "segment/totals.h"
 #include "store/forgotten_ids.h"
 #include "store/freeze.h"
+#include "store/hot_index.h"
 #include "store/lifecycle_records.h"
 
 namespace quipu {
@@ -21,6 +22,9 @@ namespace quipu {
 struct HotBatch {
   /// The rows with this key, whatever their form, customer and source: a look into a table that is made at the first call.
   [[nodiscard]] std::vector<std::uint32_t> RowsWithKey(const Hash128& key) const;
+
+  /// Made at the first call.
+  [[nodiscard]] const HotIndex& index() const;
 
   std::uint64_t seq_first = 0, seq_last = 0;
   std::uint64_t first_row =
@@ -35,6 +39,7 @@ struct HotBatch {
       commit_ends;  ///< [seq - seq_first] = rows of commits up to and including seq.
   /// Of RowsWithKey: 1 + a row at the place of its key's hash, or after it; 0 = empty. A power of two.
   mutable Lazy<std::vector<std::uint32_t>> rows_by_key;
+  mutable Lazy<std::unique_ptr<const HotIndex>> made_index;
 };
 using HotBatchPtr = std::shared_ptr<const HotBatch>;
 using SegmentPtr = std::shared_ptr<SegmentReader>;
@@ -57,6 +62,8 @@ struct View {
   /// Customers whose erasure is under way, ascending: their rows are stored still, and no reader may see them (erasure.h).
   std::vector<CustomerOrdinal> erased;
   WriteCounters written;
+  std::uint64_t producers_written =
+      0;  ///< Writes that changed rows of producers, since the store's creation.
   std::vector<SegmentMeta>
       detached;  ///< Known but absent: in archive folders that are not there. By segment id.
   std::vector<ArchiveFolder> archives;  ///< By number.

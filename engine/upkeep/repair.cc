@@ -46,6 +46,12 @@ class StoreRepair {
       QUIPU_TRY(TakeUnlisted());
       LoseSettings();
     }
+    if (LacksProducers(s_.remains)) {
+      losses_.Add(
+          "kv", "", "", 0,
+          "the newest batches of producers: one of them that is sent again is known by the ids "
+          "of its events only");
+    }
     if (segments_.metas().empty() && s_.hot.empty() && !s_.remains.record) {
       return Status::Corruption("nothing of the store in " + folder_ + " can be saved");
     }
@@ -264,7 +270,7 @@ class StoreRepair {
     if (!s_.remains.record) record.created_us = environment_.clock->NowUs();
     batch.Put(KvSpace::kMeta, std::string(kStoreRecordKey), EncodeStoreRecord(record));
     LastCommit last;
-    if (s_.remains.last) last.written = s_.remains.last->written;
+    if (s_.remains.last) last.written = s_.remains.last->written;  // producers are counted anew
     last.seq = LastSeq();
     last.totals = saved_;
     for (const SegmentMeta& meta : s_.detached) last.totals.Add(meta.totals);

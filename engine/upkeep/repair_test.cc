@@ -253,7 +253,8 @@ TEST_F(RepairTest, ACutLogIsKnownByTheWatermark) {
   SealedCommit(30);
   Commit(10);
   const std::string last =
-      EncodeLastCommit({store_->view()->as_of, store_->view()->totals, store_->view()->written});
+      EncodeLastCommit({store_->view()->as_of, store_->view()->totals, store_->view()->written,
+                        store_->view()->producers_written});
   Commit(20);
   Commit(5);
   Close();

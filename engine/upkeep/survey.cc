@@ -80,6 +80,7 @@ class Surveyor {
     if (!plan_.scratch.empty() && !plan_.environment.open_kv && IsBehind())
       QUIPU_TRY(ReadRebuiltKv(path));
     if (s_.kv_was_read && !s_.remains.record) Problem("kv", "the record of the store is missing");
+    if (LacksProducers(s_.remains)) Problem("kv", "the newest rows of producers are missing");
     return {};
   }
 
@@ -94,23 +95,29 @@ class Surveyor {
   /// change of its own, of some.
   [[nodiscard]] bool IsBehind() const {
     const Remains& r = s_.remains;
-    if (!r.record || !r.last || !r.sealed || UnsealedBlobs(r) < r.last->seq - *r.sealed)
-      return true;
+    if (!r.record || !r.last || !r.sealed || LacksRows(r)) return true;
     const auto witnessed = Watermark::Read(vfs_, plan_.folder, r.record->store_id);
     return witnessed && *witnessed > r.last->seq;
   }
 
-  static std::uint64_t UnsealedBlobs(const Remains& remains) {
-    const auto first = remains.blobs.upper_bound(remains.sealed.value_or(0));
-    return static_cast<std::uint64_t>(std::distance(first, remains.blobs.end()));
+  /// Commits, or writes of producers, that the last commit counts.
+  static bool LacksRows(const Remains& r) {
+    return UnsealedBlobs(r) < r.last->seq - *r.sealed || LacksProducers(r);
   }
 
-  /// In the last commit they know of, or in the commits that they still have.
+  static std::uint64_t UnsealedBlobs(const Remains& r) {
+    const auto first = r.blobs.upper_bound(r.sealed.value_or(0));
+    return static_cast<std::uint64_t>(std::distance(first, r.blobs.end()));
+  }
+
+  /// Up to a later commit; or, up to the same one, more of its commits and producers.
   static bool HasMore(const Remains& a, const Remains& b) {
     if (a.record.has_value() != b.record.has_value()) return a.record.has_value();
     const auto last = [](const Remains& r) { return r.last ? r.last->seq : 0; };
     if (last(a) != last(b)) return last(a) > last(b);
-    return a.sealed == b.sealed && UnsealedBlobs(a) > UnsealedBlobs(b);
+    if (a.sealed != b.sealed) return false;
+    const std::uint64_t blobs_a = UnsealedBlobs(a), blobs_b = UnsealedBlobs(b);
+    return blobs_a != blobs_b ? blobs_a > blobs_b : a.producers_written > b.producers_written;
   }
 
   /// What is in the tables and logs, whatever RocksDB's list of them says; taken if it is more.

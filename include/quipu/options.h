@@ -61,7 +61,7 @@ struct Options {
   std::uint64_t seal_bytes = 64ull << 20;
   /// ... or once the oldest of them is this old.
   std::uint32_t seal_after_ms = 600'000;
-  /// False: sealing and merging only on request.
+  /// False: sealing and merging only on request. Its thread gives way to others (on Linux: nice 10).
   bool background_upkeep = true;
   /// Segments of similar size in one month that are merged together.
   std::uint32_t merge_fan_in = 8;

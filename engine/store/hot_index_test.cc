@@ -1,0 +1,72 @@
+// The index of a hot batch against sorting and picking row by row.
+#include "store/hot_index.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <numeric>
+#include <set>
+
+#include "store/store_testing.h"
+
+namespace quipu {
+namespace {
+
+TEST(HotIndex, GivesEachCustomersRowsByServiceAndTime) {
+  const std::uint64_t seed = TestSeed();
+  SCOPED_TRACE("QUIPU_SEED=" + std::to_string(seed));
+  Random random(seed);
+  for (const std::size_t size : {std::size_t{1}, std::size_t{7}, 1 + random.Below(3000)}) {
+    Catalogue catalogue;
+    const RowBatch batch = RowMaker(&catalogue, "e", random.Next()).Make(size);
+    const HotIndex index(batch);
+    std::vector<std::uint32_t> sorted(size);
+    std::iota(sorted.begin(), sorted.end(), 0u);
+    std::stable_sort(sorted.begin(), sorted.end(), [&](std::uint32_t a, std::uint32_t b) {
+      return std::tuple(batch.customers[a], batch.services[a], batch.times[a]) <
+             std::tuple(batch.customers[b], batch.services[b], batch.times[b]);
+    });
+    ASSERT_EQ(index.rows(), sorted);
+    for (std::size_t place = 0; place < size; ++place)
+      EXPECT_EQ(index.times()[place], batch.times[sorted[place]]);
+    for (std::size_t c = 0; c < batch.measures.size(); ++c) {
+      const DecimalColumn& column = index.Measure(c);
+      for (std::size_t place = 0; place < size; ++place) {
+        const std::size_t row = sorted[place];
+        ASSERT_EQ(column.IsPresent(place), batch.measures[c].IsPresent(row));
+        if (column.IsPresent(place)) {
+          ASSERT_EQ(column.Value(place), batch.measures[c].Value(row));
+        }
+      }
+    }
+    for (std::size_t c = 0; c < batch.dimensions.size(); ++c) {
+      for (std::size_t place = 0; place < size; ++place)
+        ASSERT_EQ(index.Codes(c)[place], batch.dimensions[c].codes[sorted[place]]);
+    }
+  }
+}
+
+TEST(HotIndex, RunsAreThoseOfOneCustomer) {
+  Catalogue catalogue;
+  const RowBatch batch = RowMaker(&catalogue, "e", 1).Make(500);
+  const HotIndex index(batch);
+  const std::set<CustomerOrdinal> customers(batch.customers.begin(), batch.customers.end());
+  std::size_t covered = 0;
+  for (const CustomerOrdinal customer : customers) {
+    for (const HotIndex::Run& run : index.RunsOf(customer)) {
+      const std::uint32_t end = (&run + 1)->first;
+      EXPECT_EQ(run.first, covered);  // one behind the other
+      ASSERT_GT(end, run.first);
+      for (std::uint32_t place = run.first; place < end; ++place) {
+        EXPECT_EQ(batch.customers[index.rows()[place]], customer);
+        EXPECT_EQ(batch.services[index.rows()[place]], run.service);
+      }
+      covered = end;
+    }
+  }
+  EXPECT_EQ(covered, index.size());
+  EXPECT_TRUE(index.RunsOf(*customers.rbegin() + 1).empty());
+}
+
+}  // namespace
+}  // namespace quipu
