@@ -171,18 +171,37 @@ bool ParseShort(std::string_view text, Decimal* out) {
   return true;
 }
 
-// Drops zeros at the end, several at a time: divisions are what this costs, of 128 bits above all. A number with n of them has n factors of two,
-// which shows without dividing. Stops when the rest fits 64 bits, if that is asked.
-template <class Int>
-void DropZeros(Int* mantissa, std::int32_t* scale, bool (*is_done)(Int)) {
-  for (const int digits : {8, 4, 2, 1}) {
-    const auto power = static_cast<Int>(kPower10[static_cast<std::size_t>(digits)]);
-    while (*scale >= digits && !is_done(*mantissa)) {
-      if ((*mantissa & ((Int{1} << digits) - 1)) != 0) break;
-      const Int rest = *mantissa / power;
-      if (rest * power != *mantissa) break;
-      *mantissa = rest;
-      *scale -= digits;
+/// Division by 5^n where it leaves no rest, without dividing: 5^n has an inverse modulo 2^bits, and of all numbers only its multiples times the inverse are as small
+/// as a quotient (Granlund and Montgomery, Division by Invariant Integers using Multiplication, 1994, section 9).
+template <class Uint>
+struct ByPowerOf5 {
+  int digits;
+  Uint inverse, quotient_max;
+};
+template <class Uint>
+constexpr ByPowerOf5<Uint> MakeByPowerOf5(int digits) {
+  Uint power = 1;
+  for (int i = 0; i < digits; ++i) power *= 5;
+  Uint inverse = power;  // right in three bits; each step doubles them
+  for (int bits = 3; bits < static_cast<int>(8 * sizeof(Uint)); bits *= 2)
+    inverse *= 2 - power * inverse;
+  return {digits, inverse, ~Uint{0} / power};
+}
+template <class Uint>
+constexpr std::array<ByPowerOf5<Uint>, 4> kByPowerOf5 = {
+    MakeByPowerOf5<Uint>(8), MakeByPowerOf5<Uint>(4), MakeByPowerOf5<Uint>(2),
+    MakeByPowerOf5<Uint>(1)};
+
+/// Drops zeros at the end, several at a time, while the magnitude is above `enough`. A number with n of them has n factors of two and n of five.
+template <class Uint>
+void DropZeros(Uint enough, Uint* magnitude, std::int32_t* scale) {
+  for (const ByPowerOf5<Uint>& by : kByPowerOf5<Uint>) {
+    while (*scale >= by.digits && *magnitude > enough) {
+      if ((*magnitude & ((Uint{1} << by.digits) - 1)) != 0) break;
+      const Uint quotient = (*magnitude >> by.digits) * by.inverse;
+      if (quotient > by.quotient_max) break;
+      *magnitude = quotient;
+      *scale -= by.digits;
     }
   }
 }
@@ -195,12 +214,17 @@ Decimal::Decimal(Int128 mantissa, int scale) noexcept : mantissa_(mantissa), sca
     scale_ = 0;
     return;
   }
-  const auto fits = [](Int128 m) { return m == static_cast<std::int64_t>(m); };
-  if (!fits(mantissa_)) DropZeros<Int128>(&mantissa_, &scale_, fits);
-  if (!fits(mantissa_)) return;
-  auto narrow = static_cast<std::int64_t>(mantissa_);
-  DropZeros<std::int64_t>(&narrow, &scale_, [](std::int64_t) { return false; });
-  mantissa_ = narrow;
+  const bool is_negative = mantissa_ < 0;
+  Uint128 magnitude = static_cast<Uint128>(mantissa_);
+  if (is_negative) magnitude = 0 - magnitude;
+  constexpr std::uint64_t kNarrow = ~std::uint64_t{0};
+  DropZeros<Uint128>(kNarrow, &magnitude, &scale_);
+  if (magnitude <= kNarrow) {  // mostly from the beginning
+    auto narrow = static_cast<std::uint64_t>(magnitude);
+    DropZeros<std::uint64_t>(0, &narrow, &scale_);
+    magnitude = narrow;
+  }
+  mantissa_ = static_cast<Int128>(is_negative ? 0 - magnitude : magnitude);
 }
 
 Result<Decimal> Decimal::Parse(std::string_view text) {

@@ -211,6 +211,32 @@ TEST(Decimal, AgreesWithDigitByDigitArithmetic) {
   EXPECT_GT(overflows, 0);
 }
 
+TEST(Decimal, DropsZerosAsDivisionDoes) {
+  const std::uint64_t seed = TestSeed();
+  SCOPED_TRACE("QUIPU_SEED=" + std::to_string(seed));
+  Random random(seed);
+  constexpr auto kSmallest = static_cast<Int128>(Uint128{1} << 127);
+  std::vector<Int128> mantissas = {kSmallest, kSmallest + 8, -(kSmallest + 1), kSmallest / 10 * 10};
+  for (int i = 0; i < 50'000; ++i) {
+    // Many factors of two, of five, or of both.
+    Uint128 m = ((static_cast<Uint128>(random.Next()) << 64) | random.Next()) >>
+                (1 + random.Below(127));
+    const std::uint64_t factor = std::array{1u, 2u, 5u, 10u}[random.Below(4)];
+    for (std::uint64_t n = random.Below(30); n > 0 && m < (~Uint128{0} >> 1) / 10; --n) m *= factor;
+    const auto mantissa = static_cast<Int128>(m);
+    mantissas.push_back(random.Below(2) == 0 ? mantissa : -mantissa);
+  }
+  for (const Int128 given : mantissas) {
+    const int scale = static_cast<int>(random.Below(Decimal::kScaleMax + 1));
+    Int128 mantissa = given;
+    int left = scale;
+    for (; left > 0 && mantissa % 10 == 0; --left) mantissa /= 10;
+    const Decimal d(given, scale);
+    ASSERT_TRUE(d.mantissa() == mantissa && d.scale() == (mantissa == 0 ? 0 : left))
+        << d.ToString() << ", scale " << d.scale() << " in place of " << left;
+  }
+}
+
 TEST(Decimal, ExponentsOnlyMoveThePoint) {
   const std::uint64_t seed = TestSeed();
   SCOPED_TRACE("QUIPU_SEED=" + std::to_string(seed));

@@ -125,18 +125,6 @@ void PackInterleaved(std::span<const std::uint64_t> values, int width, std::uint
   pack(padded, base, to);
 }
 
-std::uint64_t InterleavedValue(const std::uint8_t* in, std::size_t i, int width) {
-  const std::size_t lane = i % kInterleavedLanes;
-  const std::size_t bit = i / kInterleavedLanes * static_cast<std::size_t>(width);
-  const auto word = [&](std::size_t k) {
-    return LoadLe<std::uint64_t>(in + 8 * (k * kInterleavedLanes + lane));
-  };
-  const std::size_t shift = bit % 64;
-  std::uint64_t v = word(bit / 64) >> shift;
-  if (shift + static_cast<std::size_t>(width) > 64) v |= word(bit / 64 + 1) << (64 - shift);
-  return width == 64 ? v : v & ((std::uint64_t{1} << width) - 1);
-}
-
 }  // namespace
 
 void PackInOrder(std::span<const std::uint64_t> values, int width, std::uint64_t base,
@@ -223,9 +211,15 @@ bool PaddingIsZero(Bytes in, std::size_t n, int width) {
     const std::size_t used_in_last = n * static_cast<std::size_t>(width) % 8;
     return used_in_last == 0 || in[PackedBytes(n, width) - 1] >> used_in_last == 0;
   }
-  if (width == 0) return true;
+  // A lane's values follow each other, so what is not used of it is its last bits: a piece of one word, and the words behind.
   std::uint64_t set = 0;
-  for (std::size_t i = n; i < kInterleavedValues; ++i) set |= InterleavedValue(in.data(), i, width);
+  for (std::size_t lane = 0; lane < kInterleavedLanes; ++lane) {
+    const std::size_t used = n / kInterleavedLanes + (lane < n % kInterleavedLanes ? 1 : 0);
+    const std::size_t bit = used * static_cast<std::size_t>(width);
+    int shift = static_cast<int>(bit % 64);
+    for (std::size_t k = bit / 64; k < static_cast<std::size_t>(width); ++k, shift = 0)
+      set |= LoadLe<std::uint64_t>(in.data() + 8 * (k * kInterleavedLanes + lane)) >> shift;
+  }
   return set == 0;
 }
 

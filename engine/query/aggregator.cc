@@ -85,10 +85,6 @@ Status Aggregator::Add(Chunk* chunk, Selection* selection) {
   QUIPU_TRY(CutAtWindows(chunk, *selection));
   if (by_dimension_) {
     QUIPU_TRY(FindRowGroups(chunk, *selection));
-    std::uint64_t* const rows = groups_->all_rows();
-    for (const Piece& piece : pieces_) {
-      for (std::uint32_t k = piece.begin; k < piece.end; ++k) ++rows[group_of_[k]];
-    }
   } else {
     QUIPU_TRY(FindPieceGroups());
   }
@@ -319,7 +315,7 @@ Status Aggregator::FindRowGroups(Chunk* chunk, const Selection& selection) {
     QUIPU_TRY_ASSIGN(dimensions_[f], chunk->Dimension(query_->group_slots[f]));
     if (dimensions_[f]->codes != nullptr) group_memos_[f].Use(dimensions_[f]->dictionary);
   }
-  group_of_.resize(pieces_.back().end);
+  if (group_of_.size() < pieces_.back().end) group_of_.resize(pieces_.back().end);
   return PrepareSlots() ? FindBySlots(selection) : FindByKeys(selection);
 }
 
@@ -378,22 +374,29 @@ std::uint32_t Aggregator::DimensionPart(std::size_t field, std::uint32_t row) {
                                 [&](std::string_view s) { return groups_->strings().Intern(s); });
 }
 
-Status Aggregator::FindBySlots(const Selection& selection) {
-  for (const Piece& piece : pieces_) {
-    std::uint32_t* const slots = group_of_.data();
-    // The slots of all rows first, column by column, then their groups.
-    std::fill(slots + piece.begin, slots + piece.end, 0);
-    for (std::size_t f = 0; f < dimensions_.size(); ++f) {
-      if (dimensions_[f] == nullptr || dimensions_[f]->codes == nullptr) continue;
-      const std::uint32_t* const codes = dimensions_[f]->codes;
-      const std::uint32_t stride = strides_[f];
-      if (selection.listed) {
-        const std::uint32_t* const rows = selection.rows.data();
-        for (std::uint32_t k = piece.begin; k < piece.end; ++k) slots[k] += stride * codes[rows[k]];
-      } else {
-        for (std::uint32_t k = piece.begin; k < piece.end; ++k) slots[k] += stride * codes[k];
-      }
+// The slots of all rows from the first piece to the last, column by column: of rows between pieces, too, since one long loop costs less than many short ones.
+void Aggregator::MakeSlots(const Selection& selection) {
+  const std::uint32_t begin = pieces_.front().begin, end = pieces_.back().end;
+  std::uint32_t* const slots = group_of_.data();
+  std::fill(slots + begin, slots + end, 0);
+  for (std::size_t f = 0; f < dimensions_.size(); ++f) {
+    if (dimensions_[f] == nullptr || dimensions_[f]->codes == nullptr) continue;
+    const std::uint32_t* const codes = dimensions_[f]->codes;
+    const std::uint32_t stride = strides_[f];
+    if (selection.listed) {
+      const std::uint32_t* const rows = selection.rows.data();
+      for (std::uint32_t k = begin; k < end; ++k) slots[k] += stride * codes[rows[k]];
+    } else {
+      for (std::uint32_t k = begin; k < end; ++k) slots[k] += stride * codes[k];
     }
+  }
+}
+
+Status Aggregator::FindBySlots(const Selection& selection) {
+  MakeSlots(selection);
+  std::uint32_t* const slots = group_of_.data();
+  std::uint64_t* rows = groups_->all_rows();
+  for (const Piece& piece : pieces_) {
     const std::size_t block = BlockOf(piece);  // may move the tables
     std::uint32_t* const table = blocks_.data() + block;
     for (std::uint32_t k = piece.begin; k < piece.end; ++k) {
@@ -405,8 +408,10 @@ Status Aggregator::FindBySlots(const Selection& selection) {
         }
         QUIPU_TRY_ASSIGN(const std::uint32_t found, groups_->Find(key_));
         group = found + 1;
+        rows = groups_->all_rows();  // it may have moved
       }
       slots[k] = group - 1;
+      ++rows[group - 1];
     }
   }
   return {};
@@ -428,6 +433,7 @@ Status Aggregator::FindByKeys(const Selection& selection) {
         last_key_ = key_;
       }
       group_of_[k] = last_group;
+      ++groups_->rows(last_group);
     }
   }
   return {};

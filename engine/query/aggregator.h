@@ -56,6 +56,7 @@ class Aggregator {
   // A group a row.
   Status FindRowGroups(Chunk* chunk, const Selection& selection);
   bool PrepareSlots();
+  void MakeSlots(const Selection& selection);
   Status FindBySlots(const Selection& selection);
   Status FindByKeys(const Selection& selection);
   std::size_t BlockOf(const Piece& piece);

@@ -105,12 +105,13 @@ class Readings {
   std::vector<std::unique_ptr<Sheet>> made_;
 };
 
-/// One row of the answer in the making.
-struct Row {
-  TimeUs window = 0;
-  std::uint32_t series = 0;
-  std::vector<Value> values;  // by aggregate
+/// One row of the answer in the making; its values are those of number `place`.
+struct Row : Deriver::Row {
+  std::size_t place = 0;
 };
+Row RowOf(std::uint32_t series, TimeUs window, std::uint32_t in_range = Deriver::Row::kUnknown) {
+  return {{series, in_range, window}, 0};
+}
 
 class Answer {
  public:
@@ -126,7 +127,7 @@ class Answer {
     QUIPU_TRY(readings_.Run(windower_, run_));
     QUIPU_TRY_ASSIGN(const Sheets sheets, readings_.MakeSheets(&series_, nullptr, kNoSeries, run_));
     QUIPU_TRY(MakeRows(sheets));
-    QUIPU_TRY(MakeValues(sheets, &rows_));
+    QUIPU_TRY(MakeValues(sheets));
     QUIPU_TRY(Order());
     if (spec_.others && rows_.size() > spec_.limit) {
       QUIPU_TRY(CutToOthers());
@@ -144,20 +145,23 @@ class Answer {
   /// Rows in the default order: by window, then by group values.
   Status MakeRows(const Sheets& sheets) {
     const Sheet& range = *sheets.range.sheet;
-    for (std::size_t i = 0; i < range.size(); ++i)
-      rows_.push_back({range.row(i).window, range.row(i).series, {}});
+    rows_.reserve(range.size());
+    for (std::uint32_t i = 0; i < range.size(); ++i)
+      rows_.push_back(RowOf(range.row(i).series, range.row(i).window, i));
     if (sheets.compared.sheet != nullptr) {
       const Sheet& compared = *sheets.compared.sheet;
       for (std::size_t i = 0; i < compared.size(); ++i) {
         const auto& [series, window] = compared.row(i);
-        if (range.Find(series, window, 0) == nullptr) rows_.push_back({window, series, {}});
+        if (range.Find(series, window, 0) == nullptr) rows_.push_back(RowOf(series, window));
       }
     }
     if (spec_.fill && HasWindows()) QUIPU_TRY(Fill());
     const std::vector<std::uint32_t> ranks = series_.Ranks();
-    std::sort(rows_.begin(), rows_.end(), [&](const Row& a, const Row& b) {
+    const auto is_before = [&](const Row& a, const Row& b) {
       return std::pair(a.window, ranks[a.series]) < std::pair(b.window, ranks[b.series]);
-    });
+    };
+    if (!std::is_sorted(rows_.begin(), rows_.end(), is_before))
+      std::sort(rows_.begin(), rows_.end(), is_before);
     return {};
   }
 
@@ -182,26 +186,30 @@ class Answer {
     }
     rows_.clear();
     for (const TimeUs start : *starts) {
-      for (const std::uint32_t s : filled) rows_.push_back({start, s, {}});
+      for (const std::uint32_t s : filled) rows_.push_back(RowOf(s, start));
     }
     return {};
   }
 
-  Status MakeValues(const Sheets& sheets, std::vector<Row>* rows) {
+  /// Of all rows, anew.
+  Status MakeValues(const Sheets& sheets) {
     Deriver deriver(spec_, windower_, sheets);
-    for (Row& row : *rows) {
-      row.values.clear();
-      for (std::size_t a = 0; a < spec_.select.size(); ++a) {
-        QUIPU_TRY_ASSIGN(const Value v, deriver.Of(a, row.series, row.window));
-        row.values.push_back(v);
+    const std::size_t aggregates = spec_.select.size();
+    values_.clear();
+    values_.reserve(rows_.size() * aggregates);
+    exact_.assign(aggregates, true);
+    for (std::size_t r = 0; r < rows_.size(); ++r) {
+      rows_[r].place = r;
+      for (std::size_t a = 0; a < aggregates; ++a) {
+        QUIPU_TRY_ASSIGN(const Value v, deriver.Of(a, rows_[r]));
+        if (v.approximate) exact_[a] = false;
+        values_.push_back(v);
       }
     }
-    exact_.assign(spec_.select.size(), true);
-    for (const Row& row : *rows) {
-      for (std::size_t a = 0; a < row.values.size(); ++a)
-        exact_[a] = exact_[a] && !row.values[a].approximate;
-    }
     return {};
+  }
+  [[nodiscard]] const Value& ValueOf(const Row& row, std::size_t a) const {
+    return values_[row.place * spec_.select.size() + a];
   }
 
   /// The first `limit` rows, then one for all other series, calculated from what those have together.
@@ -213,9 +221,10 @@ class Answer {
     name[0] = "others";  // without the mark of a value: no group is called so
     const std::uint32_t others = series_.IdOf(name);
     QUIPU_TRY_ASSIGN(const Sheets sheets, readings_.MakeSheets(&series_, &kept, others, run_));
-    rows_.push_back({0, others, {}});
+    for (Row& row : rows_) row.in_range = Deriver::Row::kUnknown;  // these are other sheets
+    rows_.push_back(RowOf(others, 0));
     result_.has_others = true;
-    return MakeValues(sheets, &rows_);
+    return MakeValues(sheets);
   }
 
   Status Order() {
@@ -254,8 +263,8 @@ class Answer {
     const auto c = static_cast<std::size_t>(column);
     if (c < spec_.group_by.size())
       return three_way(series_.texts(a.series)[c], series_.texts(b.series)[c]);
-    const Value& x = a.values[c - spec_.group_by.size()];
-    const Value& y = b.values[c - spec_.group_by.size()];
+    const Value& x = ValueOf(a, c - spec_.group_by.size());
+    const Value& y = ValueOf(b, c - spec_.group_by.size());
     if (x.present != y.present) return x.present ? 1 : -1;
     if (x.type == ColumnType::kTime) return three_way(x.integer, y.integer);
     return three_way(x.number(), y.number());
@@ -281,7 +290,7 @@ class Answer {
       ResultColumn& column = AddColumn(spec_.select[a].name, TypeOfAnswer(spec_.select[a]));
       column.exact = exact_[a];
       result_.exact &= exact_[a];
-      for (std::size_t r = 0; r < rows_.size(); ++r) AddValue(rows_[r].values[a], r, &column);
+      for (std::size_t r = 0; r < rows_.size(); ++r) AddValue(ValueOf(rows_[r], a), r, &column);
     }
   }
 
@@ -313,7 +322,8 @@ class Answer {
   Readings readings_;
   SeriesList series_;
   std::vector<Row> rows_;
-  std::vector<bool> exact_;  // per aggregate
+  std::vector<Value> values_;  // by place, then aggregate
+  std::vector<bool> exact_;    // per aggregate
   ResultSet result_;
 };
 

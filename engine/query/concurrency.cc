@@ -5,6 +5,7 @@
 
 #include "query/row_stream.h"
 #include "query/source.h"
+#include "query/wide_int.h"
 #include "query/window_spans.h"
 #include "sketch/exact_sum.h"
 

@@ -41,6 +41,7 @@ Deriver::Deriver(const QuerySpec& spec, const Windower& windower, const Sheets& 
     : spec_(spec),
       windower_(windower),
       sheets_(sheets),
+      before_(spec.select.size()),
       totals_(spec.select.size()),
       total_is_approximate_(spec.select.size()),
       peaks_(spec.select.size()) {
@@ -53,28 +54,28 @@ Deriver::Deriver(const QuerySpec& spec, const Windower& windower, const Sheets& 
   if (has_change) FindFirstWindows();
 }
 
-Result<Value> Deriver::Of(std::size_t a, std::uint32_t series, TimeUs window) {
+Result<Value> Deriver::Of(std::size_t a, const Row& row) {
   switch (spec_.select[a].derived) {
     case Derived::kNone:
-      return InRange(a, series, window);
+      return InRange(a, row);
     case Derived::kChange:
     case Derived::kChangePercent:
-      return ChangeOf(a, series, window);
+      return ChangeOf(a, row);
     case Derived::kRate:
-      return RateOf(a, series, window);
+      return RateOf(a, row);
     case Derived::kCumulative:
-      return CumulativeOf(a, series, window);
+      return CumulativeOf(a, row);
     case Derived::kShare:
-      return ShareOf(a, series, window);
+      return ShareOf(a, row);
     case Derived::kMovingAverage:
-      return AverageOf(a, series, window);
+      return AverageOf(a, row.series, row.window);
     case Derived::kPeak:
     case Derived::kPeakTime:
-      return PeakOf(a, series, window);
+      return PeakOf(a, row.series, row.window);
     case Derived::kBefore:
     case Derived::kGrowth:
     case Derived::kGrowthPercent:
-      return GrowthOf(a, series, window);
+      return GrowthOf(a, row);
   }
   return Value{};
 }
@@ -82,8 +83,9 @@ Result<Value> Deriver::Of(std::size_t a, std::uint32_t series, TimeUs window) {
 void Deriver::FindFirstWindows() {
   const Sheet& sheet = *sheets_.range.sheet;
   for (std::size_t i = 0; i < sheet.size(); ++i) {
-    const auto [it, is_new] = first_window_.try_emplace(sheet.row(i).series, sheet.row(i).window);
-    if (!is_new) it->second = std::min(it->second, sheet.row(i).window);
+    const Sheet::Row& row = sheet.row(i);
+    if (row.series >= first_window_.size()) first_window_.resize(row.series + 1u, kNoWindow);
+    first_window_[row.series] = std::min(first_window_[row.series], row.window);
   }
 }
 
@@ -116,8 +118,10 @@ void Deriver::FindPeaks(std::size_t a) {
   }
 }
 
-Value Deriver::InRange(std::size_t a, std::uint32_t series, TimeUs window) const {
-  const Value* v = sheets_.range.sheet->Find(series, window, sheets_.range.columns[a]);
+Value Deriver::InRange(std::size_t a, const Row& row) const {
+  const NamedSheet& range = sheets_.range;
+  if (row.in_range != Row::kUnknown) return range.sheet->value(row.in_range, range.columns[a]);
+  const Value* v = range.sheet->Find(row.series, row.window, range.columns[a]);
   return v != nullptr ? *v : EmptyValue(spec_.select[a]);
 }
 
@@ -136,15 +140,17 @@ Value Deriver::Compared(std::size_t a, std::uint32_t series, TimeUs window) cons
   return ForComparison(spec_.select[a], v != nullptr ? *v : Absent(ColumnType::kDecimal, false));
 }
 
-Result<Value> Deriver::ChangeOf(std::size_t a, std::uint32_t series, TimeUs window) const {
+Result<Value> Deriver::ChangeOf(std::size_t a, const Row& row) {
   const Aggregate& aggregate = spec_.select[a];
-  const Value now = ForComparison(aggregate, InRange(a, series, window));
+  const Value now = ForComparison(aggregate, InRange(a, row));
   Value before = Absent(now.type, false);
-  const auto first = first_window_.find(series);
   // Filled windows before a series begins, and its first one, have nothing to compare with.
-  const bool is_begun = first != first_window_.end() && window > first->second;
-  if (aggregate.ago != Ago::kWindow || is_begun)
-    before = Compared(a, series, WindowAgo(windower_, window, aggregate.ago));
+  const bool is_begun = row.series < first_window_.size() && row.window > first_window_[row.series];
+  if (aggregate.ago != Ago::kWindow || is_begun) {
+    if (before_[a].window != row.window)
+      before_[a] = {row.window, WindowAgo(windower_, row.window, aggregate.ago)};
+    before = Compared(a, row.series, before_[a].ago);
+  }
   const bool approximate = now.approximate || before.approximate;
   if (!now.present || !before.present) return Absent(TypeOfAnswer(spec_.select[a]), approximate);
   QUIPU_TRY_ASSIGN(const Value v, aggregate.derived == Derived::kChange
@@ -153,18 +159,18 @@ Result<Value> Deriver::ChangeOf(std::size_t a, std::uint32_t series, TimeUs wind
   return Marked(v, approximate);
 }
 
-Result<Value> Deriver::RateOf(std::size_t a, std::uint32_t series, TimeUs window) const {
-  const Value v = InRange(a, series, window);
-  const std::int64_t length = LengthUs(spec_, windower_, window);
+Result<Value> Deriver::RateOf(std::size_t a, const Row& row) const {
+  const Value v = InRange(a, row);
+  const std::int64_t length = LengthUs(spec_, windower_, row.window);
   if (!v.present || length <= 0) return Absent(ColumnType::kDecimal, v.approximate);
   QUIPU_TRY_ASSIGN(const Decimal d, RoundedQuotient(AtScale18(v.number()) * kSecondUs,
                                                     WideInt(length), kQuotientScale));
   return Marked(OfDecimal(d), v.approximate);
 }
 
-Result<Value> Deriver::CumulativeOf(std::size_t a, std::uint32_t series, TimeUs window) {
-  const Value v = InRange(a, series, window);
-  Running& running = running_[{a, series}];
+Result<Value> Deriver::CumulativeOf(std::size_t a, const Row& row) {
+  const Value v = InRange(a, row);
+  Running& running = running_[{a, row.series}];
   running.present |= v.present;
   running.approximate |= v.approximate;
   if (v.present) running.total += AtScale18(v.number());
@@ -177,9 +183,9 @@ Result<Value> Deriver::CumulativeOf(std::size_t a, std::uint32_t series, TimeUs 
   return Marked(total, running.approximate);
 }
 
-Result<Value> Deriver::ShareOf(std::size_t a, std::uint32_t series, TimeUs window) const {
-  const Value v = InRange(a, series, window);
-  const auto total = totals_[a].find(spec_.group_by.empty() ? 0 : window);
+Result<Value> Deriver::ShareOf(std::size_t a, const Row& row) const {
+  const Value v = InRange(a, row);
+  const auto total = totals_[a].find(spec_.group_by.empty() ? 0 : row.window);
   const bool approximate = v.approximate || total_is_approximate_[a];
   if (!v.present || total == totals_[a].end()) return Absent(ColumnType::kDecimal, approximate);
   QUIPU_TRY_ASSIGN(const Value share, PercentOf(v, total->second));
@@ -214,14 +220,14 @@ Value Deriver::PeakOf(std::size_t a, std::uint32_t series, TimeUs window) const 
                                                    : Marked(OfTime(peak.time), approximate);
 }
 
-Result<Value> Deriver::GrowthOf(std::size_t a, std::uint32_t series, TimeUs window) const {
+Result<Value> Deriver::GrowthOf(std::size_t a, const Row& row) const {
   const Aggregate& aggregate = spec_.select[a];
   const NamedSheet& compared = sheets_.compared;
   // Windows are compared only with those of the same range in another state.
-  const Value* found = compared.sheet->Find(series, window, compared.columns[a]);
+  const Value* found = compared.sheet->Find(row.series, row.window, compared.columns[a]);
   const Value before = ForComparison(aggregate, found != nullptr ? *found : EmptyValue(aggregate));
   if (aggregate.derived == Derived::kBefore) return before;
-  const Value now = ForComparison(aggregate, InRange(a, series, window));
+  const Value now = ForComparison(aggregate, InRange(a, row));
   const bool approximate = now.approximate || before.approximate;
   if (!now.present || !before.present) return Absent(TypeOfAnswer(spec_.select[a]), approximate);
   QUIPU_TRY_ASSIGN(const Value v, aggregate.derived == Derived::kGrowth

@@ -1,13 +1,14 @@
 // Derive: a value of the answer from the values of the sheets. What each form means is said in quipu/query.h (Derived).
 #pragma once
 
+#include <limits>
 #include <map>
-#include <unordered_map>
 #include <vector>
 
 #include "base/calendar.h"
 #include "query/question.h"
 #include "query/sheet.h"
+#include "query/wide_int.h"
 
 namespace quipu {
 
@@ -27,8 +28,15 @@ ColumnType TypeOfAnswer(const Aggregate& a);
 class Deriver {
  public:
   Deriver(const QuerySpec& spec, const Windower& windower, const Sheets& sheets);
+  /// A row of the answer: `in_range` is its row in the sheet of the range, if it is known there.
+  struct Row {
+    static constexpr std::uint32_t kUnknown = 0xFFFFFFFF;
+    std::uint32_t series = 0;
+    std::uint32_t in_range = kUnknown;
+    TimeUs window = 0;
+  };
   /// The value of aggregate `a` in a row. Call with the windows of a series in ascending order.
-  Result<Value> Of(std::size_t a, std::uint32_t series, TimeUs window);
+  Result<Value> Of(std::size_t a, const Row& row);
 
  private:
   struct Peak {
@@ -38,22 +46,28 @@ class Deriver {
   void FindFirstWindows();
   void AddTotals(std::size_t a);
   void FindPeaks(std::size_t a);
-  [[nodiscard]] Value InRange(std::size_t a, std::uint32_t series, TimeUs window) const;
+  [[nodiscard]] Value InRange(std::size_t a, const Row& row) const;
   /// Of a window in or before the range, as it counts in comparisons.
   [[nodiscard]] Value Compared(std::size_t a, std::uint32_t series, TimeUs window) const;
   [[nodiscard]] static Value ForComparison(const Aggregate& a, Value v);
-  [[nodiscard]] Result<Value> ChangeOf(std::size_t a, std::uint32_t series, TimeUs window) const;
-  [[nodiscard]] Result<Value> RateOf(std::size_t a, std::uint32_t series, TimeUs window) const;
-  Result<Value> CumulativeOf(std::size_t a, std::uint32_t series, TimeUs window);
-  [[nodiscard]] Result<Value> ShareOf(std::size_t a, std::uint32_t series, TimeUs window) const;
+  Result<Value> ChangeOf(std::size_t a, const Row& row);
+  [[nodiscard]] Result<Value> RateOf(std::size_t a, const Row& row) const;
+  Result<Value> CumulativeOf(std::size_t a, const Row& row);
+  [[nodiscard]] Result<Value> ShareOf(std::size_t a, const Row& row) const;
   [[nodiscard]] Result<Value> AverageOf(std::size_t a, std::uint32_t series, TimeUs window) const;
   [[nodiscard]] Value PeakOf(std::size_t a, std::uint32_t series, TimeUs window) const;
-  [[nodiscard]] Result<Value> GrowthOf(std::size_t a, std::uint32_t series, TimeUs window) const;
+  [[nodiscard]] Result<Value> GrowthOf(std::size_t a, const Row& row) const;
 
   const QuerySpec& spec_;
   const Windower& windower_;
   const Sheets& sheets_;
-  std::unordered_map<std::uint32_t, TimeUs> first_window_;  // by series
+  std::vector<TimeUs> first_window_;  // by series
+  /// Rows of one window follow each other.
+  struct Before {
+    TimeUs window = kNoWindow, ago = 0;
+  };
+  static constexpr TimeUs kNoWindow = std::numeric_limits<TimeUs>::max();
+  std::vector<Before> before_;  // per aggregate
   /// Per aggregate; of the window, or of everything (at 0) without group-by.
   std::vector<std::map<TimeUs, WideInt>> totals_;
   std::vector<bool> total_is_approximate_;

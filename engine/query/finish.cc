@@ -350,6 +350,10 @@ class Finisher {
   Status MakeValueColumn(std::size_t a, ResultColumn* column) {
     const BoundAggregate& aggregate = query_.aggregates[a];
     if (aggregate.function == Function::kSum && values_[a].empty()) return MakeSumColumn(a, column);
+    if (aggregate.counts_rows && values_[a].empty()) {
+      MakeRowCountColumn(column);
+      return {};
+    }
     const bool is_integer = column->type == ColumnType::kInteger;
     if (is_integer) {
       column->integers.resize(order_.size());
@@ -376,7 +380,16 @@ class Finisher {
     return {};
   }
 
-  /// What Evaluate does for sums, of which bills are made.
+  /// What Evaluate does for counts of rows.
+  void MakeRowCountColumn(ResultColumn* column) {
+    column->integers.resize(order_.size());
+    for (std::size_t i = 0; i < order_.size(); ++i) {
+      const std::uint32_t g = rows_[order_[i]].group;
+      if (g != Row::kNoGroup) column->integers[i] = static_cast<std::int64_t>(groups_.rows(g));
+    }
+  }
+
+  /// ... and for sums, of which bills are made.
   Status MakeSumColumn(std::size_t a, ResultColumn* column) {
     const std::size_t slot = query_.aggregates[a].slot;
     column->decimals.resize(order_.size());

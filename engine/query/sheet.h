@@ -8,7 +8,6 @@
 #include <functional>
 #include <map>
 #include <string>
-#include <unordered_map>
 #include <vector>
 
 #include "query/value.h"
@@ -49,7 +48,7 @@ class Sheet {
   [[nodiscard]] const Value& value(std::size_t row, std::size_t column) const {
     return values_[row * empty_.size() + column];
   }
-  /// The row with that key, a new one if need be.
+  /// The row with that key, a new one if need be. At most 2^32 - 1.
   std::size_t Add(std::uint32_t series, TimeUs window);
   void Set(std::size_t row, std::size_t column, const Value& v) {
     values_[row * empty_.size() + column] = v;
@@ -58,18 +57,15 @@ class Sheet {
   [[nodiscard]] const Value* Find(std::uint32_t series, TimeUs window, std::size_t column) const;
 
  private:
-  struct KeyHash {
-    std::size_t operator()(const std::pair<std::uint32_t, TimeUs>& k) const {
-      const std::uint64_t h =
-          (static_cast<std::uint64_t>(k.second) ^ (std::uint64_t{k.first} << 40)) *
-          0x9E3779B97F4A7C15ull;
-      return static_cast<std::size_t>(h ^ (h >> 29));
-    }
-  };
+  /// Where the key's row is named in slots_, or would be.
+  [[nodiscard]] std::size_t SlotOf(std::uint32_t series, TimeUs window) const;
+  void Grow();
+
   std::vector<Value> empty_;
   std::vector<Row> rows_;
   std::vector<Value> values_;  // by row, then column
-  std::unordered_map<std::pair<std::uint32_t, TimeUs>, std::size_t, KeyHash> places_;
+  std::vector<std::uint32_t>
+      slots_;  // 1 + row, 0 = free; a power of two, at most half of them taken
 };
 
 /// Adds an answer's rows: columns `window_start` (if any), `fields` group-by columns, then values, which go to `columns` of the sheet.

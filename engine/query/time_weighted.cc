@@ -6,6 +6,7 @@
 #include "base/check.h"
 #include "query/row_stream.h"
 #include "query/source.h"
+#include "query/wide_int.h"
 #include "query/window_spans.h"
 #include "sketch/exact_sum.h"
 

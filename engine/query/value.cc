@@ -1,6 +1,9 @@
 #include "query/value.h"
 
+#include <algorithm>
+
 #include "base/check.h"
+#include "query/wide_int.h"
 #include "sketch/exact_sum.h"
 
 namespace quipu {
@@ -9,6 +12,18 @@ namespace {
 const WideInt& Largest() {
   static const WideInt largest = (WideInt(1) << 127) - 1;
   return largest;
+}
+
+/// Where both fit 128 bits at one scale, which is nearly always.
+bool SubtractNarrow(const Decimal& a, const Decimal& b, Decimal* difference) {
+  const int scale = std::max(a.scale(), b.scale());
+  Int128 x = 0, y = 0;
+  if (__builtin_mul_overflow(a.mantissa(), PowerOf10(scale - a.scale()), &x) ||
+      __builtin_mul_overflow(b.mantissa(), PowerOf10(scale - b.scale()), &y) ||
+      __builtin_sub_overflow(x, y, &x))
+    return false;
+  *difference = Decimal(x, scale);
+  return true;
 }
 
 }  // namespace
@@ -51,8 +66,11 @@ Result<Decimal> FromScale18(WideInt units) {
 
 Result<Value> Difference(const Value& now, const Value& before) {
   Value v;
+  Decimal narrow;
   if (now.type == ColumnType::kInteger && before.type == ColumnType::kInteger) {
     v = OfInteger(now.integer - before.integer);
+  } else if (SubtractNarrow(now.number(), before.number(), &narrow)) {
+    v = OfDecimal(narrow);
   } else {
     QUIPU_TRY_ASSIGN(const Decimal d,
                      FromScale18(AtScale18(now.number()) - AtScale18(before.number())));

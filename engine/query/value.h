@@ -1,8 +1,7 @@
-// Values of an answer while it is being made, and the few ways to calculate with them. What comes in is exact, or was rounded once already and is
+// Values of an answer while it is being made, and the few ways to calculate with them (wide_int.h has more). What comes in is exact, or was rounded once already and is
 // taken as it is shown; what goes out is rounded once, half to even (docs/decisions/0010, 0025).
 #pragma once
 
-#include <boost/multiprecision/cpp_int.hpp>
 #include <cstdint>
 
 #include "quipu/query.h"
@@ -10,9 +9,6 @@
 #include "quipu/status.h"
 
 namespace quipu {
-
-/// Wide enough for 10^38 at scale 18 times microseconds, and for sums of that.
-using WideInt = boost::multiprecision::int512_t;
 
 /// Digits after the point of averages and rates, and of percentages.
 inline constexpr int kQuotientScale = 18;
@@ -35,20 +31,10 @@ Value OfInteger(std::int64_t v);
 Value OfDecimal(const Decimal& v);
 Value OfTime(TimeUs t);
 
-/// A number as an integer of units of 10^-18.
-WideInt AtScale18(const Decimal& d);
-
-/// numerator / divisor (> 0) x 10^-scale, half to even: the nearest integer quotient is the mantissa. kOutOfRange beyond 128 bits.
-Result<Decimal> RoundedQuotient(const WideInt& numerator, const WideInt& divisor, int scale);
-/// Units of 10^-18 as a decimal. kOutOfRange beyond 128 bits.
-Result<Decimal> FromScale18(WideInt units);
-
 /// now - before; an integer if both are.
 Result<Value> Difference(const Value& now, const Value& before);
 /// (now - before) / |before| in percent; absent if `before` is 0.
 Result<Value> PercentOfChange(const Value& now, const Value& before);
-/// part / total in percent; absent if `total` is 0.
-Result<Value> PercentOf(const Value& part, const WideInt& total_at_18);
 
 /// Sums of it over windows and groups mean something.
 bool IsAdditive(const Aggregate& a);

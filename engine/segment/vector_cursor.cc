@@ -134,7 +134,7 @@ Status VectorCursor::Decode(MeasureState* m) {
   return {};
 }
 
-Result<DictionaryPtr> VectorCursor::Dictionary(std::size_t dimension) {
+Result<const DictionaryPtr*> VectorCursor::Dictionary(std::size_t dimension) {
   DimensionState& d = dimensions_[dimension];
   if (d.dictionary_of != group_) {
     const RowGroupFooter& group = state_->footer.row_groups[group_];
@@ -146,7 +146,7 @@ Result<DictionaryPtr> VectorCursor::Dictionary(std::size_t dimension) {
     }
     d.dictionary_of = group_;
   }
-  return DictionaryPtr(d.dictionary);
+  return static_cast<const DictionaryPtr*>(&d.dictionary);
 }
 
 Result<CodeBounds> VectorCursor::BoundsOfCodes(std::size_t dimension) {
@@ -163,10 +163,10 @@ Result<const std::uint32_t*> VectorCursor::Codes(std::size_t dimension) {
   QUIPU_TRY(FetchDimension(&d));
   if (d.page.page == nullptr) return static_cast<const std::uint32_t*>(nullptr);
   if (d.codes_of != vector_) {
-    QUIPU_TRY_ASSIGN(const DictionaryPtr dictionary, Dictionary(dimension));
-    QUIPU_TRY(
-        At(DecodeCodes(AsBytes(*d.page.page), group_rows_, place_, dictionary->size(), &d.codes),
-           PageKind::kDimension, d.id));
+    QUIPU_TRY_ASSIGN(const DictionaryPtr* const dictionary, Dictionary(dimension));
+    QUIPU_TRY(At(
+        DecodeCodes(AsBytes(*d.page.page), group_rows_, place_, (*dictionary)->size(), &d.codes),
+        PageKind::kDimension, d.id));
     d.codes_of = vector_;
     ++vectors_decoded_;
   }

@@ -34,8 +34,8 @@ class VectorCursor {
   /// What the measure's block says in front, without decoding it; present_count 0 if the column is absent.
   Result<const MeasureVectorStats*> Stats(std::size_t measure);
   Result<const MeasureVector*> Measure(std::size_t measure);
-  /// The row group's; null if it lacks the column. Row groups with the same strings mostly share it.
-  Result<DictionaryPtr> Dictionary(std::size_t dimension);
+  /// The row group's (never null, but what it points to may be: the row group lacks the column). Row groups with the same strings mostly share it.
+  Result<const DictionaryPtr*> Dictionary(std::size_t dimension);
   /// Bounds of the codes; 0 and 0 if the column is absent.
   Result<CodeBounds> BoundsOfCodes(std::size_t dimension);
   /// Null if the row group lacks the column.

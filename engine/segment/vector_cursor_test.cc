@@ -58,7 +58,7 @@ TEST(VectorCursorTest, AgreesWithTheReader) {
       EXPECT_EQ(BoundsOf(coded.codes).max, 0u);
     } else {
       EXPECT_TRUE(std::equal(coded.codes.begin(), coded.codes.end(), *codes));
-      EXPECT_EQ(*cursor.Dictionary(d), coded.dictionary);
+      EXPECT_EQ(**cursor.Dictionary(d), coded.dictionary);
     }
     if (random.Below(2) == 0) continue;
     std::vector<TimeUs> times;
@@ -89,10 +89,10 @@ TEST(VectorCursorTest, RowGroupsOfTheSameStringsShareADictionary) {
   const std::vector<ColumnId> dimensions = {0, 1};
   VectorCursor cursor(**opened, {}, dimensions);
   cursor.Seek(0);
-  const DictionaryPtr same = *cursor.Dictionary(0), other = *cursor.Dictionary(1);
+  const DictionaryPtr same = **cursor.Dictionary(0), other = **cursor.Dictionary(1);
   cursor.Seek(kRowGroupRows / kVectorRows);
-  EXPECT_EQ(*cursor.Dictionary(0), same);
-  EXPECT_NE(*cursor.Dictionary(1), other);
+  EXPECT_EQ(**cursor.Dictionary(0), same);
+  EXPECT_NE(**cursor.Dictionary(1), other);
 }
 
 }  // namespace
