@@ -145,6 +145,7 @@ class Benchmark {
     if (task.questions) {
       Say("Quipu: first questions, warm and cold");
       SERVER_TRY(AskFirst("Quipu", QuipuQuestions, task, report));
+      SERVER_TRY(run_part("errors by endpoint from a summary by dimension", QuipuDeclared));
     }
     if (task.ingest) SERVER_TRY(run_part("single events", QuipuSingleEvents));
     if (task.ingest && task.questions) {

@@ -78,7 +78,7 @@ std::vector<GrowthQuestion> QuestionsOf(const Subjects& s) {
   return questions;
 }
 
-/// In a process of its own, of the store that QuipuIngest left. Metrics by the names of the questions.
+/// In a process of its own, of the store that QuipuHistory left. Metrics by the names of the questions.
 Result<EngineReport> AskGrowth(const EngineTask& task) {
   const std::string path = task.dir + "/store";
   EngineReport report;
@@ -119,7 +119,7 @@ Result<Measured> MeasureSize(const BenchmarkOptions& options, std::uint64_t even
   SERVER_TRY_ASSIGN(task.subjects, SubjectsOf(task.rows));
   std::fprintf(stderr, "usagebench: %zu events, %u days: ingest\n",
                static_cast<std::size_t>(events), workload.days);
-  SERVER_TRY_ASSIGN(const EngineReport stored, RunInChild("Quipu", QuipuIngest, task));
+  SERVER_TRY_ASSIGN(const EngineReport stored, RunInChild("Quipu", QuipuHistory, task));
   SERVER_TRY_ASSIGN(EngineReport report, RunInChild("Quipu", AskGrowth, task));
   return Measured{events, workload.days, stored.metrics.at("bytes_per_event"),
                   std::move(report.metrics)};

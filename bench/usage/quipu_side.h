@@ -30,10 +30,14 @@ Options StoreOptions();
 
 /// Fails (kInternal) unless exactly the planted repeats were answered `duplicate` and all else `accepted`.
 Result<EngineReport> QuipuIngest(const EngineTask& task);
+/// For questions that depend on the length of history: without the check for repeats, whose cost grows with the number of segments.
+Result<EngineReport> QuipuHistory(const EngineTask& task);
 /// With Options::check_identities off and without the merging at the end; gives ingest_unchecked_events_per_second.
 Result<EngineReport> QuipuUncheckedIngest(const EngineTask& task);
 /// Of the store that QuipuIngest left in the same folder: opened cold, and asked if the task says so; or only EngineTask::first_ask.
 Result<EngineReport> QuipuQuestions(const EngineTask& task);
+/// Of a copy of that store, with a summary by dimension that answers Q9.
+Result<EngineReport> QuipuDeclared(const EngineTask& task);
 /// Of a copy of that store. Fails (kInternal) if archiving changed an answer. Without metrics if some month ended less than the identity window
 /// ago: its ids would have to stay.
 Result<EngineReport> QuipuArchive(const EngineTask& task);
