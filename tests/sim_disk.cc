@@ -36,6 +36,7 @@ class FaultKv final : public KvStore {
       return Status::IoError("key-value store: injected fault");
     return below_->Purge();
   }
+  Status ReleaseOldFiles() override { return below_->ReleaseOldFiles(); }
   Status Close() override { return below_->Close(); }
 
  private:

@@ -58,6 +58,7 @@ class CountingKv final : public KvStore {
     return below_->Scan(space, from, visit);
   }
   Status Purge() override { return below_->Purge(); }
+  Status ReleaseOldFiles() override { return below_->ReleaseOldFiles(); }
   Status Close() override { return below_->Close(); }
 
  private:

@@ -63,7 +63,7 @@ class KvStore : public KvReader {
   virtual Status Purge() = 0;
   /// After an open: all that was looked for is there. Until then files that the store's list does not name are kept, since a damaged list may be the reason, and a
   /// repair would need them.
-  virtual Status ReleaseOldFiles() { return {}; }
+  virtual Status ReleaseOldFiles() = 0;
   virtual Status Close() = 0;
 };
 

@@ -96,6 +96,8 @@ class MemoryKv final : public KvStore {
     return {};
   }
 
+  Status ReleaseOldFiles() override { return {}; }
+
   Status Close() override {
     const std::lock_guard lock(state_->mutex);
     if (closed_) return {};
