@@ -219,8 +219,8 @@ TEST(Decimal, DropsZerosAsDivisionDoes) {
   std::vector<Int128> mantissas = {kSmallest, kSmallest + 8, -(kSmallest + 1), kSmallest / 10 * 10};
   for (int i = 0; i < 50'000; ++i) {
     // Many factors of two, of five, or of both.
-    Uint128 m = ((static_cast<Uint128>(random.Next()) << 64) | random.Next()) >>
-                (1 + random.Below(127));
+    Uint128 m =
+        ((static_cast<Uint128>(random.Next()) << 64) | random.Next()) >> (1 + random.Below(127));
     const std::uint64_t factor = std::array{1u, 2u, 5u, 10u}[random.Below(4)];
     for (std::uint64_t n = random.Below(30); n > 0 && m < (~Uint128{0} >> 1) / 10; --n) m *= factor;
     const auto mantissa = static_cast<Int128>(m);

@@ -21,7 +21,8 @@ void GiveWayInThisThread() {
 #ifdef __linux__
   constexpr int kNice = 10;
   // Of the thread alone, whatever POSIX says of processes. Refused or not: it is a courtesy.
-  (void)setpriority(PRIO_PROCESS, static_cast<id_t>(gettid()), kNice);
+  const auto self = static_cast<id_t>(gettid());
+  if (getpriority(PRIO_PROCESS, self) < kNice) (void)setpriority(PRIO_PROCESS, self, kNice);
 #endif
 }
 

@@ -1,4 +1,4 @@
-// A chunk: up to 1,024 neighbouring rows of a segment, or rows of a hot batch (for one customer all of it), whose columns are decoded when they are first asked for, and a
+// A chunk: up to 1,024 neighbouring rows of a segment or of a hot batch (all of it, if one customer is asked about), whose columns are decoded when they are first asked for, and a
 // selection: which of the rows matter.
 //
 // Rows of a segment are sorted by (customer, service, time), so what a question wants of a vector is a few *spans* of neighbouring rows
@@ -48,7 +48,7 @@ class Chunk {
   [[nodiscard]] std::uint32_t rows() const { return rows_; }
   /// Of its rows; of those that are not selected they need not be.
   [[nodiscard]] const TimeBounds& bounds() const { return bounds_; }
-  [[nodiscard]] const RowPlace& place() const { return place_; }      ///< Of the first row.
+  [[nodiscard]] const RowPlace& place() const { return place_; }  ///< Of the first row.
 
   // Columns, by their place in BoundQuery::measures and ::dimensions. Good until the next chunk.
   virtual Result<const TimeUs*> Times() = 0;

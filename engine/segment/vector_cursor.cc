@@ -164,9 +164,9 @@ Result<const std::uint32_t*> VectorCursor::Codes(std::size_t dimension) {
   if (d.page.page == nullptr) return static_cast<const std::uint32_t*>(nullptr);
   if (d.codes_of != vector_) {
     QUIPU_TRY_ASSIGN(const DictionaryPtr* const dictionary, Dictionary(dimension));
-    QUIPU_TRY(At(
-        DecodeCodes(AsBytes(*d.page.page), group_rows_, place_, (*dictionary)->size(), &d.codes),
-        PageKind::kDimension, d.id));
+    QUIPU_TRY(
+        At(DecodeCodes(AsBytes(*d.page.page), group_rows_, place_, (*dictionary)->size(), &d.codes),
+           PageKind::kDimension, d.id));
     d.codes_of = vector_;
     ++vectors_decoded_;
   }

@@ -5,8 +5,8 @@
 //     places               0 = row 2         1 = row 1         2 = row 0         3 = row 3
 //     runs                 acme/api from place 0, bolt/api from place 2
 //
-// Made when a question first asks for it, and each column when it is first wanted: a store that nobody asks pays nothing. On 8,192 rows that takes some 200 us, and as
-// much memory as what was wanted of the batch; it goes with the batch. The batch itself stays as it came: commits are cut and sealed by their rows.
+// Made when a question first asks for it, and each column when it is first wanted: a store that nobody asks pays nothing. It takes
+// 12 bytes a row and as much as the wanted columns, and goes with the batch. The batch itself stays as it came: commits are cut and sealed by their rows.
 //
 // Thread-safe.
 #pragma once
