@@ -14,8 +14,8 @@ SECONDS ?= 20
 FILTER ?= .
 EVENTS ?= 10000000
 HOURS ?= 8
-# The folders in which threads meet.
-TSAN_TESTS ?= base_test store_test ingest_test query_test upkeep_test db_test
+# The folders in which threads meet; of their tests, those with a second thread (cmake/Quipu.cmake).
+TSAN_TESTS ?= base_test segment_test store_test ingest_test query_test db_test
 # The names are also variables of the shell: they travel as arguments only.
 unexport SECONDS FILTER EVENTS HOURS
 
