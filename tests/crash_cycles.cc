@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <filesystem>
 #include <iostream>
@@ -13,10 +14,11 @@ namespace quipu {
 namespace {
 
 constexpr int kCyclesPerStore = 6;
-constexpr int kCyclesMoreMax = 1000;          // until everything was seen
-constexpr std::uint64_t kOpenUsMax = 20'000;  // hardly any opening takes longer
-constexpr std::uint64_t kWorkUsMax = 25'000;
-constexpr std::uint64_t kKeepUsMax = 25'000;
+constexpr int kCyclesMoreMax = 1000;         // until everything was seen
+constexpr std::int64_t kOpenUsMax = 20'000;  // hardly any opening takes longer
+constexpr std::int64_t kWorkUsMax = 25'000;
+constexpr std::int64_t kKeepUsMax = 25'000;
+constexpr std::int64_t kSlowUsMax = 500'000;
 constexpr std::uintmax_t kMemoryBytesMin = 1u << 30;
 constexpr std::int64_t kPatienceUs = 60'000'000;
 
@@ -70,15 +72,29 @@ void CrashCycles::RunAndCrash(bool writes) {
   record_.StartChild();
   CrashChild child(task.ToArguments(), crash_.folder() + ".log");
   const bool hits_opening = random_.Below(4) == 0;
-  const std::uint64_t us_max = hits_opening ? kOpenUsMax : writes ? kWorkUsMax : kKeepUsMax;
-  const bool goes_on = (hits_opening || child.ListenForLine(kPatienceUs)) &&
-                       child.Listen(static_cast<std::int64_t>(random_.Below(us_max)));
+  const bool goes_on = (hits_opening || ListenUntilOpen(&child)) &&
+                       child.Listen(MomentBefore(hits_opening ? kOpenUsMax
+                                                 : writes     ? kWorkUsMax
+                                                              : kKeepUsMax));
   ASSERT_NO_FATAL_FAILURE(Hear(child.TakeLines()));
   if (crash_.Happen()) record_.PowerIsCut();
   child.Kill();
   EXPECT_TRUE(goes_on) << "the child ended by itself: " << child.End();
   ASSERT_NO_FATAL_FAILURE(Hear(child.TakeLines()));
   crash_.Recover();
+}
+
+bool CrashCycles::ListenUntilOpen(CrashChild* child) {
+  const std::int64_t start_us = Clock::System()->MonotonicUs();
+  const bool is_open = child->ListenForLine(kPatienceUs);
+  opening_us_ = std::min(Clock::System()->MonotonicUs() - start_us, kSlowUsMax);
+  return is_open;
+}
+
+/// Where an fsync takes its time, so does everything: a child that took longer to open its store gets as long to work on it.
+std::int64_t CrashCycles::MomentBefore(std::int64_t us_max) {
+  constexpr std::int64_t kParts = 1 << 20;
+  return static_cast<std::int64_t>(random_.Below(kParts)) * std::max(us_max, opening_us_) / kParts;
 }
 
 void CrashCycles::Hear(const std::vector<std::string>& lines) {

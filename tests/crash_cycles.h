@@ -43,6 +43,8 @@ class CrashCycles {
   void Cycle(int cycle);
   void StartStore(int number);
   void RunAndCrash(bool writes);
+  bool ListenUntilOpen(CrashChild* child);
+  std::int64_t MomentBefore(std::int64_t us_max);
   void Hear(const std::vector<std::string>& lines);
   void Print(int cycles) const;
 
@@ -52,6 +54,7 @@ class CrashCycles {
   CrashLook look_;
   std::string store_;
   Durability durability_ = Durability::kSync;
+  std::int64_t opening_us_ = 0;  // of the last child that was not hit while it opened its store
 };
 
 /// A folder in memory if there is room, else that for temporary files.
