@@ -34,10 +34,10 @@ class CrashCycles {
   /// `crash` must outlive it.
   CrashCycles(std::uint64_t seed, Crash* crash);
 
-  /// Runs so many cycles, and then as many as it takes until there was an acknowledged event, an erasure, a deletion by policy, a look at summaries of
-  /// expired events and (`wants_freezes`) an answer of a freeze that was repeated; fails the test that is running if something is wrong, and prints what
-  /// was seen.
-  void Run(std::uint64_t seed, int cycles, bool wants_freezes = true);
+  /// Runs so many cycles, and then as many as it takes until there was an acknowledged event and (`wants_all`) an erasure, a deletion by policy, a look at
+  /// summaries of expired events and an answer of a freeze that was repeated; fails the test that is running if something is wrong, and prints what was
+  /// seen.
+  void Run(std::uint64_t seed, int cycles, bool wants_all = true);
 
  private:
   void Cycle(int cycle);

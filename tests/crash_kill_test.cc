@@ -47,22 +47,22 @@ class Killing final : public Crash {
   std::string folder_, stores_;
 };
 
-void RunCycles(const fs::path& folder, int cycles, bool wants_freezes) {
+void RunCycles(const fs::path& folder, int cycles, bool wants_all) {
   const std::uint64_t seed = TestSeed();
   std::cout << "QUIPU_SEED=" << seed << ": " << cycles << " cycles in " << folder << std::endl;
   Killing killing(folder);
-  CrashCycles(seed, &killing).Run(seed, cycles, wants_freezes);
+  CrashCycles(seed, &killing).Run(seed, cycles, wants_all);
 }
 
 int Cycles() { return CrashCyclesFromEnvironment("QUIPU_KILL_CYCLES", 1000); }
 
 TEST(CrashKill, NothingAcknowledgedIsLostAndNothingIsCountedTwice) {
-  RunCycles(CrashFolderInMemory(), Cycles() - Cycles() / 10, /*wants_freezes=*/true);
+  RunCycles(CrashFolderInMemory(), Cycles() - Cycles() / 10, /*wants_all=*/true);
 }
 
-/// Where a cycle may get no further than its first commits, and seldom to a freeze.
+/// Where a cycle may get no further than its first commits, seldom to an erasure, and takes a second if an fsync takes 20 ms.
 TEST(CrashKill, NorOnADiskThatTakesItsTime) {
-  RunCycles(fs::temp_directory_path(), Cycles() / 10, /*wants_freezes=*/false);
+  RunCycles(fs::temp_directory_path(), Cycles() / 10, /*wants_all=*/false);
 }
 
 }  // namespace
