@@ -112,6 +112,15 @@ bool IsReached(Reach reach, const Status& status) {
   return false;
 }
 
+bool IsTooLarge(const QuerySpec& spec, const OracleAnswer& expected, const Status& status,
+                const Status& raw_status) {
+  if (status.code() != StatusCode::kExhausted) return false;
+  EXPECT_EQ(raw_status.code(), StatusCode::kExhausted);
+  EXPECT_TRUE(spec.fill && (expected.limited || expected.rows.size() > spec.groups_max))
+      << status.ToString();
+  return true;
+}
+
 bool IsStateRefused(const QuerySpec& spec, const Status& status) {
   const auto says = [&](const char* text) {
     return status.message().find(text) != std::string_view::npos;

@@ -48,6 +48,9 @@ class FreezeBook {
 /// Whether there is an answer; fails the test that is running if there must or must not be one.
 bool IsReached(Reach reach, const Status& status);
 
+/// The answer was refused for its size, and so was that from raw rows. A failure unless it would have been filled with more rows than groups_max.
+bool IsTooLarge(const QuerySpec& spec, const OracleAnswer& expected, const Status& status,
+                const Status& raw_status);
 /// True if the question was refused because of the states that it names, and rightly: a commit that merges have passed over (a freeze never is), or two in
 /// the wrong order.
 bool IsStateRefused(const QuerySpec& spec, const Status& status);

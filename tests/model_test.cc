@@ -432,6 +432,7 @@ class World {
       EXPECT_EQ(raw.error().code(), StatusCode::kOutOfRange) << raw.error().ToString();
       return;
     }
+    if (IsTooLarge(spec, *expected, answer.error(), raw.error())) return;
     spec.raw_only = false;
     const bool is_answered = IsReached(asked.ReachOf(spec), answer.error());
     spec.raw_only = true;

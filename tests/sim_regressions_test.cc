@@ -35,5 +35,19 @@ reopen 0
 )");
 }
 
+/// The test's own mistake: an event without a time, sent again after its id was forgotten, is a new one (decision 0019).
+TEST(SimRegressions, AnEventWithoutATimeIsNewOnceItsIdIsForgotten) {
+  ExpectPasses(R"(
+seed 25101713332377222
+policy 14
+step -1
+send 6
+advance 1900800
+advance 1728000
+retain 0
+stamp 1 6
+)");
+}
+
 }  // namespace
 }  // namespace quipu

@@ -160,13 +160,14 @@ void World::Do(const Op& op) {
 // ---- batches
 
 void World::Send(std::vector<Fact> facts, std::int64_t producer) {
-  if (facts.empty()) return;
-  // A stamp would let events in again whose ids were forgotten.
-  const bool knows_all = std::all_of(facts.begin(), facts.end(), [&](const Fact& f) {
+  // What would be counted again (decision 0019): an event whose id was forgotten, if it has no time of its own, or a stamp.
+  const auto is_forgotten = [&](const Fact& f) {
     const Fact* const known = oracle_.Find(f.customer, f.source, f.id);
-    return known == nullptr || known->HasId();
-  });
-  if (!knows_all) producer = -1;
+    return known != nullptr && !known->HasId();
+  };
+  std::erase_if(facts, [&](const Fact& f) { return !f.time_given && is_forgotten(f); });
+  if (facts.empty()) return;
+  if (std::any_of(facts.begin(), facts.end(), is_forgotten)) producer = -1;
   Sent sent;
   sent.facts = std::move(facts);
   sent.producer = producer;

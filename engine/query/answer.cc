@@ -26,11 +26,12 @@ class Readings {
 
   Status Run(const Windower& windower, QueryRun* run) {
     Add(&range_, view_, spec_, [](const Aggregate&) { return true; });
-    if (const std::optional<TimeUs> first = FirstWindowBefore(spec_, windower)) {
+    for (const auto& [ago, stretch] : StretchesBefore(spec_, windower)) {
       QuerySpec before = spec_;
-      before.from = *first;
-      before.to = windower.StartOf(*spec_.from);
-      Add(&before_, view_, before, LooksBack);
+      before.from = stretch.from;
+      before.to = stretch.to;
+      Add(&before_[ago], view_, before,
+          [wanted = ago](const Aggregate& a) { return LooksBack(a) == wanted; });
     }
     const auto compares = [](const Aggregate& a) { return IsComparison(a.derived); };
     QuerySpec compared = spec_;
@@ -64,7 +65,7 @@ class Readings {
       return {};
     };
     QUIPU_TRY(make(range_.get(), &sheets.range));
-    QUIPU_TRY(make(before_.get(), &sheets.before));
+    for (auto& [ago, reading] : before_) QUIPU_TRY(make(reading.get(), &sheets.before[ago]));
     QUIPU_TRY(make(compared_.get(), &sheets.compared));
     for (auto& [unit, reading] : finer_) {
       if (reading) QUIPU_TRY(make(reading.get(), &sheets.finer[unit]));
@@ -90,7 +91,8 @@ class Readings {
     if (!chosen.empty()) *reading = std::make_unique<Reading>(view, catalogue_, spec, chosen);
   }
   std::vector<Reading*> All() {
-    std::vector<Reading*> all = {range_.get(), before_.get(), compared_.get()};
+    std::vector<Reading*> all = {range_.get(), compared_.get()};
+    for (const auto& [ago, reading] : before_) all.push_back(reading.get());
     for (const auto& [unit, reading] : finer_) all.push_back(reading.get());
     std::erase(all, nullptr);
     return all;
@@ -100,7 +102,8 @@ class Readings {
   const View& compared_view_;
   const Catalogue& catalogue_;
   const QuerySpec& spec_;
-  std::unique_ptr<Reading> range_, before_, compared_;
+  std::unique_ptr<Reading> range_, compared_;
+  std::map<Ago, std::unique_ptr<Reading>> before_;
   std::map<WindowUnit, std::unique_ptr<Reading>> finer_;
   std::vector<std::unique_ptr<Sheet>> made_;
 };

@@ -89,6 +89,30 @@ TEST_F(AnswerTest, AMonthAgoKeepsTheLocalTime) {
             "2026-04-29T00:00:00Z 2\n");
 }
 
+TEST_F(AnswerTest, AnHourThatComesTwiceHasOneADayAgo) {
+  // Berlin: at 01:00Z on 25 October the clock goes back to 02:00. The range begins at 02:30 for the first time; 02:10 comes after that.
+  Put("2026-10-24T00:10:00Z", "a", 7);  // 02:10 local
+  Put("2026-10-25T01:10:00Z", "a", 9);  // 02:10 local, for the second time
+  Commit();
+  EXPECT_EQ(AskInBothTiers(Query()
+                               .Select("change(sum(m), day)")
+                               .Every("minute", "Europe/Berlin")
+                               .From("2026-10-25T00:30:00Z")),
+            "2026-10-25T01:10:00Z 2\n");
+}
+
+TEST_F(AnswerTest, AMonthAgoIsNotReadThrough) {
+  Put("2026-02-28T10:00:00Z", "a", 1);
+  Put("2026-03-30T10:00:00Z", "a", 4);
+  Commit();
+  Query query = Query()
+                    .Select("change(sum(m), month), moving_avg(max(m), 2)")
+                    .Every("minute")
+                    .Between("2026-03-30T09:30", "2026-03-30T10:30");
+  query.spec().groups_max = 4000;  // a month has ten times as many minutes
+  EXPECT_EQ(AskInBothTiers(query), "2026-03-30T10:00:00Z 3 4\n");
+}
+
 TEST_F(AnswerTest, PeakAndItsTime) {
   Put("2026-03-11T10:00:00Z", "a", 5);
   Put("2026-03-11T10:59:59Z", "a", 5);

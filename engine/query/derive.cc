@@ -134,9 +134,13 @@ Value Deriver::ForComparison(const Aggregate& a, Value v) {
 
 Value Deriver::Compared(std::size_t a, std::uint32_t series, TimeUs window) const {
   const Value* v = sheets_.range.sheet->Find(series, window, sheets_.range.columns[a]);
-  const NamedSheet& before = sheets_.before;
-  if (v == nullptr && before.sheet != nullptr)
-    v = before.sheet->Find(series, window, before.columns[a]);
+  if (v == nullptr) {
+    if (const std::optional<Ago> ago = LooksBack(spec_.select[a])) {
+      const auto before = sheets_.before.find(*ago);
+      if (before != sheets_.before.end())
+        v = before->second.sheet->Find(series, window, before->second.columns[a]);
+    }
+  }
   return ForComparison(spec_.select[a], v != nullptr ? *v : Absent(ColumnType::kDecimal, false));
 }
 

@@ -18,7 +18,8 @@ struct NamedSheet {
   std::vector<std::size_t> columns;
 };
 struct Sheets {
-  NamedSheet range, before, compared;
+  NamedSheet range, compared;
+  std::map<Ago, NamedSheet> before;        ///< By how far back (LooksBack).
   std::map<WindowUnit, NamedSheet> finer;  ///< By peak_unit.
 };
 

@@ -90,6 +90,19 @@ Status CheckOthers(const QuerySpec& spec) {
   return {};
 }
 
+/// The windows that some window of the range had so long ago. They do not follow each other as those of the range do: the 29th to 31st may all have the
+/// 28th a month ago, and an hour that the clock shows twice has one hour a day ago. So a little is added at both ends.
+StretchBefore RangeAgo(const QuerySpec& spec, const Windower& windower, TimeUs first, Ago ago) {
+  const TimeUs margin = ago == Ago::kMonth ? kDayUs + kHourUs : kHourUs;
+  StretchBefore stretch{WindowAgo(windower, first, ago), first};
+  if (stretch.from > kTimeMin + margin) stretch.from = windower.StartOf(stretch.from - margin);
+  if (spec.to && *spec.to > *spec.from) {
+    const TimeUs last = WindowAgo(windower, windower.StartOf(*spec.to - 1), ago);
+    stretch.to = std::min(first, windower.EndOf(last + margin));
+  }
+  return stretch;
+}
+
 }  // namespace
 
 bool IsPlain(const QuerySpec& spec) {
@@ -122,8 +135,10 @@ bool IsComparison(Derived d) {
   return d == Derived::kBefore || d == Derived::kGrowth || d == Derived::kGrowthPercent;
 }
 bool IsChange(Derived d) { return d == Derived::kChange || d == Derived::kChangePercent; }
-bool LooksBack(const Aggregate& a) {
-  return a.derived == Derived::kMovingAverage || (IsChange(a.derived) && a.ago != Ago::kWindow);
+std::optional<Ago> LooksBack(const Aggregate& a) {
+  if (a.derived == Derived::kMovingAverage) return Ago::kWindow;
+  if (IsChange(a.derived) && a.ago != Ago::kWindow) return a.ago;
+  return std::nullopt;
 }
 
 TimeUs WindowAgo(const Windower& windower, TimeUs window, Ago ago) {
@@ -140,24 +155,25 @@ TimeUs WindowAgo(const Windower& windower, TimeUs window, Ago ago) {
   return window;
 }
 
-std::optional<TimeUs> FirstWindowBefore(const QuerySpec& spec, const Windower& windower) {
-  if (!spec.from) return std::nullopt;  // everything is in the range
+std::map<Ago, StretchBefore> StretchesBefore(const QuerySpec& spec, const Windower& windower) {
+  std::map<Ago, StretchBefore> stretches;
+  if (!spec.from) return stretches;  // everything is in the range
   const TimeUs first = windower.StartOf(*spec.from);
-  TimeUs needed = first;
   for (const Aggregate& a : spec.select) {
-    if (IsChange(a.derived) && a.ago != Ago::kWindow) {
-      needed = std::min(needed, WindowAgo(windower, first, a.ago));
-      // The 29th to 31st may all have the 28th a month ago, of which the first window's may be the last one.
-      if (a.ago == Ago::kMonth && needed > kTimeMin + kDayUs)
-        needed = windower.StartOf(needed - kDayUs - kHourUs);
+    const std::optional<Ago> ago = LooksBack(a);
+    if (!ago) continue;
+    StretchBefore stretch{first, first};
+    if (*ago == Ago::kWindow) {
+      for (std::uint32_t k = 1; k < a.windows && stretch.from > kTimeMin; ++k)
+        stretch.from = windower.StartOf(stretch.from - 1);
+    } else {
+      stretch = RangeAgo(spec, windower, first, *ago);
     }
-    if (a.derived != Derived::kMovingAverage) continue;
-    TimeUs window = first;
-    for (std::uint32_t k = 1; k < a.windows && window > kTimeMin; ++k)
-      window = windower.StartOf(window - 1);
-    needed = std::min(needed, window);
+    if (stretch.from >= stretch.to) continue;
+    const auto [it, is_new] = stretches.emplace(*ago, stretch);
+    if (!is_new) it->second.from = std::min(it->second.from, stretch.from);
   }
-  return needed < first ? std::optional(needed) : std::nullopt;
+  return stretches;
 }
 
 Aggregate WithoutDerived(Aggregate a) {
