@@ -34,6 +34,7 @@ void Feed(RecordParser* parser, std::string_view file) {
     const std::size_t end = std::min(file.find('\n'), file.size());
     const std::string line(file.substr(0, end));  // of its own, so that a read beyond it is seen
     file.remove_prefix(std::min(end + 1, file.size()));
+    parsed.Clear();
     const auto taken = parser->Take(line, &parsed);
     if (!taken) {
       QUIPU_CHECK(!taken.error().message().empty());

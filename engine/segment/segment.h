@@ -255,7 +255,8 @@ class SegmentReader {
   /// False: the ids were dropped; keys are 0, forms text, texts "".
   [[nodiscard]] bool has_ids() const;
   /// Which rows have the keys and forms asked for? Usually none. Customer, source, text and milliseconds are the caller's to compare.
-  /// The index's prefix is loaded at first use and kept, see IdentityCache. Questions in one call share their waiting for memory.
+  /// The index's prefix is loaded and kept (IdentityCache) once as many keys were asked for as it has pages; before that each costs a page of it.
+  /// Questions in one call share their waiting for memory.
   Status FindIdentities(std::span<const IdentityProbe> probes,
                         std::vector<IdentitySuspect>* suspects) const;
   /// Keys and forms of ascending rows. The index is sorted by key, so this reads the row numbers of all of it: ask for many at once.

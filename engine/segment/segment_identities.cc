@@ -104,9 +104,6 @@ Status SegmentReader::State::ReadIdentityRows(std::size_t page,
 }
 
 Result<IdentityPrefixPtr> SegmentReader::State::LoadPrefix() {
-  IdentityCache* const kept = cache != nullptr ? cache->identities() : &own_prefix;
-  const std::uint64_t id = meta.spec.segment_id;
-  if (IdentityPrefixPtr found = kept->Find(id)) return found;
   const IdentityFooter& index = footer.identities;
   auto prefix = std::make_shared<IdentityPrefix>(IdentityShape(footer.rows));
   for (std::size_t page = 0; page < index.prefixes.size(); ++page) {
@@ -117,39 +114,84 @@ Result<IdentityPrefixPtr> SegmentReader::State::LoadPrefix() {
                      PageKind::kIdentityPrefix, 0, page));
   }
   prefix->Seal();
-  kept->Insert(id, prefix);
+  (cache != nullptr ? cache->identities() : &own_prefix)->Insert(meta.spec.segment_id, prefix);
   return IdentityPrefixPtr(std::move(prefix));
 }
 
 bool SegmentReader::has_ids() const { return !state_->footer.identities.empty(); }
 
+/// Nothing if the prefix is not in memory and these questions are better answered from its pages. Whoever has read as many pages as there are would have
+/// done no worse to load them all at once: so a question pays at most twice what the better way would have cost, without knowing how many more will come.
+Result<IdentityPrefixPtr> SegmentReader::State::PrefixFor(std::size_t probes) {
+  IdentityCache* const kept = cache != nullptr ? cache->identities() : &own_prefix;
+  if (IdentityPrefixPtr found = kept->Find(meta.spec.segment_id)) return found;
+  const std::uint64_t asked = prefix_pages_asked.fetch_add(probes, std::memory_order_relaxed);
+  if (asked + probes <= footer.identities.prefixes.size()) return IdentityPrefixPtr();
+  prefix_pages_asked.store(0, std::memory_order_relaxed);
+  return LoadPrefix();
+}
+
+/// The positions of a key's prefix, from the pages that may have it.
+Status SegmentReader::State::FindInPrefixPages(std::uint32_t probe, std::uint64_t high,
+                                               std::vector<PrefixHit>* hits) const {
+  const std::vector<std::uint64_t>& firsts = footer.identities.first_highs;
+  const std::uint64_t wanted = IdentityShape(footer.rows).PrefixOf(high);
+  // A page may end with keys that are equal to the first one of the next.
+  const auto from = std::lower_bound(firsts.begin(), firsts.end(), high) - firsts.begin();
+  const auto to = std::upper_bound(firsts.begin(), firsts.end(), high) - firsts.begin();
+  std::vector<std::uint64_t> prefixes;
+  for (auto page = static_cast<std::size_t>(std::max<std::ptrdiff_t>(from - 1, 0));
+       page < static_cast<std::size_t>(to); ++page) {
+    QUIPU_TRY(ReadIdentityPrefixes(page, &prefixes));
+    const auto [first, last] = std::equal_range(prefixes.begin(), prefixes.end(), wanted);
+    for (auto it = first; it != last; ++it) {
+      const auto at = static_cast<std::size_t>(it - prefixes.begin());
+      hits->push_back({probe, static_cast<std::uint32_t>(page * kIdentityPrefixEntries + at)});
+    }
+  }
+  return Status();
+}
+
 Status SegmentReader::FindIdentities(std::span<const IdentityProbe> probes,
                                      std::vector<IdentitySuspect>* suspects) const {
   if (!has_ids() || probes.empty()) return Status();
-  QUIPU_TRY_ASSIGN(const IdentityPrefixPtr prefix, state_->LoadPrefix());
-  std::vector<std::uint64_t> highs(probes.size());
-  for (std::size_t i = 0; i < probes.size(); ++i) highs[i] = probes[i].key.high;
   std::vector<PrefixHit> hits;
-  prefix->Find(highs, &hits);
+  QUIPU_TRY_ASSIGN(const IdentityPrefixPtr prefix, state_->PrefixFor(probes.size()));
+  if (prefix != nullptr) {
+    std::vector<std::uint64_t> highs(probes.size());
+    for (std::size_t i = 0; i < probes.size(); ++i) highs[i] = probes[i].key.high;
+    prefix->Find(highs, &hits);
+  } else {
+    for (std::size_t i = 0; i < probes.size(); ++i) {
+      QUIPU_TRY(
+          state_->FindInPrefixPages(static_cast<std::uint32_t>(i), probes[i].key.high, &hits));
+    }
+  }
+  return state_->CheckHits(probes, &hits, suspects);
+}
+
+/// Which hits are the keys that were asked for.
+Status SegmentReader::State::CheckHits(std::span<const IdentityProbe> probes,
+                                       std::vector<PrefixHit>* hits,
+                                       std::vector<IdentitySuspect>* suspects) const {
   // In file order: every page is looked at once.
-  std::sort(hits.begin(), hits.end(),
+  std::sort(hits->begin(), hits->end(),
             [](const PrefixHit& a, const PrefixHit& b) { return a.position < b.position; });
-  const IdentityShape shape(rows());
-  KeyReader keys(state_.get());
-  for (const PrefixHit& hit : hits) {
+  const IdentityShape shape(footer.rows);
+  KeyReader keys(this);
+  for (const PrefixHit& hit : *hits) {
     const IdentityProbe& probe = probes[hit.probe];
     QUIPU_TRY(keys.Load(hit.position));
     if (keys.rest() != shape.RestOf(probe.key.high) || keys.low() != probe.key.low ||
         keys.form() != probe.form)
       continue;
     const std::size_t page = hit.position / kIdentityRowsEntries;
-    QUIPU_TRY_ASSIGN(
-        const PagePtr payload,
-        state_->CachedPage(PageKind::kIdentityRows, 0, page, state_->footer.identities.rows[page]));
+    QUIPU_TRY_ASSIGN(const PagePtr payload,
+                     CachedPage(PageKind::kIdentityRows, 0, page, footer.identities.rows[page]));
     const Result<std::uint32_t> row = IdentityRowAt(
-        AsBytes(*payload), shape, IdentitySpan(rows(), page, kIdentityRowsEntries).count,
+        AsBytes(*payload), shape, IdentitySpan(footer.rows, page, kIdentityRowsEntries).count,
         hit.position % kIdentityRowsEntries);
-    if (!row) return state_->AtPage(row.error(), PageKind::kIdentityRows, 0, page);
+    if (!row) return AtPage(row.error(), PageKind::kIdentityRows, 0, page);
     suspects->push_back({hit.probe, *row});
   }
   return Status();

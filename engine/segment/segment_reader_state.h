@@ -3,6 +3,7 @@
 #pragma once
 
 #include <array>
+#include <atomic>
 #include <memory>
 #include <string>
 #include <utility>
@@ -36,7 +37,8 @@ struct SegmentReader::State {
   std::vector<DimensionSetInfo> dimension_sets;
   mutable std::array<Lazy<std::shared_ptr<const DimensionCells>>, kDimensionSetsMax>
       dimension_cells;
-  IdentityCache own_prefix{~std::uint64_t{0}};  ///< If there is no PageCache.
+  IdentityCache own_prefix{~std::uint64_t{0}};        ///< If there is no PageCache.
+  std::atomic<std::uint64_t> prefix_pages_asked = 0;  ///< Since the prefix was loaded last.
   Lazy<CustomerNames> names;
   mutable DictionaryCache dictionaries;
 
@@ -55,6 +57,11 @@ struct SegmentReader::State {
   Result<const SummaryTable*> LoadSummaries();
   Result<const DimensionCells*> LoadDimensionCells(std::size_t set) const;
   Result<IdentityPrefixPtr> LoadPrefix();
+  Result<IdentityPrefixPtr> PrefixFor(std::size_t probes);
+  Status FindInPrefixPages(std::uint32_t probe, std::uint64_t high,
+                           std::vector<PrefixHit>* hits) const;
+  Status CheckHits(std::span<const IdentityProbe> probes, std::vector<PrefixHit>* hits,
+                   std::vector<IdentitySuspect>* suspects) const;
   Status ReadIdentityPrefixes(std::size_t page, std::vector<std::uint64_t>* prefixes) const;
   Status ReadIdentityRows(std::size_t page, std::vector<std::uint64_t>* rows) const;
   [[nodiscard]] Result<DictionaryPtr> DimensionDictionary(std::size_t group,

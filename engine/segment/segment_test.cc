@@ -223,6 +223,24 @@ TEST_F(SegmentTest, FindsEveryIdentity) {
   EXPECT_TRUE(RowsFound(*reader, {~0ull, ~0ull}, IdForm::kUuid).empty());
 }
 
+TEST_F(SegmentTest, FindsAnIdentityBeforeTheIndexIsInMemory) {
+  SCOPED_TRACE("QUIPU_SEED=" + std::to_string(seed_));
+  RowBatch rows = RandomRows(random_, names_, {.rows = 20'000});
+  // Equal high halves from before the end of one prefix page to behind the beginning of the next but one.
+  for (std::size_t i = 0; i < 9000; ++i) rows.identities[i].high = 1ull << 63;
+  ASSERT_NE(Write(rows), nullptr);
+  std::shared_ptr<SegmentReader> alone;
+  for (int i = 0; i < 300; ++i) {
+    // Five pages: the first five questions of a reader are answered from them, the others from memory.
+    if (i % 4 == 0) alone = *SegmentReader::Open(&vfs_, PathOf(meta_), &meta_, nullptr);
+    const auto row =
+        static_cast<std::uint32_t>(random_.Below(random_.Below(2) == 0 ? 9000 : 20'000));
+    const Hash128 key = rows.identities[row];
+    ASSERT_EQ(RowsFound(*alone, key, rows.id_forms[row]), std::vector{row}) << i;
+    ASSERT_TRUE(RowsFound(*alone, {key.high, ~key.low}, rows.id_forms[row]).empty());
+  }
+}
+
 TEST_F(SegmentTest, GivesBackTheIdentitiesOfAnyRows) {
   SCOPED_TRACE("QUIPU_SEED=" + std::to_string(seed_));
   const RowBatch rows = RandomRows(random_, names_, {.rows = 30'000});

@@ -32,7 +32,8 @@ enum class Taken : std::uint8_t {
 class RecordParser {
  public:
   virtual ~RecordParser() = default;
-  /// Takes the next line. An error is about this record only, unless `unusable()`.
+  /// Takes the next line and adds what it says to `out`, which the caller has cleared: views of an earlier line may hang. An error is about this
+  /// record only, unless `unusable()`.
   virtual Result<Taken> Take(std::string_view line, ParsedEvent* out) = 0;
   /// After the last line: an error if a record was left open.
   virtual Status Finish() { return {}; }
