@@ -171,6 +171,21 @@ class SegmentScan {
   Selection selection_;
 };
 
+/// A column in memory from value `at` on.
+Chunk::MeasureColumn Column(const DecimalColumn& c, std::size_t at) {
+  return {true,
+          c.scale,
+          c.present.empty() ? nullptr : c.present.data() + at,
+          c.is_wide() ? nullptr : c.narrow.data() + at,
+          c.is_wide() ? c.wide.data() + at : nullptr,
+          false};
+}
+
+/// `codes` into the column's dictionary, without a share in that: the view holds the batch.
+Chunk::DimensionColumn Column(const CodedColumn& c, const std::uint32_t* codes) {
+  return {codes, DictionaryPtr(DictionaryPtr(), &c.dictionary)};
+}
+
 /// Rows of a batch in memory.
 class HotChunk final : public Chunk {
  public:
@@ -204,20 +219,10 @@ class HotChunk final : public Chunk {
     place_ = {nullptr, &rows_of_, at};
     bounds_ = bounds;
     for (std::size_t m = 0; m < measures_.size(); ++m) {
-      const DecimalColumn* const c = columns_[m];
-      if (c == nullptr) continue;
-      measures_[m] = {true,
-                      c->scale,
-                      c->present.empty() ? nullptr : c->present.data() + at,
-                      c->is_wide() ? nullptr : c->narrow.data() + at,
-                      c->is_wide() ? c->wide.data() + at : nullptr,
-                      false};
+      if (columns_[m] != nullptr) measures_[m] = Column(*columns_[m], at);
     }
     for (std::size_t d = 0; d < dimensions_.size(); ++d) {
-      if (coded_[d] == nullptr) continue;
-      // Without a share in it: the view holds the batch.
-      dimensions_[d] = {coded_[d]->codes.data() + at,
-                        DictionaryPtr(DictionaryPtr(), &coded_[d]->dictionary)};
+      if (coded_[d] != nullptr) dimensions_[d] = Column(*coded_[d], coded_[d]->codes.data() + at);
     }
   }
 
@@ -280,14 +285,8 @@ class IndexedChunk final : public Chunk {
     const DecimalColumn* const in = batch_.FindMeasure(query_.measures[slot].id);
     measures_[slot] = {};
     if (in != nullptr) {
-      const DecimalColumn& c =
-          index_.Measure(static_cast<std::size_t>(in - batch_.measures.data()));
-      measures_[slot] = {true,
-                         c.scale,
-                         c.present.empty() ? nullptr : c.present.data(),
-                         c.is_wide() ? nullptr : c.narrow.data(),
-                         c.is_wide() ? c.wide.data() : nullptr,
-                         false};
+      const auto column = static_cast<std::size_t>(in - batch_.measures.data());
+      measures_[slot] = Column(index_.Measure(column), 0);
     }
     return static_cast<const MeasureColumn*>(&measures_[slot]);
   }
@@ -296,9 +295,7 @@ class IndexedChunk final : public Chunk {
     dimensions_[slot] = {};
     if (in != nullptr) {
       const auto column = static_cast<std::size_t>(in - batch_.dimensions.data());
-      // Without a share in the dictionary: the view holds the batch.
-      dimensions_[slot] = {index_.Codes(column).data(),
-                           DictionaryPtr(DictionaryPtr(), &in->dictionary)};
+      dimensions_[slot] = Column(*in, index_.Codes(column).data());
     }
     return static_cast<const DimensionColumn*>(&dimensions_[slot]);
   }
