@@ -1,5 +1,5 @@
 // Runs one fuzz target over its checked-in corpus, one test case per file: seeds keep working, and an input that once broke
-// the parser stays fixed. Linked with NAME_fuzz.cc in place of libFuzzer, so it needs no Clang.
+// the parser stays fixed. Linked with NAME_fuzz.cc in place of libFuzzer, so it needs no Clang. Folders given as arguments are replayed, too.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -39,10 +39,10 @@ TEST(Corpus, IsThere) {
 
 TEST(Corpus, EmptyInputIsHarmless) { EXPECT_EQ(LLVMFuzzerTestOneInput(nullptr, 0), 0); }
 
-void RegisterCorpus() {
+void Register(const std::filesystem::path& corpus) {
   std::error_code none;
   std::vector<std::filesystem::path> paths;
-  for (const auto& entry : std::filesystem::directory_iterator(QUIPU_CORPUS_DIR, none)) {
+  for (const auto& entry : std::filesystem::directory_iterator(corpus, none)) {
     if (entry.is_regular_file()) paths.push_back(entry.path());
   }
   std::sort(paths.begin(), paths.end());
@@ -56,6 +56,7 @@ void RegisterCorpus() {
 
 int main(int argc, char** argv) {
   testing::InitGoogleTest(&argc, argv);
-  RegisterCorpus();
+  Register(QUIPU_CORPUS_DIR);
+  for (int i = 1; i < argc; ++i) Register(argv[i]);
   return RUN_ALL_TESTS();
 }
