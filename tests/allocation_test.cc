@@ -2,7 +2,8 @@
 //   a read     is kExhausted, and the next one is right: caches bear it.
 //   a change   ends the process. Whatever was acknowledged before is there when the store is opened again, once.
 //
-// Allocations within RocksDB do not count: it does not bear them. Every n with QUIPU_SWEEP=full, a sample otherwise.
+// Allocations within RocksDB do not count: it does not bear them. Every n with QUIPU_SWEEP=full, a sample otherwise; changes begin with
+// n = QUIPU_ALLOCATION, if it is set.
 #include <gtest/gtest.h>
 #include <signal.h>
 #include <sys/wait.h>
@@ -299,6 +300,43 @@ TEST(NoMemoryToCache, DictionariesStayWithinTheBound) {
 
 // ---- changes
 
+/// Changes a store in a child, in which the n-th allocation of the change fails; how it ended. kNothingFailed is acknowledged if there are fewer.
+Ending ChangeWithout(std::int64_t n, const std::string& path,
+                     const std::function<bool(Database*, const Acknowledge&)>& change) {
+  return RunToTheEnd([&](const Acknowledge& acknowledge) {
+    StoreEnvironment environment;
+    environment.random_seed = 3;
+    environment.open_kv = [](const std::string& kv) { return Exempted(OpenRocksKv(kv)); };
+    auto db = OpenDatabaseIn(path, LifeOptions(), environment);
+    if (!db) return false;
+    allocations_left = n;
+    const bool well = change(&*db, acknowledge);
+    if (allocations_left.exchange(-1) >= 0) acknowledge(kNothingFailed);
+    return well;
+  });
+}
+
+/// It ends at once, or goes well: the library's sorts do without a buffer if there is none.
+void ExpectEndedOrWell(const Ending& ending) {
+  ASSERT_TRUE(ending.went_well ||
+              (WIFSIGNALED(ending.status) && WTERMSIG(ending.status) == SIGABRT))
+      << ending.status;
+}
+
+TEST(NoMemoryToChange, ToCloseIsOne) {
+  const ScratchFolder scratch(FolderInMemory());
+  std::int64_t n = 0;
+  for (bool is_over = false; !is_over; ++n) {
+    SCOPED_TRACE("allocation " + std::to_string(n));
+    const Ending ending =
+        ChangeWithout(n, scratch.path() + "/store",
+                      [](Database* db, const Acknowledge&) { return db->Close().ok(); });
+    ASSERT_NO_FATAL_FAILURE(ExpectEndedOrWell(ending));
+    is_over = ending.acknowledged.contains(kNothingFailed);
+  }
+  EXPECT_GT(n, 1);
+}
+
 TEST(NoMemoryToChange, EndsTheProcessAndLosesNothing) {
   const std::uint64_t seed = TestSeed();
   SCOPED_TRACE("QUIPU_SEED=" + std::to_string(seed));
@@ -314,22 +352,14 @@ TEST(NoMemoryToChange, EndsTheProcessAndLosesNothing) {
   };
   int ended = 0;
   std::int64_t n = static_cast<std::int64_t>(random.Below(20));
+  if (const char* const first = std::getenv("QUIPU_ALLOCATION")) n = std::atoll(first);
   for (;; n += IsFullSweep() ? 1 : 1 + static_cast<std::int64_t>(random.Below(900))) {
     SCOPED_TRACE("allocation " + std::to_string(n));
     fs::remove_all(path);
-    const Ending ending = RunToTheEnd([&](const Acknowledge& acknowledge) {
-      StoreEnvironment environment;
-      environment.random_seed = 3;
-      environment.open_kv = [](const std::string& kv) { return Exempted(OpenRocksKv(kv)); };
-      auto db = OpenDatabaseIn(path, LifeOptions(), environment);
-      if (!db) return false;
-      allocations_left = n;
-      const bool well = LiveShortly(&*db, make_batch, acknowledge);
-      if (allocations_left.exchange(-1) >= 0) acknowledge(kNothingFailed);
-      return well;
+    const Ending ending = ChangeWithout(n, path, [&](Database* db, const Acknowledge& acknowledge) {
+      return LiveShortly(db, make_batch, acknowledge);
     });
-    // It ends at once, or goes well: the library's sorts do without a buffer if there is none.
-    ASSERT_TRUE(ending.went_well || WTERMSIG(ending.status) == SIGABRT) << ending.status;
+    ASSERT_NO_FATAL_FAILURE(ExpectEndedOrWell(ending));
     std::set<int> acknowledged = ending.acknowledged;
     const bool is_over = acknowledged.erase(kNothingFailed) == 1;
     ASSERT_EQ(WrongAfter(path, acknowledged), "");

@@ -187,7 +187,7 @@ Status Database::Impl::Compact(const Progress& progress) {
   return CompactRequest(store_.get(), &merge_rate_, progress).Run();
 }
 
-Status Database::Impl::Close() {
+Status Database::Impl::Close() noexcept {
   {
     const std::lock_guard lock(pause_mutex_);
     if (closing_.exchange(true)) return Status::Cancelled("the store has been closed already");

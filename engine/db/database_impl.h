@@ -99,7 +99,8 @@ class Database::Impl {
   [[nodiscard]] Result<std::vector<PartitionInfo>> Partitions(const View& view,
                                                               bool by_customer) const;
   [[nodiscard]] Result<StoreInfo> Info(const View& view) const;
-  Status Close();
+  /// A change like any other: without memory the process ends.
+  Status Close() noexcept;
 
  private:
   static constexpr int kLostReadTriesMax = 20;
