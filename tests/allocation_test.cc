@@ -213,6 +213,42 @@ TEST_F(NoMemoryToRead, IsExhaustedAndTheNextReadIsRight) {
   }));
 }
 
+/// What it had taken over in part, when memory ended, it takes over anew.
+TEST_F(NoMemoryToRead, AFollowerGoesOnWithTheNextLook) {
+  StoreEnvironment environment;
+  environment.vfs = &memory_;
+  environment.clock = &clock_;
+  environment.follow_kv = [this](const std::string&) { return kv_.Follow(); };
+  FollowerOptions options;
+  options.refresh_ms = 3'600'000;  // looks only when it is asked
+  const auto count = [](const Database& db) {
+    return db.Query(Query().Select("count"))->columns[0].integers[0];
+  };
+  std::int64_t n = 0, exhausted = 0;
+  int next = kLifeBatches * 20;
+  for (bool failed = true; failed; n += IsFullSweep() ? 1 : 1 + n / 20) {
+    SCOPED_TRACE("allocation " + std::to_string(n));
+    auto follower = OpenFollowerIn("/store", options, environment);
+    ASSERT_TRUE(follower.has_value()) << follower.error().ToString();
+    EventBatch batch;
+    AddTo(&batch, TraceFact(next++));
+    ASSERT_TRUE(db_->Ingest(batch).has_value());
+    if (n % 3 == 0) {
+      ASSERT_TRUE(db_->Seal().ok());
+    }
+    allocations_left = n;
+    const auto caught_up = follower->CatchUp();
+    failed = allocations_left.exchange(-1) < 0;
+    ASSERT_TRUE(caught_up || (failed && caught_up.error().code() == StatusCode::kExhausted))
+        << caught_up.error().ToString();
+    exhausted += caught_up ? 0 : 1;
+    clock_.Advance(kSecondUs);
+    ASSERT_EQ(*follower->CatchUp(), db_->Info()->as_of);
+    ASSERT_EQ(count(*follower), count(*db_));
+  }
+  EXPECT_GT(exhausted, 3);
+}
+
 // ---- caches: an entry is in all of a cache's structures, or what is there of it does no harm
 
 /// Calls `insert` for 0, 1, ... below `entries`; the n-th allocation fails. False if there were fewer.

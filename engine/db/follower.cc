@@ -65,8 +65,10 @@ Result<Database> OpenFollowerIn(const std::string& path, const FollowerOptions& 
   Options of_store;
   of_store.cache_bytes = options.cache_bytes;
   of_store.log = options.log;
-  QUIPU_TRY_ASSIGN(auto store, Store::Follow(path, of_store, environment));
-  return Database(std::make_unique<Database::Impl>(std::move(store), options));
+  return Reading([&]() -> Result<Database> {
+    QUIPU_TRY_ASSIGN(auto store, Store::Follow(path, of_store, environment));
+    return Database(std::make_unique<Database::Impl>(std::move(store), options));
+  });
 }
 
 Result<Database> Database::OpenFollower(const std::string& path, const FollowerOptions& options) {
@@ -75,6 +77,8 @@ Result<Database> Database::OpenFollower(const std::string& path, const FollowerO
 
 bool Database::is_follower() const { return impl_->store().is_follower(); }
 
-Result<std::uint64_t> Database::CatchUp() const { return impl_->CatchUp(); }
+Result<std::uint64_t> Database::CatchUp() const {
+  return Reading([&] { return impl_->CatchUp(); });
+}
 
 }  // namespace quipu

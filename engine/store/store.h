@@ -304,6 +304,7 @@ class Store {
   // store_follow.cc
   struct Following;
   Status LoadFollowed();
+  Status TakeOverWrites();
   Result<bool> AbsorbWrites();
   Status Absorb(const KvBatch& batch);
   Status AbsorbRow(std::string_view key, std::string_view value);

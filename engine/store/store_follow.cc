@@ -187,32 +187,38 @@ Status Store::CatchUp() {
   if (f.caught_up_us.load() > asked) return {};  // somebody looked while we waited
   const std::int64_t now = environment_.clock->MonotonicUs();
   if (!f.failure.ok() && now - f.failed_us < kLookPauseUs) return f.failure;
-  f.failure = [&]() -> Status {
-    for (int i = 0; i < kShowTriesMax; ++i) {
-      const auto any = AbsorbWrites();
-      if (!any) f.is_loaded = false;  // a Write may have been taken over in part
-      QUIPU_TRY(any.error());
-      const std::uint64_t lost_before = lost_reads();
-      const Status shown = f.is_dirty ? ShowFollowed() : Status();
-      if (shown.ok()) return {};
-      // Gone before it was opened, or between that and the first read.
-      const bool is_gone = shown.code() == StatusCode::kNotFound || lost_reads() > lost_before;
-      if (!is_gone) {
-        f.is_loaded = false;  // the next look starts from the store's files
-        return shown;
-      }
-      // A file is removed after the Write that drops it from the manifest, so that Write is there to be read by now.
-      if (i > 0 && !*any) {
-        return Status::Corruption("a segment is in the manifest but not on disk: " +
-                                  shown.ToString());
-      }
-    }
-    return Status::IoError("store " + folder_ +
-                           ": segments are replaced faster than they can be opened");
-  }();
+  try {
+    f.failure = TakeOverWrites();
+  } catch (const std::bad_alloc&) {
+    f.failure = Status::Exhausted("out of memory");  // short: needs but one small allocation
+  }
+  // Something may have been taken over in part: the next look starts from the store's files.
+  if (!f.failure.ok()) f.is_loaded = false;
   f.failed_us = environment_.clock->MonotonicUs();
   if (f.failure.ok()) f.caught_up_us.store(now);
   return f.failure;
+}
+
+/// All Writes that are there, and then one view of them.
+Status Store::TakeOverWrites() {
+  Following& f = *following_;
+  for (int i = 0; i < kShowTriesMax; ++i) {
+    const auto any = AbsorbWrites();
+    QUIPU_TRY(any.error());
+    const std::uint64_t lost_before = lost_reads();
+    const Status shown = f.is_dirty ? ShowFollowed() : Status();
+    if (shown.ok()) return {};
+    // Gone before it was opened, or between that and the first read.
+    const bool is_gone = shown.code() == StatusCode::kNotFound || lost_reads() > lost_before;
+    if (!is_gone) return shown;
+    // A file is removed after the Write that drops it from the manifest, so that Write is there to be read by now.
+    if (i > 0 && !*any) {
+      return Status::Corruption("a segment is in the manifest but not on disk: " +
+                                shown.ToString());
+    }
+  }
+  return Status::IoError("store " + folder_ +
+                         ": segments are replaced faster than they can be opened");
 }
 
 /// True if there were any.
