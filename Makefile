@@ -73,7 +73,7 @@ soak: setup-sanitize setup-laboratory build/release/build.ninja build/debug/buil
 	tests/soak.sh '$(HOURS)'
 
 coverage: setup-sanitize build/coverage/build.ninja
-	tests/coverage.sh
+	tests/coverage/run.sh
 
 format: setup-lint
 	find engine server include tests bench fuzz -name '*.cc' -o -name '*.h' | xargs clang-format -i

@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
-# tests/coverage.sh: which branches of the code that decides about durability and counting does no test reach? Expects the preset `coverage` configured;
+# tests/coverage/run.sh: which branches of the code that decides about durability and counting does no test reach? Expects the preset `coverage` configured;
 # builds the test programs that have to do with that code, runs them and writes build/coverage/REPORT.md: covered lines and branches by file, then each
-# branch that was never taken, with its line; of QUIPU_CHECK (never false, unless the program is wrong) and of QUIPU_TRY (an error passed on) only how many. What the killed children of the crash tests cover is not counted: they die before they could write it down.
+# branch that was never taken, with its line; of QUIPU_CHECK (never false, unless the program is wrong) and of QUIPU_TRY (an error passed on) only how many.
+# Children that are killed or abort do not count: they go before they could write down what they covered.
 set -euo pipefail
-cd "$(dirname "$0")/.."
+cd "$(dirname "$0")/../.."
 build=build/coverage
 profiles=$build/profiles
 # Manifest, commit, recovery, deduplication, and everything that decodes stored bytes.
@@ -26,7 +27,7 @@ for program in "${programs[@]}"; do
   grown=build/fuzz/corpus/$(basename "$program" _replay)
   arguments=()
   if [ -d "$grown" ]; then arguments=("$grown"); fi
-  LLVM_PROFILE_FILE="$PWD/$profiles/%p.profraw" "$program" "${arguments[@]}" >"$build/$(basename "$program").log" 2>&1 || echo "$program failed: $build/$(basename "$program").log"
+  LLVM_PROFILE_FILE="$PWD/$profiles/$(basename "$program")-%m.profraw" "$program" "${arguments[@]}" >"$build/$(basename "$program").log" 2>&1 || echo "$program failed: $build/$(basename "$program").log"
 done
 merged=$build/merged.profdata
 llvm-profdata-14 merge -sparse "$profiles"/*.profraw -o "$merged"
