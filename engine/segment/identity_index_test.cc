@@ -148,6 +148,9 @@ TEST(IdentityIndex, ComesBackAndFindsEveryKey) {
       for (const std::uint64_t edge : {std::uint64_t{0}, ~std::uint64_t{0}}) asked.push_back(edge);
       std::vector<PrefixHit> hits;
       prefix.Find(asked, &hits);
+      std::vector<PrefixHit> others;
+      prefix.FindWithoutBmi2(asked, &others);
+      ASSERT_TRUE(hits == others);
       std::vector<std::vector<std::uint32_t>> found(asked.size());
       for (const PrefixHit& hit : hits) found[hit.probe].push_back(hit.position);
       for (std::size_t i = 0; i < asked.size(); ++i) {

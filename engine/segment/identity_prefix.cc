@@ -252,6 +252,11 @@ void IdentityPrefix::Find(std::span<const std::uint64_t> highs,
       __builtin_cpu_supports("popcnt") != 0 && __builtin_cpu_supports("bmi2") != 0;
   if (has_bmi2) return FindAll<true>(highs, hits);
 #endif
+  FindWithoutBmi2(highs, hits);
+}
+
+void IdentityPrefix::FindWithoutBmi2(std::span<const std::uint64_t> highs,
+                                     std::vector<PrefixHit>* hits) const {
   FindAll<false>(highs, hits);
 }
 

@@ -28,6 +28,7 @@ namespace quipu {
 struct PrefixHit {
   std::uint32_t probe = 0;
   std::uint32_t position = 0;
+  friend bool operator==(const PrefixHit&, const PrefixHit&) = default;
 };
 
 class IdentityPrefix {
@@ -39,6 +40,8 @@ class IdentityPrefix {
   void Seal();
   /// Appends the hits for each high half, in any order. Immutable after Seal: safe from several threads.
   void Find(std::span<const std::uint64_t> highs, std::vector<PrefixHit>* hits) const;
+  /// As Find does on a processor without BMI2.
+  void FindWithoutBmi2(std::span<const std::uint64_t> highs, std::vector<PrefixHit>* hits) const;
   [[nodiscard]] std::size_t bytes() const;
 
  private:

@@ -15,7 +15,7 @@ sources=(engine/store/{manifest,catalogue,commit_blob,watermark,store,store_reco
   engine/segment/{summary,summary_columns,summary_cells,dimension_page,measure_page,time_page,string_page,vector_table,totals,wide_words}.cc
   engine/codec/{int_codec,text_codec,id_codec,bitpack,constant,constant_delta,delta,derived,dictionary,frame_of_reference,patched,run_length}.cc
   engine/sketch/{distinct_sketch,quantile_sketch_format,exact_sum}.cc)
-programs=({base,codec,sketch,segment,store,ingest,upkeep,db,model,sim,sim_regressions,fault_loop,erase,disk_full,repair,log_damage,list_damage,corruption}_test)
+programs=({base,codec,sketch,segment,store,ingest,upkeep,db,model,sim,sim_regressions,fault_loop,erase,disk_full,repair,log_damage,list_damage,corruption,follower}_test)
 for target in fuzz/*_fuzz.cc; do programs+=("$(basename "$target" .cc)_replay"); done
 ninja -C "$build" "${programs[@]}"
 programs=("${programs[@]/#/$build/tests/}")
