@@ -122,6 +122,19 @@ class Asker {
   Workload& work_;
 };
 
+/// What holds for a time has a value in each minute of it: 1,440 a day and group, which may be more than groups_max.
+bool CountsMinutes(const QuerySpec& spec) {
+  const auto counts = [&](const Aggregate& a) {
+    const bool is_peak = a.derived == Derived::kPeak || a.derived == Derived::kPeakTime;
+    const WindowUnit unit = is_peak ? a.peak_unit : spec.window.unit;
+    const bool lasts =
+        a.function == Function::kTimeWeightedSum || a.function == Function::kTimeWeightedAvg ||
+        a.function == Function::kMaxConcurrency || a.function == Function::kAvgConcurrency;
+    return unit == WindowUnit::kMinute && lasts;
+  };
+  return std::any_of(spec.select.begin(), spec.select.end(), counts);
+}
+
 class Aggregates : public testing::Test {
  protected:
   void Open(std::uint64_t seed) {
@@ -164,6 +177,11 @@ class Aggregates : public testing::Test {
     SCOPED_TRACE(Describe(spec));
     const auto answer = db_->Query(spec);
     if (!answer && answer.error().code() == StatusCode::kInvalidArgument) {
+      ++refused_;
+      return;
+    }
+    if (!answer && answer.error().code() == StatusCode::kExhausted) {
+      ASSERT_TRUE(CountsMinutes(spec)) << answer.error().ToString();
       ++refused_;
       return;
     }
