@@ -1,6 +1,7 @@
 #include "query/aggregator.h"
 
 #include <algorithm>
+#include <array>
 #include <limits>
 
 #include "base/check.h"
@@ -54,6 +55,20 @@ PieceSum SumRows(const Chunk::MeasureColumn& column, std::uint32_t begin, std::u
   return result;
 }
 
+/// Adds stride x code for the first codes of `n`.
+template <std::size_t kLanes>
+void AddLanes(const std::uint32_t* codes, std::uint32_t n, std::uint32_t stride,
+              std::array<std::uint32_t, kLanes>* lanes) {
+  std::array<std::uint32_t, kLanes> taken;
+  if (n >= kLanes) {
+    std::copy_n(codes, kLanes, taken.begin());
+  } else {
+    taken.fill(0);
+    std::copy_n(codes, n, taken.begin());
+  }
+  for (std::size_t i = 0; i < kLanes; ++i) (*lanes)[i] += stride * taken[i];
+}
+
 bool AsksForExtremes(Function f) {
   return f != Function::kCount && f != Function::kSum && f != Function::kAvg;
 }
@@ -76,6 +91,11 @@ Aggregator::Aggregator(const BoundQuery& query, const Catalogue& catalogue, Grou
     needs_[a.slot].extremes |= AsksForExtremes(a.function);
   }
   for (const Field& f : query.group_by) by_dimension_ |= f.kind == FieldKind::kDimension;
+  has_one_table_ =
+      !query.groups_by_customer && !query.groups_by_service && query.windows.size() == 1;
+  counts_only_ = has_one_table_ && query.distincts.empty() &&
+                 std::none_of(query.measures.begin(), query.measures.end(),
+                              [](const MeasureNeed& need) { return need.aggregated(); });
   for (const MeasureNeed& m : query.measures) wants_ends_ |= m.ends;
 }
 
@@ -315,8 +335,11 @@ Status Aggregator::FindRowGroups(Chunk* chunk, const Selection& selection) {
     QUIPU_TRY_ASSIGN(dimensions_[f], chunk->Dimension(query_->group_slots[f]));
     if (dimensions_[f]->codes != nullptr) group_memos_[f].Use(dimensions_[f]->dictionary);
   }
-  if (group_of_.size() < pieces_.back().end) group_of_.resize(pieces_.back().end);
-  return PrepareSlots() ? FindBySlots(selection) : FindByKeys(selection);
+  const std::size_t room = pieces_.back().end + kLanes;
+  if (group_of_.size() < room) group_of_.resize(room);
+  if (!PrepareSlots()) return FindByKeys(selection);
+  return counts_only_ && !selection.listed ? CountBySlots(chunk->rows())
+                                            : FindBySlots(selection);
 }
 
 // Whether tables of slots serve this chunk; if its dictionaries are new they start empty.
@@ -327,8 +350,6 @@ bool Aggregator::PrepareSlots() {
   }
   if (same) return true;
   std::uint64_t slots = 1;
-  const bool lone =
-      !query_->groups_by_customer && !query_->groups_by_service && query_->windows.size() == 1;
   for (std::size_t f = 0; f < dimensions_.size(); ++f) {
     if (dimensions_[f] == nullptr) continue;
     slot_dictionaries_[f] = dimensions_[f]->dictionary;
@@ -336,7 +357,7 @@ bool Aggregator::PrepareSlots() {
     slots *= 1 + (slot_dictionaries_[f] == nullptr ? 0 : slot_dictionaries_[f]->size());
     if (slots > kLoneSlotsMax) break;
   }
-  slots_ = slots <= (lone ? kLoneSlotsMax : kSlotsMax) ? static_cast<std::size_t>(slots) : 0;
+  slots_ = slots <= (has_one_table_ ? kLoneSlotsMax : kSlotsMax) ? static_cast<std::size_t>(slots) : 0;
   blocks_.clear();
   block_of_.clear();
   last_block_ = kNoBlock;
@@ -368,7 +389,10 @@ void Aggregator::FillKey(const Piece& piece) {
 
 std::uint32_t Aggregator::DimensionPart(std::size_t field, std::uint32_t row) {
   const std::uint32_t* const codes = dimensions_[field]->codes;
-  const std::uint32_t code = codes == nullptr ? 0 : codes[row];
+  return PartOfCode(field, codes == nullptr ? 0 : codes[row]);
+}
+
+std::uint32_t Aggregator::PartOfCode(std::size_t field, std::uint32_t code) {
   if (code == 0) return 0;
   return group_memos_[field].Of(code,
                                 [&](std::string_view s) { return groups_->strings().Intern(s); });
@@ -413,6 +437,55 @@ Status Aggregator::FindBySlots(const Selection& selection) {
       slots[k] = group - 1;
       ++rows[group - 1];
     }
+  }
+  return {};
+}
+
+// The slots of the rows of all pieces side by side, and how many they are. Pieces are short and of any length, so a loop over each would end with a
+// mispredicted branch: here up to kLanes rows are written at once, and what is beyond the piece is overwritten by the next.
+std::uint32_t Aggregator::PackSlots(std::uint32_t chunk_rows) {
+  std::uint32_t* const slots = group_of_.data();
+  std::uint32_t packed = 0;
+  for (const Piece& piece : pieces_) {
+    for (std::uint32_t k = piece.begin; k < piece.end; k += kLanes) {
+      std::array<std::uint32_t, kLanes> lanes{};
+      for (std::size_t f = 0; f < dimensions_.size(); ++f) {
+        if (dimensions_[f] == nullptr || dimensions_[f]->codes == nullptr) continue;
+        AddLanes(dimensions_[f]->codes + k, chunk_rows - k, strides_[f], &lanes);
+      }
+      std::copy(lanes.begin(), lanes.end(), slots + packed);
+      packed += std::min(kLanes, piece.end - k);
+    }
+  }
+  return packed;
+}
+
+// A new slot's group: the codes come out of the slot again.
+Result<std::uint32_t> Aggregator::FindSlot(std::uint32_t slot) {
+  FillKey(pieces_.front());
+  for (std::size_t f = dimensions_.size(); f-- > 0;) {
+    if (dimensions_[f] == nullptr) continue;
+    key_[f + 1] = PartOfCode(f, slot / strides_[f]);
+    slot %= strides_[f];
+  }
+  return groups_->Find(key_);
+}
+
+// Nothing but the number of rows is asked, and all pieces have one table.
+Status Aggregator::CountBySlots(std::uint32_t chunk_rows) {
+  const std::size_t block = BlockOf(pieces_.front());  // may move the tables
+  std::uint32_t* const table = blocks_.data() + block;
+  const std::uint32_t n = PackSlots(chunk_rows);
+  const std::uint32_t* const slots = group_of_.data();
+  std::uint64_t* rows = groups_->all_rows();
+  for (std::uint32_t i = 0; i < n; ++i) {
+    std::uint32_t& group = table[slots[i]];
+    if (group == 0) {
+      QUIPU_TRY_ASSIGN(const std::uint32_t found, FindSlot(slots[i]));
+      group = found + 1;
+      rows = groups_->all_rows();  // it may have moved
+    }
+    ++rows[group - 1];
   }
   return {};
 }

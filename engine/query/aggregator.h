@@ -58,10 +58,14 @@ class Aggregator {
   bool PrepareSlots();
   void MakeSlots(const Selection& selection);
   Status FindBySlots(const Selection& selection);
+  Status CountBySlots(std::uint32_t chunk_rows);
+  std::uint32_t PackSlots(std::uint32_t chunk_rows);
+  Result<std::uint32_t> FindSlot(std::uint32_t slot);
   Status FindByKeys(const Selection& selection);
   std::size_t BlockOf(const Piece& piece);
   void FillKey(const Piece& piece);
   std::uint32_t DimensionPart(std::size_t field, std::uint32_t row);
+  std::uint32_t PartOfCode(std::size_t field, std::uint32_t code);
   Status AddRows(std::size_t slot, Chunk* chunk, const Selection& selection);
   Status AddRowDistinct(std::size_t slot, Chunk* chunk, const Selection& selection);
 
@@ -74,13 +78,15 @@ class Aggregator {
   RowFilter filter_;
   std::vector<Need> needs_;  // by measure slot
   bool by_dimension_ = false, wants_ends_ = false;
+  bool has_one_table_ = false;  // of slots: neither windows, customers nor services tell groups apart
+  bool counts_only_ = false;    // ... and only their rows are counted
   std::vector<Piece> pieces_;
   std::uint32_t window_ = 0;                  // the last window ...
   TimeUs window_start_ = 0, window_end_ = 0;  // ... and its bounds; empty at first
   std::vector<std::int64_t> values_;          // gathered for a sketch
 
   // A group a row.
-  std::vector<std::uint32_t> group_of_;                    // per selected row
+  std::vector<std::uint32_t> group_of_;                    // per selected row, and kLanes more
   std::vector<const Chunk::DimensionColumn*> dimensions_;  // per group-by field
   std::vector<DictionaryPtr> slot_dictionaries_;           // of the tables below
   std::vector<std::uint32_t> strides_;                     // per group-by field
@@ -106,6 +112,7 @@ class Aggregator {
   std::vector<std::uint32_t> key_, last_key_;
   RowSpans by_group_;
   static constexpr std::size_t kNoBlock = ~std::size_t{0};
+  static constexpr std::uint32_t kLanes = 16;
 };
 
 }  // namespace quipu

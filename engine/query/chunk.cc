@@ -49,6 +49,16 @@ Int128 SaturatedProduct(Int128 a, Int128 b) {
 
 }  // namespace
 
+std::uint32_t CountBefore(const TimeUs* times, std::uint32_t n, TimeUs t) {
+  const TimeUs* base = times;
+  while (n > 1) {
+    const std::uint32_t half = n / 2;
+    base += half & (0u - static_cast<std::uint32_t>(base[half - 1] < t ? 1 : 0));
+    n -= half;
+  }
+  return static_cast<std::uint32_t>(base - times) + (n == 1 && *base < t ? 1 : 0);
+}
+
 void Selection::List() {
   if (listed) return;
   Keep(this, [](std::uint32_t) { return 1u; });

@@ -73,6 +73,9 @@ struct RowSpan {
   ServiceOrdinal service = 0;
 };
 
+/// How many of n ascending times are below t. No branch hangs on a time, since spans are short and their ends are anywhere.
+std::uint32_t CountBefore(const TimeUs* times, std::uint32_t n, TimeUs t);
+
 struct Selection {
   std::vector<RowSpan> spans;  ///< Ascending and apart; none is empty.
   bool listed = false;

@@ -286,13 +286,27 @@ class SegmentPlanner {
   }
 
   Status PlanRaw() {
+    if (query_.all_customers && query_.all_services && query_.erased.empty()) return PlanAllRuns();
     const std::uint32_t whole = AddIntervals({{from_, to_}});
-    if (query_.all_customers && query_.all_services && query_.erased.empty()) {
-      QUIPU_TRY_ASSIGN(const Directory* const directory, segment_.directory());
-      plan_.all_runs = directory->runs();
+    return ForEachRun([&](const Run& run) { AddRaw(run, whole); });
+  }
+
+  Status PlanAllRuns() {
+    const SegmentMeta& meta = segment_.meta();
+    const bool is_part = from_ > meta.time_min || to_ <= meta.time_max;
+    // Where rows are told apart by windows, their times are decoded anyway.
+    if (is_part && query_.windows.size() == 1) {
+      QUIPU_TRY_ASSIGN(plan_.slices, RunSlices::Load(segment_, {query_.from, query_.to}));
+    }
+    if (plan_.slices) {
+      plan_.all_runs = plan_.slices->runs();
+      (void)AddIntervals({{meta.time_min, meta.time_max + 1}});
       return {};
     }
-    return ForEachRun([&](const Run& run) { AddRaw(run, whole); });
+    (void)AddIntervals({{from_, to_}});
+    QUIPU_TRY_ASSIGN(const Directory* const directory, segment_.directory());
+    plan_.all_runs = directory->runs();
+    return {};
   }
 
   Status PlanAllCustomers() {

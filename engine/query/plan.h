@@ -9,6 +9,7 @@
 
 #include "query/bind.h"
 #include "query/dimension_plan.h"
+#include "query/run_slices.h"
 #include "segment/segment.h"
 
 namespace quipu {
@@ -45,8 +46,10 @@ struct SegmentPlan {
   std::optional<std::uint32_t> run_sums_window;
   std::vector<RawPiece> raw;  ///< Ascending by row.
   std::vector<Interval> intervals;
-  /// In place of `raw`, where every run of the segment is asked for within intervals[0]: of the segment's directory.
+  /// In place of `raw`, where every run of the segment is asked for within intervals[0]: of the segment's directory, or the part of each that is
+  /// asked for (`slices`).
   std::span<const Run> all_runs;
+  std::optional<RunSlices> slices;  ///< Holds all_runs, if they are slices.
 
   /// Memory.
   [[nodiscard]] std::uint64_t bytes() const {

@@ -9,17 +9,6 @@
 namespace quipu {
 namespace {
 
-/// How many of n ascending times are below t. No branch hangs on a time, since spans are short and their ends are anywhere.
-std::uint32_t CountBefore(const TimeUs* times, std::uint32_t n, TimeUs t) {
-  const TimeUs* base = times;
-  while (n > 1) {
-    const std::uint32_t half = n / 2;
-    base += half & (0u - static_cast<std::uint32_t>(base[half - 1] < t ? 1 : 0));
-    n -= half;
-  }
-  return static_cast<std::uint32_t>(base - times) + (n == 1 && *base < t ? 1 : 0);
-}
-
 class SegmentChunk final : public Chunk {
  public:
   SegmentChunk(const BoundQuery& query, const SegmentReader& segment)

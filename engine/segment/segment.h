@@ -158,15 +158,15 @@ struct DimensionVector {
   std::vector<std::uint32_t> codes;
 };
 
-/// What the pages of one kind and column take in a file.
 /// Names what SegmentReader::Derived keeps.
-enum class DerivedKind : std::uint8_t { kRunSums, kSketchSums };
+enum class DerivedKind : std::uint8_t { kRunSums, kSketchSums, kRunSlices };
 struct DerivedKey {
   DerivedKind kind = DerivedKind::kRunSums;
-  std::uint32_t place = 0;  ///< Below 2^26: a cell's number, or 0.
+  std::uint32_t place = 0;  ///< Below 2^26: a cell's number, a range of hours, or 0.
   ColumnId column = 0;
 };
 
+/// What the pages of one kind and column take in a file.
 struct PageBytes {
   PageKind kind = PageKind::kFooter;  ///< kFooter: also header and trailer.
   ColumnId column = 0;
