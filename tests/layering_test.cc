@@ -37,7 +37,7 @@ const Arrows kPicture = {
     {"segment", {"base", "codec", "sketch", "batch"}},
     {"store", {"base", "codec", "batch", "segment"}},
     {"ingest", {"base", "batch", "segment", "store"}},
-    {"query", {"base", "sketch", "batch", "segment", "store"}},
+    {"query", {"base", "codec", "sketch", "batch", "segment", "store"}},
     {"upkeep", {"base", "sketch", "batch", "segment", "store"}},
     {"db", {"base", "batch", "segment", "store", "ingest", "query", "upkeep"}},
 };

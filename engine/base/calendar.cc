@@ -121,6 +121,15 @@ Result<std::vector<TimeUs>> Windower::Starts(TimeUs from, TimeUs to, std::size_t
                                " windows; ask for a shorter range or a longer window");
     }
     starts.push_back(w.start);
+    // While the offset stays, the next hours and minutes lie one behind the other.
+    const TimeUs unit_us = unit_ == WindowUnit::kHour     ? kHourUs
+                           : unit_ == WindowUnit::kMinute ? kMinuteUs
+                                                          : 0;
+    if (w.end - w.start == unit_us) {
+      const TimeUs same_until = std::min(to, tz_->At(w.start).end - unit_us + 1);
+      for (; w.end < same_until && starts.size() < max; w = {w.end, w.end + unit_us})
+        starts.push_back(w.end);
+    }
     if (w.end >= to) break;
   }
   return starts;

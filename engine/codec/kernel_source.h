@@ -229,6 +229,28 @@ U64 Narrow(const U64* __restrict in, std::size_t n, U32* __restrict out) {
   return most;
 }
 
+IntRange Range(const std::int64_t* in, std::size_t n) {
+  using S [[gnu::vector_size(8 * kWords)]] = std::int64_t;
+  S min = S{} + in[0], max = min;
+  std::size_t i = 0;
+  for (; i + kWords <= n; i += kWords) {
+    S v;
+    __builtin_memcpy(&v, in + i, sizeof v);
+    min = v < min ? v : min;
+    max = v > max ? v : max;
+  }
+  IntRange range{min[0], max[0]};
+  for (int w = 1; w < kWords; ++w) {
+    range.min = Smaller(range.min, static_cast<std::int64_t>(min[w]));
+    range.max = Larger(range.max, static_cast<std::int64_t>(max[w]));
+  }
+  for (; i < n; ++i) {
+    range.min = Smaller(range.min, in[i]);
+    range.max = Larger(range.max, in[i]);
+  }
+  return range;
+}
+
 // One counter a byte: at most 64 registers of 16 bytes are added up before it is read.
 std::size_t CountAbove(const U8* widths, int width) {
   using B [[gnu::vector_size(8 * kWords)]] = U8;
@@ -285,7 +307,8 @@ constexpr KernelTable MakeTable(Numbers<kWidth...>) {
           &FindWidths,
           &CountAbove,
           &Split,
-          &Narrow};
+          &Narrow,
+          &Range};
 }
 #undef QUIPU_TEXT
 #undef QUIPU_TEXT_OF

@@ -38,6 +38,11 @@ struct WideSum {
   std::uint64_t low, high;
 };
 
+/// The smallest and the largest of some values.
+struct IntRange {
+  std::int64_t min, max;
+};
+
 struct KernelTable {
   const char* name;
   /// By width, 0..64: 128 * width bytes into 1,024 values, `base` added (modulo 2^64).
@@ -67,6 +72,8 @@ struct KernelTable {
                        std::uint64_t* low, std::uint64_t* positions);
   /// out[i] = the lower half of in[i]; returns the largest of `in`.
   std::uint64_t (*narrow)(const std::uint64_t* in, std::size_t n, std::uint32_t* out);
+  /// n >= 1.
+  IntRange (*range)(const std::int64_t* in, std::size_t n);
 };
 
 /// The fastest table that this processor runs.

@@ -174,6 +174,26 @@ TEST(KernelsTest, NarrowKeepsLowerHalvesAndFindsTheLargest) {
   }
 }
 
+TEST(KernelsTest, RangeIsTheSmallestAndTheLargest) {
+  const std::uint64_t seed = TestSeed();
+  SCOPED_TRACE("QUIPU_SEED=" + std::to_string(seed));
+  Random random(seed);
+  for (std::size_t n = 1; n <= kInterleavedValues; n += n < 40 ? 1 : 123) {
+    std::vector<std::int64_t> v(n);
+    const std::uint64_t bits = random.Below(64);
+    for (std::int64_t& value : v) value = static_cast<std::int64_t>(random.Next()) >> bits;
+    if (n > 1) v[random.Below(n)] = INT64_MAX - static_cast<std::int64_t>(random.Below(2));
+    v[random.Below(n)] = INT64_MIN + static_cast<std::int64_t>(random.Below(2));
+    const auto [min, max] = std::minmax_element(v.begin(), v.end());
+    for (const KernelTable* table : SupportedKernels()) {
+      SCOPED_TRACE(table->name);
+      const IntRange range = table->range(v.data(), n);
+      EXPECT_EQ(range.min, *min);
+      EXPECT_EQ(range.max, *max);
+    }
+  }
+}
+
 TEST(KernelsTest, TheBestTableIsTheLastSupported) {
   ASSERT_FALSE(SupportedKernels().empty());
   EXPECT_EQ(&Kernels(), SupportedKernels().back());

@@ -6,6 +6,7 @@
 
 #include "base/check.h"
 #include "base/hash.h"
+#include "codec/kernels.h"
 
 namespace quipu {
 namespace {
@@ -29,14 +30,19 @@ PieceSum SumSmall(const std::int64_t* values, std::size_t n, bool extremes) {
   std::int64_t sum = 0;
   for (std::size_t i = 0; i < n; ++i) sum += values[i];
   if (extremes) {
-    for (std::size_t i = 0; i < n; ++i) {
-      result.low = std::min(result.low, values[i]);
-      result.high = std::max(result.high, values[i]);
-    }
+    const IntRange range = Kernels().range(values, n);
+    result.low = range.min;
+    result.high = range.max;
   }
   result.sum = sum;
   result.count = n;
   return result;
+}
+
+void AddToSketch(std::span<const std::int64_t> values, int scale, QuantileSketch* sketch) {
+  if (values.empty()) return;
+  const IntRange range = Kernels().range(values.data(), values.size());
+  sketch->AddMany(values, range.min, range.max, scale);
 }
 
 template <class RowOf>
@@ -248,7 +254,7 @@ void Aggregator::AddPieceQuantiles(const Piece& piece, std::size_t slot,
     return;
   }
   if (!selection.listed && column.present == nullptr) {
-    sketch.AddMany({column.narrow + piece.begin, piece.end - piece.begin}, column.scale);
+    AddToSketch({column.narrow + piece.begin, piece.end - piece.begin}, column.scale, &sketch);
     return;
   }
   values_.clear();
@@ -256,7 +262,7 @@ void Aggregator::AddPieceQuantiles(const Piece& piece, std::size_t slot,
     const std::uint32_t row = selection.RowAt(k);
     if (column.IsPresent(row)) values_.push_back(column.narrow[row]);
   }
-  sketch.AddMany(values_, column.scale);
+  AddToSketch(values_, column.scale, &sketch);
 }
 
 // Times ascend: only the rows of the first and of the last instant matter.
@@ -338,8 +344,7 @@ Status Aggregator::FindRowGroups(Chunk* chunk, const Selection& selection) {
   const std::size_t room = pieces_.back().end + kLanes;
   if (group_of_.size() < room) group_of_.resize(room);
   if (!PrepareSlots()) return FindByKeys(selection);
-  return counts_only_ && !selection.listed ? CountBySlots(chunk->rows())
-                                            : FindBySlots(selection);
+  return counts_only_ && !selection.listed ? CountBySlots(chunk->rows()) : FindBySlots(selection);
 }
 
 // Whether tables of slots serve this chunk; if its dictionaries are new they start empty.
@@ -357,7 +362,8 @@ bool Aggregator::PrepareSlots() {
     slots *= 1 + (slot_dictionaries_[f] == nullptr ? 0 : slot_dictionaries_[f]->size());
     if (slots > kLoneSlotsMax) break;
   }
-  slots_ = slots <= (has_one_table_ ? kLoneSlotsMax : kSlotsMax) ? static_cast<std::size_t>(slots) : 0;
+  slots_ =
+      slots <= (has_one_table_ ? kLoneSlotsMax : kSlotsMax) ? static_cast<std::size_t>(slots) : 0;
   blocks_.clear();
   block_of_.clear();
   last_block_ = kNoBlock;

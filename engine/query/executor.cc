@@ -91,7 +91,7 @@ class Execution {
   struct Planned {
     const SegmentReader* segment = nullptr;
     SegmentPlan plan;
-    std::vector<RunSums> run_sums;  // by measure, if planned
+    RunTotals run_totals;  // if planned
     DimensionCellCount dimension_cells;
   };
 
@@ -125,20 +125,17 @@ class Execution {
 
   /// False: some sum does not fit.
   Result<bool> LoadRunSums(Planned* planned) {
-    for (const MeasureNeed& need : query_.measures) {
-      auto sums = RunSums::Load(*planned->segment, need.id);
-      if (!sums && sums.error().code() == StatusCode::kOutOfRange) return false;
-      if (!sums) return sums.error();
-      planned->run_sums.push_back(*std::move(sums));
-    }
+    auto totals = RunTotals::Load(*planned->segment, query_.measures, WantsCustomerTotals(query_));
+    if (!totals && totals.error().code() == StatusCode::kOutOfRange) return false;
+    if (!totals) return totals.error();
+    planned->run_totals = *std::move(totals);
     return true;
   }
 
   Status AddRunSums(const Planned& planned) {
-    QUIPU_TRY_ASSIGN(const Directory* const directory, planned.segment->directory());
-    stats_.cells += directory->runs().size();
-    QUIPU_TRY(quipu::AddRunSums(query_, directory->runs(), planned.run_sums,
-                                *planned.plan.run_sums_window, &workers_[0]->groups()));
+    stats_.cells += planned.run_totals.runs.size();
+    QUIPU_TRY(AddRunTotals(query_, planned.run_totals, *planned.plan.run_sums_window,
+                           &workers_[0]->groups()));
     return control_->CheckTime();
   }
 
@@ -337,10 +334,7 @@ class Execution {
         source.cells_by = SetName(*plans_[i].segment, plan.dimension_cells.front().set, catalogue_);
       }
       source.runs = plan.raw_pieces();
-      if (plan.run_sums_window) {
-        const auto directory = plans_[i].segment->directory();  // it is loaded
-        source.run_sums = directory ? (*directory)->runs().size() : 0;
-      }
+      source.run_sums = plans_[i].run_totals.runs.size();
       source.why_rows = ReasonsOf(plan);
       Describe(scanned_[i], &source);
     }

@@ -207,10 +207,7 @@ class Finisher {
       if (rows_[r].group == Row::kNoGroup) continue;
       const MeasureStats& stats = groups_.stats(rows_[r].group, aggregate.slot);
       if (stats.count == 0) continue;
-      const ExactSum& sum = stats.sum;
-      sums[r] = static_cast<Int128>(static_cast<Uint128>(sum.word(1)) << 64 | sum.word(0));
-      const std::uint64_t sign = sums[r] < 0 ? ~std::uint64_t{0} : 0;
-      if (sum.word(2) != sign || sums[r] == kAbsent) return {};
+      if (!stats.sum.AtScale18(&sums[r]) || sums[r] == kAbsent) return {};
     }
     return sums;
   }
@@ -330,11 +327,17 @@ class Finisher {
   }
 
   void MakeGroupColumn(std::size_t f, ResultColumn* column) const {
-    column->strings.resize(order_.size());
+    column->strings.reserve(order_.size());
+    // Neighbours mostly have one customer.
+    std::uint32_t of = 0;
+    std::optional<std::string_view> text;
     for (std::size_t i = 0; i < order_.size(); ++i) {
-      const auto text = GroupText(query_, catalogue_, groups_, GroupOf(rows_[order_[i]]), f);
+      const std::uint32_t group = GroupOf(rows_[order_[i]]);
+      const std::uint32_t value = groups_.key(group)[f + 1];
+      if (i == 0 || value != of) text = GroupText(query_, catalogue_, groups_, group, f);
+      of = value;
       column->present[i] = text ? 1 : 0;
-      if (text) column->strings[i] = *text;
+      column->strings.emplace_back(text.value_or(std::string_view()));
     }
   }
 
@@ -399,7 +402,12 @@ class Finisher {
       const bool present = g != Row::kNoGroup && groups_.stats(g, slot).count > 0;
       column->present[i] = present ? 1 : 0;
       if (!present) continue;
-      QUIPU_TRY_ASSIGN(column->decimals[i], groups_.stats(g, slot).sum.ToDecimal());
+      const ExactSum& sum = groups_.stats(g, slot).sum;
+      if (Int128 value = 0; sum.AtScale18(&value)) {
+        column->decimals[i] = Decimal(value, kSumScale);
+      } else {
+        QUIPU_TRY_ASSIGN(column->decimals[i], sum.ToDecimal());
+      }
     }
     return {};
   }

@@ -107,7 +107,7 @@ class Tiler {
     }
     if (from < first_day) TileHours(from, first_day);
     for (TimeUs day = first_day; day < last_day; day += kDayUs) {
-      const std::uint32_t cell = FindCell(days_, day);
+      const std::uint32_t cell = FindCell(days_, day, &next_day_);
       if (cell == kNone) {
         Missing(day, day + kDayUs);
       } else if (Serves(cell)) {
@@ -128,7 +128,7 @@ class Tiler {
     }
     if (from < first_hour) Raw(from, first_hour, &plan_->reasons.edges);
     for (TimeUs hour = first_hour; hour < last_hour; hour += kHourUs) {
-      const std::uint32_t cell = FindCell(hours_, hour);
+      const std::uint32_t cell = FindCell(hours_, hour, &next_hour_);
       if (cell == kNone) {
         Missing(hour, hour + kHourUs);
       } else if (Serves(cell)) {
@@ -140,7 +140,10 @@ class Tiler {
     if (last_hour < to) Raw(last_hour, to, &plan_->reasons.edges);
   }
 
-  [[nodiscard]] std::uint32_t FindCell(SummaryTable::Range range, TimeUs start) const {
+  /// `next` (of this range): where to look first. Times ascend, so it is mostly the cell behind the last one.
+  std::uint32_t FindCell(SummaryTable::Range range, TimeUs start, std::uint32_t* next) const {
+    if (*next >= range.first && *next < range.last && table_.start(*next) == start)
+      return (*next)++;
     std::uint32_t low = range.first;
     std::uint32_t high = range.last;
     while (low < high) {
@@ -151,7 +154,9 @@ class Tiler {
         high = mid;
       }
     }
-    return low < range.last && table_.start(low) == start ? low : kNone;
+    *next = low;
+    if (low == range.last || table_.start(low) != start) return kNone;
+    return (*next)++;
   }
 
   /// Can the cell give everything that is asked?
@@ -214,6 +219,7 @@ class Tiler {
   std::vector<Interval> raw_;
   bool needs_expired_rows_ = false;
   std::uint32_t window_ = 0;
+  std::uint32_t next_day_ = 0, next_hour_ = 0;  // cells: see FindCell
   TimeUs covered_to_ = 0;
 };
 

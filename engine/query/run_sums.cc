@@ -52,6 +52,16 @@ struct Sums {
   }
 };
 
+std::string Encode(bool fits, const Sums& sums) {
+  std::string bytes;
+  const std::int64_t scale = fits ? sums.scale : kNone;
+  bytes.append(reinterpret_cast<const char*>(&scale), sizeof scale);
+  if (!fits) return bytes;
+  bytes.append(reinterpret_cast<const char*>(sums.sums.data()), sums.sums.size() * 8);
+  bytes.append(reinterpret_cast<const char*>(sums.counts.data()), sums.counts.size() * 4);
+  return bytes;
+}
+
 Result<std::string> Compute(const SegmentReader& segment, ColumnId measure) {
   QUIPU_TRY_ASSIGN(const Directory* const directory, segment.directory());
   const std::span<const Run> runs = directory->runs();
@@ -77,71 +87,113 @@ Result<std::string> Compute(const SegmentReader& segment, ColumnId measure) {
       ++run;
     }
   }
-  std::string bytes;
-  const std::int64_t scale = fits ? sums.scale : kNone;
-  bytes.append(reinterpret_cast<const char*>(&scale), sizeof scale);
-  if (!fits) return bytes;
-  bytes.append(reinterpret_cast<const char*>(sums.sums.data()), sums.sums.size() * 8);
-  bytes.append(reinterpret_cast<const char*>(sums.counts.data()), sums.counts.size() * 4);
-  return bytes;
+  return Encode(fits, sums);
+}
+
+/// The runs of a customer as one, of each customer.
+std::string FoldRuns(std::span<const Run> runs) {
+  std::vector<Run> folded;
+  for (const Run& run : runs) {
+    if (folded.empty() || folded.back().customer != run.customer) {
+      folded.push_back(run);
+    } else {
+      folded.back().rows += run.rows;
+    }
+  }
+  return {reinterpret_cast<const char*>(folded.data()), folded.size() * sizeof(Run)};
+}
+
+/// The sums of a customer's runs as one; `of_runs` null: they do not fit.
+std::string FoldSums(std::span<const Run> runs, const RunSums* of_runs) {
+  Sums folded;
+  bool fits = of_runs != nullptr;
+  for (std::size_t r = 0; r < runs.size() && fits; ++r) {
+    if (r == 0 || runs[r].customer != runs[r - 1].customer) {
+      folded.sums.push_back(0);
+      folded.counts.push_back(0);
+      folded.scale = of_runs->scale();
+    }
+    fits = folded.Add(folded.sums.size() - 1, of_runs->sum(r), of_runs->scale());
+    folded.counts.back() += of_runs->count(r);
+  }
+  return Encode(fits, folded);
 }
 
 }  // namespace
 
-Result<RunSums> RunSums::Load(const SegmentReader& segment, ColumnId measure) {
-  RunSums loaded;
-  QUIPU_TRY_ASSIGN(loaded.page_, segment.Derived({DerivedKind::kRunSums, 0, measure},
-                                                 [&] { return Compute(segment, measure); }));
-  QUIPU_TRY_ASSIGN(const Directory* const directory, segment.directory());
-  const char* const bytes = loaded.page_->data();
+Result<RunSums> RunSums::View(PagePtr page, std::size_t runs) {
+  const char* const bytes = page->data();
   std::int64_t scale = 0;
   std::memcpy(&scale, bytes, sizeof scale);
   if (scale == kNone) return Status::OutOfRange("sums by run do not fit 64 bits");
-  loaded.scale_ = static_cast<int>(scale);
+  RunSums view;
+  view.scale_ = static_cast<int>(scale);
   // A string's bytes are aligned for any number.
-  loaded.sums_ = reinterpret_cast<const std::int64_t*>(bytes + 8);
-  loaded.counts_ = reinterpret_cast<const std::uint32_t*>(bytes + 8 + 8 * directory->runs().size());
-  return loaded;
+  view.sums_ = reinterpret_cast<const std::int64_t*>(bytes + 8);
+  view.counts_ = reinterpret_cast<const std::uint32_t*>(bytes + 8 + 8 * runs);
+  view.page_ = std::move(page);
+  return view;
 }
 
-Status AddRunSums(const BoundQuery& query, std::span<const Run> runs, std::span<const RunSums> sums,
-                  std::uint32_t window, Groups* groups) {
-  struct Sum {
-    std::uint64_t count = 0;
-    Int128 sum = 0;
-  };
+Result<RunTotals> RunTotals::Load(const SegmentReader& segment,
+                                  std::span<const MeasureNeed> measures, bool by_customer) {
+  constexpr std::uint32_t kByRun = 0, kByCustomer = 1, kCustomers = 2;
+  QUIPU_TRY_ASSIGN(const Directory* const directory, segment.directory());
+  const std::span<const Run> runs = directory->runs();
+  RunTotals totals;
+  totals.runs = runs;
+  if (by_customer) {
+    QUIPU_TRY_ASSIGN(totals.page, segment.Derived({DerivedKind::kRunSums, kCustomers, 0}, [&] {
+      return Result<std::string>(FoldRuns(runs));
+    }));
+    totals.runs = {reinterpret_cast<const Run*>(totals.page->data()),
+                   totals.page->size() / sizeof(Run)};
+  }
+  for (const MeasureNeed& need : measures) {
+    const auto by_run = [&] {
+      return segment.Derived({DerivedKind::kRunSums, kByRun, need.id},
+                             [&] { return Compute(segment, need.id); });
+    };
+    const auto folded = [&]() -> Result<std::string> {
+      QUIPU_TRY_ASSIGN(PagePtr page, by_run());
+      const Result<RunSums> sums = RunSums::View(std::move(page), runs.size());
+      return FoldSums(runs, sums ? &*sums : nullptr);
+    };
+    QUIPU_TRY_ASSIGN(PagePtr page,
+                     by_customer
+                         ? segment.Derived({DerivedKind::kRunSums, kByCustomer, need.id}, folded)
+                         : by_run());
+    QUIPU_TRY_ASSIGN(RunSums sums, RunSums::View(std::move(page), totals.runs.size()));
+    totals.sums.push_back(std::move(sums));
+  }
+  return totals;
+}
+
+bool WantsCustomerTotals(const BoundQuery& query) {
+  return !query.groups_by_service && query.all_services && query.erased.empty();
+}
+
+Status AddRunTotals(const BoundQuery& query, const RunTotals& totals, std::uint32_t window,
+                    Groups* groups) {
+  const std::span<const Run> runs = totals.runs;
   const bool all_wanted = query.all_services && query.erased.empty();
-  if (groups->size() == 0 && query.groups_by_service) {
+  if (groups->size() == 0 && (query.groups_by_service || WantsCustomerTotals(query))) {
     QUIPU_TRY(groups->Reserve(runs.size()));
   }
-  std::vector<Sum> of_group(sums.size());
-  std::uint64_t since_check = 0;
-  for (std::size_t r = 0; r < runs.size();) {
-    // The services of a customer, where they go to one group, are added up first: runs are sorted by customer.
-    const Run& first = runs[r];
-    std::uint64_t rows = 0;
-    std::fill(of_group.begin(), of_group.end(), Sum());
-    do {
-      const Run& run = runs[r];
-      if (all_wanted ||
-          (query.WantsService(run.service) && !IsErased(query.erased, run.customer))) {
-        rows += run.rows;
-        for (std::size_t m = 0; m < sums.size(); ++m) {
-          of_group[m].count += sums[m].count(r);
-          of_group[m].sum += sums[m].sum(r);
-        }
-      }
-      ++r;
-    } while (r < runs.size() && !query.groups_by_service && runs[r].customer == first.customer);
-    if (rows == 0) continue;
-    QUIPU_TRY_ASSIGN(const std::uint32_t g, groups->Find(window, first.customer, first.service));
-    groups->rows(g) += rows;
-    for (std::size_t m = 0; m < sums.size(); ++m) {
-      if (of_group[m].count > 0)
-        groups->stats(g, m).AddSum(of_group[m].count, of_group[m].sum, sums[m].scale());
+  std::vector<std::int64_t> factors;
+  for (const RunSums& sums : totals.sums) factors.push_back(PowerOf10I64(kSumScale - sums.scale()));
+  for (std::size_t r = 0; r < runs.size(); ++r) {
+    const Run& run = runs[r];
+    if (!all_wanted && (!query.WantsService(run.service) || IsErased(query.erased, run.customer)))
+      continue;
+    QUIPU_TRY_ASSIGN(const std::uint32_t g, groups->Find(window, run.customer, run.service));
+    groups->rows(g) += run.rows;
+    for (std::size_t m = 0; m < factors.size(); ++m) {
+      const RunSums& sums = totals.sums[m];
+      if (sums.count(r) > 0)
+        groups->stats(g, m).AddScaledSum(sums.count(r), sums.sum(r), factors[m]);
     }
-    if (++since_check % Groups::kCellWeight == 0)
-      QUIPU_TRY(groups->CheckMemory(Groups::kCellWeight));
+    if (r % Groups::kCellWeight == 0) QUIPU_TRY(groups->CheckMemory(Groups::kCellWeight));
   }
   return {};
 }

@@ -296,6 +296,8 @@ SummaryTable::Entry SummaryTable::FindEntry(std::uint32_t cell, ColumnId measure
       std::lower_bound(measures_.begin(), measures_.end(), measure,
                        [](const MeasureColumn& m, ColumnId id) { return m.id < id; });
   if (column == measures_.end() || column->id != measure) return {};
+  // Quantity and cost are in every cell.
+  if (cell < column->cells.size() && column->cells[cell] == cell) return {&*column, cell};
   const auto found = std::lower_bound(column->cells.begin(), column->cells.end(), cell);
   if (found == column->cells.end() || *found != cell) return {};
   return {&*column, static_cast<std::size_t>(found - column->cells.begin())};
@@ -307,9 +309,10 @@ std::vector<ColumnId> SummaryTable::measures() const {
   return ids;
 }
 
-MeasureStats SummaryTable::Measure(std::uint32_t cell, ColumnId measure) const {
+const MeasureStats& SummaryTable::Measure(std::uint32_t cell, ColumnId measure) const {
+  static const MeasureStats kAbsent;
   const Entry entry = FindEntry(cell, measure);
-  return entry.column == nullptr ? MeasureStats{} : entry.column->stats[entry.index];
+  return entry.column == nullptr ? kAbsent : entry.column->stats[entry.index];
 }
 
 bool SummaryTable::HasQuantiles(std::uint32_t cell, ColumnId /*measure*/) const {

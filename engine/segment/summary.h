@@ -105,7 +105,7 @@ class SummaryTable {
   [[nodiscard]] TimeUs end(std::uint32_t cell) const;
   [[nodiscard]] std::uint64_t rows(std::uint32_t cell) const { return rows_[cell]; }
   /// The cell's statistics of a measure; count 0 if it has none.
-  [[nodiscard]] MeasureStats Measure(std::uint32_t cell, ColumnId measure) const;
+  [[nodiscard]] const MeasureStats& Measure(std::uint32_t cell, ColumnId measure) const;
   /// True if quantiles of the measure can be taken from this cell (also when the measure is absent in all its rows).
   [[nodiscard]] bool HasQuantiles(std::uint32_t cell, ColumnId measure) const;
   Status MergeQuantiles(std::uint32_t cell, ColumnId measure, QuantileSketch* into) const;

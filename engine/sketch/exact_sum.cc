@@ -65,8 +65,8 @@ void ExactSum::Add(Int128 mantissa, int scale) {
   const Uint128 lower = static_cast<Uint128>(static_cast<std::uint64_t>(magnitude)) * factor;
   const Uint128 upper = (magnitude >> 64) * factor;
   ExactSum term;
-  term.low_ = lower + (upper << 64);
-  term.high_ = static_cast<std::uint64_t>(upper >> 64) + (term.low_ < lower ? 1U : 0U);
+  term.set_low(lower + (upper << 64));
+  term.high_ = static_cast<std::uint64_t>(upper >> 64) + (term.low() < lower ? 1U : 0U);
   if (negative) {
     Subtract(term);
   } else {
@@ -75,15 +75,13 @@ void ExactSum::Add(Int128 mantissa, int scale) {
 }
 
 void ExactSum::Subtract(const ExactSum& o) {
-  const std::uint64_t borrow = low_ < o.low_ ? 1 : 0;
+  const std::uint64_t borrow = low() < o.low() ? 1 : 0;
   high_ -= o.high_ + borrow;
-  low_ -= o.low_;
+  set_low(low() - o.low());
 }
 
 Result<Decimal> ExactSum::ToDecimal() const {
-  // Nearly always it fits as it is.
-  const auto value = static_cast<Int128>(low_);
-  if (high_ == static_cast<std::uint64_t>(value >> 127)) return Decimal(value, kSumScale);
+  if (Int128 value = 0; AtScale18(&value)) return Decimal(value, kSumScale);
   return MakeDecimal(MagnitudeOf(*this), is_negative());
 }
 
@@ -100,7 +98,8 @@ Result<Decimal> ExactSum::DividedBy(std::uint64_t count) const {
 
 ExactSum ExactSum::FromWords(std::uint64_t w0, std::uint64_t w1, std::uint64_t w2) {
   ExactSum sum;
-  sum.low_ = (static_cast<Uint128>(w1) << 64) | w0;
+  sum.low_[0] = w0;
+  sum.low_[1] = w1;
   sum.high_ = w2;
   return sum;
 }

@@ -53,35 +53,45 @@ class ExactSum {
   /// Adds a value that is already at scale 18.
   void AddRaw(Int128 at_scale_18) {
     const auto v = static_cast<Uint128>(at_scale_18);
-    low_ += v;
+    const Uint128 sum = low() + v;
+    set_low(sum);
     high_ += static_cast<std::uint64_t>(at_scale_18 < 0 ? -1 : 0) +
-             static_cast<std::uint64_t>(low_ < v ? 1 : 0);
+             static_cast<std::uint64_t>(sum < v ? 1 : 0);
   }
   void Add(const ExactSum& o) {
-    low_ += o.low_;
-    high_ += o.high_ + static_cast<std::uint64_t>(low_ < o.low_ ? 1 : 0);
+    const Uint128 sum = low() + o.low();
+    high_ += o.high_ + static_cast<std::uint64_t>(sum < o.low() ? 1 : 0);
+    set_low(sum);
   }
   void Subtract(const ExactSum& o);
-  [[nodiscard]] bool is_zero() const { return low_ == 0 && high_ == 0; }
+  [[nodiscard]] bool is_zero() const { return (low_[0] | low_[1] | high_) == 0; }
   [[nodiscard]] bool is_negative() const { return static_cast<std::int64_t>(high_) < 0; }
 
+  /// The value at scale 18, where that fits (nearly always); else false.
+  bool AtScale18(Int128* value) const {
+    *value = static_cast<Int128>(low());
+    return high_ == static_cast<std::uint64_t>(*value >> 127);
+  }
   /// The value in lowest terms; kOutOfRange ("sum exceeds 128 bits") if its mantissa does not fit.
   [[nodiscard]] Result<Decimal> ToDecimal() const;
   /// sum / count, rounded half to even at scale 18; count > 0. kOutOfRange if it does not fit.
   [[nodiscard]] Result<Decimal> DividedBy(std::uint64_t count) const;
 
   /// The three 64-bit words, lowest first; the format of every stored sum.
-  [[nodiscard]] std::uint64_t word(int i) const {
-    return i == 0   ? static_cast<std::uint64_t>(low_)
-           : i == 1 ? static_cast<std::uint64_t>(low_ >> 64)
-                    : high_;
-  }
+  [[nodiscard]] std::uint64_t word(int i) const { return i == 2 ? high_ : low_[i]; }
   static ExactSum FromWords(std::uint64_t w0, std::uint64_t w1, std::uint64_t w2);
 
   friend bool operator==(const ExactSum&, const ExactSum&) = default;
 
  private:
-  Uint128 low_ = 0;
+  [[nodiscard]] Uint128 low() const { return static_cast<Uint128>(low_[1]) << 64 | low_[0]; }
+  void set_low(Uint128 v) {
+    low_[0] = static_cast<std::uint64_t>(v);
+    low_[1] = static_cast<std::uint64_t>(v >> 64);
+  }
+
+  // Not one number of 128 bits, which would be aligned to 16 bytes: accumulators of groups lie side by side, and 8 bytes in each are memory.
+  std::uint64_t low_[2] = {0, 0};
   std::uint64_t high_ = 0;
 };
 

@@ -32,6 +32,11 @@ struct MeasureStats {
     sum.Add(mantissa_sum, scale);
     count += n;
   }
+  /// ... with the scale's factor (ExactSum::AddScaled).
+  void AddScaledSum(std::uint64_t n, std::int64_t mantissa_sum, std::int64_t factor) {
+    sum.AddScaled(mantissa_sum, factor);
+    count += n;
+  }
   void Merge(const MeasureStats& o) {
     if (o.count == 0) return;
     sum.Add(o.sum);

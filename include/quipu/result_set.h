@@ -56,9 +56,10 @@ struct ExplainedSource {
   std::uint64_t month_cells = 0, day_cells = 0, hour_cells = 0;
   std::string
       cells_by;  ///< Set of dimensions that these cells are by: "(endpoint, status)"; "" = none.
-  std::uint64_t run_sums = 0;  ///< Sums by customer and service that were at hand, or are now.
-  std::uint64_t runs = 0;      ///< Of one customer and service, whose raw rows were looked at.
-  std::uint64_t vectors = 0;   ///< Of at most 1,024 rows, with such rows.
+  std::uint64_t run_sums =
+      0;  ///< Sums by customer, or customer and service, that were at hand, or are now.
+  std::uint64_t runs = 0;     ///< Of one customer and service, whose raw rows were looked at.
+  std::uint64_t vectors = 0;  ///< Of at most 1,024 rows, with such rows.
   std::uint64_t vectors_decoded = 0;  ///< Columns of vectors that were decoded.
   std::uint64_t rows = 0;             ///< Raw rows in the asked scope and time.
   std::uint64_t bytes = 0;            ///< Of the pages that raw rows were taken from.
