@@ -231,13 +231,22 @@ U64 Narrow(const U64* __restrict in, std::size_t n, U32* __restrict out) {
 
 IntRange Range(const std::int64_t* in, std::size_t n) {
   using S [[gnu::vector_size(8 * kWords)]] = std::int64_t;
-  S min = S{} + in[0], max = min;
+  constexpr std::size_t kChains = 4;  // each waits for its last comparison alone
+  S mins[kChains], maxs[kChains];
+  for (std::size_t c = 0; c < kChains; ++c) mins[c] = maxs[c] = S{} + in[0];
   std::size_t i = 0;
-  for (; i + kWords <= n; i += kWords) {
-    S v;
-    __builtin_memcpy(&v, in + i, sizeof v);
-    min = v < min ? v : min;
-    max = v > max ? v : max;
+  for (; i + kChains * kWords <= n; i += kChains * kWords) {
+    for (std::size_t c = 0; c < kChains; ++c) {
+      S v;
+      __builtin_memcpy(&v, in + i + c * kWords, sizeof v);
+      mins[c] = v < mins[c] ? v : mins[c];
+      maxs[c] = v > maxs[c] ? v : maxs[c];
+    }
+  }
+  S min = mins[0], max = maxs[0];
+  for (std::size_t c = 1; c < kChains; ++c) {
+    min = mins[c] < min ? mins[c] : min;
+    max = maxs[c] > max ? maxs[c] : max;
   }
   IntRange range{min[0], max[0]};
   for (int w = 1; w < kWords; ++w) {

@@ -87,25 +87,38 @@ class NarrowBuckets {
   int zeros_;
 };
 
-// The same for mantissas in 0..2^53 and factors 10^4..10^18: both are doubles without loss, and the exponent and the seven leading bits of
+// The same for many mantissas below 2^52 and factors 10^4..10^18: both are doubles without loss, and the exponent and the seven leading bits of
 // their product's mantissa are the bucket, unless rounding crossed the edge of a bucket. Rounding is monotonous, so what
 // crosses an edge lands on it; no product is on an edge itself (5^4 divides it, but no m x 2^s with m < 256), so what is seen on
-// one is rounded and counted in integers.
+// one is rounded and counted in integers. The loop is plain arithmetic, of which compilers make wide registers on any machine: a small integer
+// becomes a double by setting the exponent of 2^52 above it and taking that away.
 class DoubleBuckets {
  public:
-  static constexpr std::int64_t kMantissaMax = std::int64_t{1} << 53;
+  static constexpr std::int64_t kMantissaMax = (std::int64_t{1} << 52) - 1;
   static constexpr int kPowerMin = 4;
   explicit DoubleBuckets(std::uint64_t factor)
       : factor_(static_cast<double>(factor)), exact_(factor) {}
-  std::int32_t operator()(std::int64_t mantissa) const {
+  template <class Mantissa>
+  void Find(std::span<const Mantissa> mantissas, std::int32_t* buckets) const {
     constexpr int kShift = 52 - kOctaveBits;
+    constexpr std::uint64_t kBelow = (std::uint64_t{1} << kShift) - 1;
     constexpr std::int32_t kBias = (1023 + kOctaveBits - 1) << kOctaveBits;
-    const auto bits = std::bit_cast<std::uint64_t>(static_cast<double>(mantissa) * factor_);
-    if ((bits & ((std::uint64_t{1} << kShift) - 1)) == 0) return exact_(mantissa);
-    return static_cast<std::int32_t>(bits >> kShift) - kBias;
+    const double factor = factor_;
+    const std::size_t n = mantissas.size();
+    const Mantissa* const in = mantissas.data();
+    std::uint64_t edges = 0;  // the highest bit is set if some product is on an edge
+    for (std::size_t i = 0; i < n; ++i) {
+      const auto lifted = std::bit_cast<double>(static_cast<std::uint64_t>(in[i]) | k2To52);
+      const auto bits = std::bit_cast<std::uint64_t>((lifted - 0x1p52) * factor);
+      edges |= (bits & kBelow) - 1;
+      buckets[i] = static_cast<std::int32_t>(bits >> kShift) - kBias;
+    }
+    if (edges >> 63 == 0) return;
+    for (std::size_t i = 0; i < n; ++i) buckets[i] = exact_(static_cast<std::int64_t>(in[i]));
   }
 
  private:
+  static constexpr std::uint64_t k2To52 = std::bit_cast<std::uint64_t>(0x1p52);
   double factor_;
   NarrowBuckets exact_;
 };
@@ -281,9 +294,8 @@ void QuantileSketch::CountInHistogram(std::span<const Mantissa> mantissas, std::
     const DoubleBuckets bucket_of(factor);
     for (std::size_t at = 0; at < mantissas.size(); at += kPart) {
       const auto some = mantissas.subspan(at, std::min(kPart, mantissas.size() - at));
-      for (std::size_t i = 0; i < some.size(); ++i)
-        part[i] = bucket_of(static_cast<std::int64_t>(some[i])) - first;
-      for (std::size_t i = 0; i < some.size(); ++i) ++buckets[part[i]];
+      bucket_of.Find(some, part);
+      for (std::size_t i = 0; i < some.size(); ++i) ++buckets[part[i] - first];
     }
     return;
   }
