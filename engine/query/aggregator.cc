@@ -75,10 +75,6 @@ void AddLanes(const std::uint32_t* codes, std::uint32_t n, std::uint32_t stride,
   for (std::size_t i = 0; i < kLanes; ++i) (*lanes)[i] += stride * taken[i];
 }
 
-bool AsksForExtremes(Function f) {
-  return f != Function::kCount && f != Function::kSum && f != Function::kAvg;
-}
-
 }  // namespace
 
 Aggregator::Aggregator(const BoundQuery& query, const Catalogue& catalogue, Groups* groups)
@@ -86,16 +82,11 @@ Aggregator::Aggregator(const BoundQuery& query, const Catalogue& catalogue, Grou
       catalogue_(&catalogue),
       groups_(groups),
       filter_(query, catalogue),
-      needs_(query.measures.size()),
       dimensions_(query.group_by.size()),
       slot_dictionaries_(query.group_by.size()),
       strides_(query.group_by.size()),
       group_memos_(query.group_by.size()),
       key_(1 + query.group_by.size()) {
-  for (const BoundAggregate& a : query.aggregates) {
-    if (a.counts_rows || a.function == Function::kDistinct) continue;
-    needs_[a.slot].extremes |= AsksForExtremes(a.function);
-  }
   for (const Field& f : query.group_by) by_dimension_ |= f.kind == FieldKind::kDimension;
   has_one_table_ =
       !query.groups_by_customer && !query.groups_by_service && query.windows.size() == 1;
@@ -210,25 +201,26 @@ Status Aggregator::AddWholeVector(std::size_t slot, Chunk* chunk, bool* done) {
   if (in == nullptr) return {};
   *done = true;
   if (in->present_count == 0) return {};
-  groups_->stats(pieces_[0].group, slot)
-      .Merge({in->present_count, in->sum, AtSumScale(in->min, in->scale),
-              AtSumScale(in->max, in->scale)});
+  groups_->AddStats(pieces_[0].group, slot,
+                    {in->present_count, in->sum, AtSumScale(in->min, in->scale),
+                     AtSumScale(in->max, in->scale)});
   return {};
 }
 
 void Aggregator::AddPieceStats(const Piece& piece, std::size_t slot,
                                const Chunk::MeasureColumn& column, const Selection& selection) {
-  MeasureStats& stats = groups_->stats(piece.group, slot);
   if (column.narrow == nullptr) {
     for (std::uint32_t k = piece.begin; k < piece.end; ++k) {
       const std::uint32_t row = selection.RowAt(k);
-      if (column.IsPresent(row)) stats.Add(column.wide[row], column.scale);
+      if (column.IsPresent(row))
+        groups_->AddValue(piece.group, slot, AtSumScale(column.wide[row], column.scale));
     }
     return;
   }
+  const bool extremes = query_->measures[slot].extremes;
   PieceSum s;
   if (!selection.listed && column.present == nullptr && column.small) {
-    s = SumSmall(column.narrow + piece.begin, piece.end - piece.begin, needs_[slot].extremes);
+    s = SumSmall(column.narrow + piece.begin, piece.end - piece.begin, extremes);
   } else if (selection.listed) {
     const std::uint32_t* const rows = selection.rows.data();
     s = SumRows(column, piece.begin, piece.end, [rows](std::uint32_t k) { return rows[k]; });
@@ -236,10 +228,10 @@ void Aggregator::AddPieceStats(const Piece& piece, std::size_t slot,
     s = SumRows(column, piece.begin, piece.end, [](std::uint32_t k) { return k; });
   }
   if (s.count == 0) return;
-  if (needs_[slot].extremes) {
-    stats.AddMany(s.count, s.sum, s.low, s.high, column.scale);
-  } else {
-    stats.AddSum(s.count, s.sum, column.scale);
+  groups_->sum(piece.group, slot).AddSum(s.count, s.sum, column.scale);
+  if (extremes) {
+    groups_->extremes(piece.group, slot)
+        .Widen(AtSumScale(s.low, column.scale), AtSumScale(s.high, column.scale));
   }
 }
 
@@ -532,7 +524,7 @@ Status Aggregator::AddRows(std::size_t slot, Chunk* chunk, const Selection& sele
       if (!column->IsPresent(row)) continue;
       const std::uint32_t g = group_of_[k];
       const Int128 mantissa = column->Mantissa(row);
-      if (need.stats) groups_->stats(g, slot).Add(mantissa, column->scale);
+      if (need.stats) groups_->AddValue(g, slot, AtSumScale(mantissa, column->scale));
       if (need.quantiles) groups_->quantiles(g, slot).Add(mantissa, column->scale);
       if (need.ends) {
         RowPlace place = chunk->place();

@@ -34,9 +34,6 @@ class Aggregator {
     ServiceOrdinal service = 0;
     std::uint32_t group = 0;  // if there is no dimension to group by
   };
-  struct Need {
-    bool extremes = false;  // min or max is asked for
-  };
 
   Status CutAtWindows(Chunk* chunk, const Selection& selection);
   void UseWindow(std::size_t w);
@@ -76,7 +73,6 @@ class Aggregator {
   const Catalogue* catalogue_;
   Groups* groups_;
   RowFilter filter_;
-  std::vector<Need> needs_;  // by measure slot
   bool by_dimension_ = false, wants_ends_ = false;
   bool has_one_table_ = false;  // of slots: neither windows, customers nor services tell groups apart
   bool counts_only_ = false;    // ... and only their rows are counted

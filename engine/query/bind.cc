@@ -310,6 +310,7 @@ class Binder {
         break;
       default:
         need.stats = true;
+        need.extremes |= a.function == Function::kMin || a.function == Function::kMax;
     }
     return {};
   }

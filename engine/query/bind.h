@@ -38,7 +38,8 @@ struct BoundFilter {
 /// What must be gathered for one measure.
 struct MeasureNeed {
   ColumnId id = 0;
-  bool stats = false;  ///< count, sum, min, max
+  bool stats = false;     ///< count, sum, min, max
+  bool extremes = false;  ///< Of `stats`: min, max.
   bool quantiles = false;
   bool ends = false;  ///< first, latest
   bool filtered = false;

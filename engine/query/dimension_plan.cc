@@ -193,7 +193,7 @@ class SetAdder {
       for (std::size_t m = 0; m < query_.measures.size(); ++m) {
         const MeasureNeed& need = query_.measures[m];
         if (!segment_.HasMeasure(need.id)) continue;
-        if (need.stats) groups_->stats(g, m).Merge(table.Measure(cell, need.id));
+        if (need.stats) groups_->AddStats(g, m, table.Measure(cell, need.id));
         if (need.quantiles)
           QUIPU_TRY(table.MergeQuantiles(cell, need.id, &groups_->quantiles(g, m)));
       }

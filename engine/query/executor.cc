@@ -201,7 +201,7 @@ class Execution {
     groups->rows(g) += table.rows(use.cell);
     for (std::size_t m = 0; m < query_.measures.size(); ++m) {
       const MeasureNeed& need = query_.measures[m];
-      if (need.stats) groups->stats(g, m).Merge(table.Measure(use.cell, need.id));
+      if (need.stats) groups->AddStats(g, m, table.Measure(use.cell, need.id));
     }
     for (std::size_t d = 0; d < query_.distincts.size();
          ++d) {  // only `customer` comes here, see BoundQuery::cells_allowed

@@ -168,10 +168,11 @@ class Finisher {
       QUIPU_CHECK(list.size() == 1);  // ties are settled
       return OfDecimal(Decimal(list.front().value, kSumScale));
     }
-    return EvaluateStats(a, groups_.stats(g, a.slot));
+    return EvaluateStats(a, g);
   }
 
-  static Result<Value> EvaluateStats(const BoundAggregate& a, const MeasureStats& stats) {
+  Result<Value> EvaluateStats(const BoundAggregate& a, std::uint32_t g) {
+    const CountedSum& stats = groups_.sum(g, a.slot);
     if (a.function == Function::kCount) return OfInteger(static_cast<std::int64_t>(stats.count));
     if (stats.count == 0) return Value{};
     switch (a.function) {
@@ -184,9 +185,9 @@ class Finisher {
         return OfDecimal(avg);
       }
       case Function::kMin:
-        return OfDecimal(Decimal(stats.min, kSumScale));
+        return OfDecimal(Decimal(groups_.extremes(g, a.slot).min, kSumScale));
       default:
-        return OfDecimal(Decimal(stats.max, kSumScale));
+        return OfDecimal(Decimal(groups_.extremes(g, a.slot).max, kSumScale));
     }
   }
 
@@ -205,7 +206,7 @@ class Finisher {
     std::vector<Int128> sums(rows_.size(), kAbsent);
     for (std::size_t r = 0; r < rows_.size(); ++r) {
       if (rows_[r].group == Row::kNoGroup) continue;
-      const MeasureStats& stats = groups_.stats(rows_[r].group, aggregate.slot);
+      const CountedSum& stats = groups_.sum(rows_[r].group, aggregate.slot);
       if (stats.count == 0) continue;
       if (!stats.sum.AtScale18(&sums[r]) || sums[r] == kAbsent) return {};
     }
@@ -347,7 +348,7 @@ class Finisher {
     const BoundAggregate& aggregate = query_.aggregates[a];
     if (i >= order_.size() || aggregate.counts_rows || !values_[a].empty()) return;
     const std::uint32_t g = rows_[order_[i]].group;
-    if (g != Row::kNoGroup) groups_.PrefetchStats(g, aggregate.slot);
+    if (g != Row::kNoGroup) groups_.PrefetchSum(g, aggregate.slot);
   }
 
   Status MakeValueColumn(std::size_t a, ResultColumn* column) {
@@ -399,10 +400,10 @@ class Finisher {
     for (std::size_t i = 0; i < order_.size(); ++i) {
       Prefetch(i + kPrefetchRows, a);
       const std::uint32_t g = rows_[order_[i]].group;
-      const bool present = g != Row::kNoGroup && groups_.stats(g, slot).count > 0;
+      const bool present = g != Row::kNoGroup && groups_.sum(g, slot).count > 0;
       column->present[i] = present ? 1 : 0;
       if (!present) continue;
-      const ExactSum& sum = groups_.stats(g, slot).sum;
+      const ExactSum& sum = groups_.sum(g, slot).sum;
       if (Int128 value = 0; sum.AtScale18(&value)) {
         column->decimals[i] = Decimal(value, kSumScale);
       } else {

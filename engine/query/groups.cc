@@ -141,6 +141,8 @@ Groups::Groups(const BoundQuery& query, QueryControl* control)
       distincts_(query.distincts.size()),
       has_stats_(std::any_of(query.measures.begin(), query.measures.end(),
                              [](const auto& m) { return m.stats; })),
+      has_extremes_(std::any_of(query.measures.begin(), query.measures.end(),
+                                [](const auto& m) { return m.extremes; })),
       has_quantiles_(std::any_of(query.measures.begin(), query.measures.end(),
                                  [](const auto& m) { return m.quantiles; })),
       has_ends_(std::any_of(query.measures.begin(), query.measures.end(),
@@ -217,7 +219,8 @@ Result<std::uint32_t> Groups::Append(std::span<const std::uint32_t> key) {
   const auto g = static_cast<std::uint32_t>(size());
   keys_.insert(keys_.end(), key.begin(), key.end());
   rows_.push_back(0);
-  if (has_stats_) stats_.resize(stats_.size() + measures_);
+  if (has_stats_) sums_.resize(sums_.size() + measures_);
+  if (has_extremes_) extremes_.resize(extremes_.size() + measures_);
   if (has_quantiles_) quantiles_.resize(quantiles_.size() + measures_);
   if (has_ends_) ends_.resize(ends_.size() + measures_);
   distinct_.resize(distinct_.size() + distincts_);
@@ -231,7 +234,8 @@ Status Groups::Reserve(std::size_t groups) {
 }
 
 std::uint64_t Groups::BytesPerGroup() const {
-  return width_ * 4 + 8 + (has_stats_ ? measures_ * sizeof(MeasureStats) : 0) +
+  return width_ * 4 + 8 + (has_stats_ ? measures_ * sizeof(CountedSum) : 0) +
+         (has_extremes_ ? measures_ * sizeof(Extremes) : 0) +
          (has_quantiles_ ? measures_ * sizeof(void*) : 0) +
          (has_ends_ ? measures_ * sizeof(Ends) : 0) + distincts_ * sizeof(void*);
 }
@@ -244,7 +248,8 @@ Status Groups::Grow(std::size_t groups) {
     charged_ += more;
   }
   keys_.reserve(groups * width_);
-  if (has_stats_) stats_.reserve(groups * measures_);
+  if (has_stats_) sums_.reserve(groups * measures_);
+  if (has_extremes_) extremes_.reserve(groups * measures_);
   if (has_quantiles_) quantiles_.reserve(groups * measures_);
   if (has_ends_) ends_.reserve(groups * measures_);
   distinct_.reserve(groups * distincts_);
@@ -309,7 +314,7 @@ Status Groups::Absorb(Groups* other) {
     rows_[to] += other->rows_[g];
     for (std::size_t m = 0; m < measures_; ++m) {
       const std::size_t a = to * measures_ + m, b = g * measures_ + m;
-      if (has_stats_) stats_[a].Merge(other->stats_[b]);
+      if (has_stats_) MergeStats(to, m, *other, g);
       if (has_ends_) ties_ += ends_[a].Merge(other->ends_[b]);
       if (has_quantiles_) MergeSketch(&quantiles_[a], &other->quantiles_[b]);
     }
@@ -318,6 +323,19 @@ Status Groups::Absorb(Groups* other) {
     if ((g & 1023) == 0) QUIPU_TRY(CheckMemory(kCellWeight));
   }
   return CheckMemory(kCellWeight);
+}
+
+void Groups::AddStats(std::uint32_t g, std::size_t measure, const MeasureStats& more) {
+  if (more.count == 0) return;
+  sum(g, measure).Merge({more.count, more.sum});
+  if (has_extremes_) extremes(g, measure).Widen(more.min, more.max);
+}
+
+void Groups::MergeStats(std::uint32_t g, std::size_t measure, const Groups& other,
+                        std::uint32_t theirs) {
+  const std::size_t from = theirs * measures_ + measure;
+  sum(g, measure).Merge(other.sums_[from]);
+  if (has_extremes_) extremes(g, measure).Merge(other.extremes_[from]);
 }
 
 QuantileSketch& Groups::quantiles(std::uint32_t g, std::size_t measure) {
@@ -347,7 +365,8 @@ Status Groups::CheckMemory(std::size_t added) {
   size_at_check_ = size();
   std::uint64_t bytes = strings_.bytes() + slots_.capacity() * 4 + keys_.capacity() * 4 +
                         (plain_ == nullptr ? 0 : plain_size_ * 4) + rows_.capacity() * 8 +
-                        stats_.capacity() * sizeof(MeasureStats) + ends_.capacity() * sizeof(Ends) +
+                        sums_.capacity() * sizeof(CountedSum) +
+                        extremes_.capacity() * sizeof(Extremes) + ends_.capacity() * sizeof(Ends) +
                         ties_ * sizeof(Ends::End) +
                         (quantiles_.capacity() + distinct_.capacity()) * sizeof(void*);
   if (has_sketches) {

@@ -79,15 +79,25 @@ class Groups {
   std::uint64_t& rows(std::uint32_t g) { return rows_[g]; }
   /// Of all groups, by group. Good until the next Find.
   std::uint64_t* all_rows() { return rows_.data(); }
-  MeasureStats& stats(std::uint32_t g, std::size_t measure) {
-    return stats_[g * measures_ + measure];
+  CountedSum& sum(std::uint32_t g, std::size_t measure) { return sums_[g * measures_ + measure]; }
+  [[gnu::always_inline]] inline void PrefetchSum(std::uint32_t g, std::size_t measure) const {
+    if (has_stats_) __builtin_prefetch(sums_.data() + g * measures_ + measure);
   }
-  [[gnu::always_inline]] inline void PrefetchStats(std::uint32_t g, std::size_t measure) const {
-    if (!has_stats_) return;
-    const MeasureStats* const stats = stats_.data() + g * measures_ + measure;
-    __builtin_prefetch(stats);
-    __builtin_prefetch(&stats->max);
+  /// If some aggregate is a minimum or maximum (MeasureNeed::extremes).
+  Extremes& extremes(std::uint32_t g, std::size_t measure) {
+    return extremes_[g * measures_ + measure];
   }
+  /// To the sum, and to the extremes if they are wanted.
+  void AddStats(std::uint32_t g, std::size_t measure, const MeasureStats& more);
+  void AddValue(std::uint32_t g, std::size_t measure, Int128 at_scale_18) {
+    CountedSum& to = sum(g, measure);
+    to.sum.AddRaw(at_scale_18);
+    ++to.count;
+    if (has_extremes_) extremes(g, measure).Widen(at_scale_18, at_scale_18);
+  }
+  /// What another one, which is of the same measures, has of a group.
+  void MergeStats(std::uint32_t g, std::size_t measure, const Groups& other,
+                  std::uint32_t theirs);
   QuantileSketch& quantiles(std::uint32_t g, std::size_t measure);
   Ends& ends(std::uint32_t g, std::size_t measure) { return ends_[g * measures_ + measure]; }
   void AddEnd(std::uint32_t g, std::size_t measure, const Ends::End& e) {
@@ -126,7 +136,7 @@ class Groups {
   const BoundQuery* query_;
   QueryControl* control_;
   std::size_t width_, measures_, distincts_;
-  bool has_stats_, has_quantiles_, has_ends_;
+  bool has_stats_, has_extremes_, has_quantiles_, has_ends_;
   std::vector<std::uint32_t> slots_;  // group + 1; 0 = empty; a power of two
   static constexpr std::uint64_t kPlainMax = 1u << 22;
   struct Free {
@@ -137,7 +147,8 @@ class Groups {
   std::vector<std::uint32_t> plain_key_;
   std::vector<std::uint32_t> keys_;
   std::vector<std::uint64_t> rows_;
-  std::vector<MeasureStats> stats_;
+  std::vector<CountedSum> sums_;
+  std::vector<Extremes> extremes_;
   std::vector<std::unique_ptr<QuantileSketch>> quantiles_;
   std::vector<Ends> ends_;
   std::vector<std::unique_ptr<DistinctSketch>> distinct_;

@@ -191,7 +191,7 @@ Status AddRunTotals(const BoundQuery& query, const RunTotals& totals, std::uint3
     for (std::size_t m = 0; m < factors.size(); ++m) {
       const RunSums& sums = totals.sums[m];
       if (sums.count(r) > 0)
-        groups->stats(g, m).AddScaledSum(sums.count(r), sums.sum(r), factors[m]);
+        groups->sum(g, m).AddScaledSum(sums.count(r), sums.sum(r), factors[m]);
     }
     if (r % Groups::kCellWeight == 0) QUIPU_TRY(groups->CheckMemory(Groups::kCellWeight));
   }

@@ -66,8 +66,11 @@ FieldRanks RankField(const BoundQuery& query, const Catalogue& catalogue, const 
   const bool may_be_absent = query.group_by[field].kind == FieldKind::kDimension;
   FieldRanks ranks;
   std::vector<Ranked> values;
+  std::uint32_t last = kNone;
   for (std::uint32_t g = 0; g < groups.size(); ++g) {
     const std::uint32_t value = groups.key(g)[field + 1];
+    if (value == last) continue;  // neighbours mostly have one customer
+    last = value;
     if (value >= ranks.rank_of.size()) ranks.rank_of.resize(value + 1u, kNone);
     if (ranks.rank_of[value] != kNone) continue;
     ranks.rank_of[value] = 0;

@@ -13,7 +13,7 @@ void MergeGroup(const BoundQuery& query, Groups* from, std::uint32_t f, Groups* 
   to->rows(t) += from->rows(f);
   for (std::size_t m = 0; m < query.measures.size(); ++m) {
     const MeasureNeed& need = query.measures[m];
-    if (need.stats) to->stats(t, m).Merge(from->stats(f, m));
+    if (need.stats) to->MergeStats(t, m, *from, f);
     if (need.quantiles) to->quantiles(t, m).Merge(from->quantiles(f, m));
     if (!need.ends) continue;
     for (const Ends::End& e : from->ends(f, m).first) to->AddEnd(t, m, e);

@@ -1,7 +1,9 @@
 // MeasureStats: what a summary cell knows of one measure, and the one function that fills it. Cells at seal time, cells at
-// verification and raw rows at query time all go through here, which is why they agree.
+// verification and raw rows at query time all go through here, which is why they agree. Groups of a question keep it in two parts, since few questions
+// want smallest and largest values.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <memory>
 
@@ -9,6 +11,39 @@
 #include "sketch/quantile_sketch.h"
 
 namespace quipu {
+
+/// How many values, and their sum: all that most questions want.
+struct CountedSum {
+  std::uint64_t count = 0;
+  ExactSum sum;
+
+  void AddSum(std::uint64_t n, Int128 mantissa_sum, int scale) {
+    sum.Add(mantissa_sum, scale);
+    count += n;
+  }
+  /// The same with the scale's factor (ExactSum::AddScaled).
+  void AddScaledSum(std::uint64_t n, std::int64_t mantissa_sum, std::int64_t factor) {
+    sum.AddScaled(mantissa_sum, factor);
+    count += n;
+  }
+  void Merge(const CountedSum& o) {
+    sum.Add(o.sum);
+    count += o.count;
+  }
+  friend bool operator==(const CountedSum&, const CountedSum&) = default;
+};
+
+/// The smallest and the largest of some values, at scale 18; of none, min is above max.
+struct Extremes {
+  Int128 min = static_cast<Int128>(~Uint128{0} >> 1);
+  Int128 max = -min - 1;
+
+  void Widen(Int128 low, Int128 high) {
+    min = std::min(min, low);
+    max = std::max(max, high);
+  }
+  void Merge(const Extremes& o) { Widen(o.min, o.max); }
+};
 
 struct MeasureStats {
   std::uint64_t count = 0;  ///< Rows where the measure is present.
@@ -25,16 +60,6 @@ struct MeasureStats {
   void AddMany(std::uint64_t n, Int128 mantissa_sum, Int128 low, Int128 high, int scale) {
     sum.Add(mantissa_sum, scale);
     Widen(AtSumScale(low, scale), AtSumScale(high, scale));
-    count += n;
-  }
-  /// The same for who will not ask for min and max, which are left as they are.
-  void AddSum(std::uint64_t n, Int128 mantissa_sum, int scale) {
-    sum.Add(mantissa_sum, scale);
-    count += n;
-  }
-  /// ... with the scale's factor (ExactSum::AddScaled).
-  void AddScaledSum(std::uint64_t n, std::int64_t mantissa_sum, std::int64_t factor) {
-    sum.AddScaled(mantissa_sum, factor);
     count += n;
   }
   void Merge(const MeasureStats& o) {
