@@ -301,44 +301,102 @@ class IndexedChunk final : public Chunk {
   std::vector<DimensionColumn> dimensions_;
 };
 
-/// Spans of places in the batch's index: the asked rows of one customer.
-Selection SelectByIndex(const BoundQuery& query, const HotIndex& index, TimeBounds* bounds,
-                        std::uint64_t* rows) {
-  Selection selection;
+// Below this many rows a look at every row's customer is cheaper than a table of them, which small batches would not keep for long: they are merged.
+constexpr std::size_t kIndexedRowsMin = 4096;
+// A run of so many rows pays for columns in the order of the index (HotIndex::Measure); of fewer, each row is read where it is.
+constexpr std::uint32_t kArrangedRowsMin = 64;
+
+/// What is asked of a hot batch: rows of one customer.
+struct HotRows {
+  Selection selection;  // of rows; of places in the batch's index, if `by_place`
+  TimeBounds bounds;    // of the selected
+  bool by_place = false;
+};
+
+/// Spans of places in the batch's index.
+HotRows SelectByIndex(const BoundQuery& query, const HotBatch& batch, ScanStats* stats) {
+  HotRows found;
+  found.by_place = true;
+  found.bounds = {batch.time_max, batch.time_min};
+  const HotIndex& index = batch.index();
   const std::vector<TimeUs>& times = index.times();
+  const bool all_in_time = batch.time_min >= query.from && batch.time_max < query.to;
   const std::span<const HotIndex::Run> runs = index.RunsOf(query.customers.front());
   for (std::size_t r = 0; r < runs.size(); ++r) {
     const HotIndex::Run& run = runs[r];
     const std::uint32_t end = (&run + 1)->first;  // of the next customer's, or of the end
-    *rows += end - run.first;
+    stats->rows += end - run.first;
     if (!query.WantsService(run.service)) continue;
-    const std::uint32_t from =
-        run.first + CountBefore(times.data() + run.first, end - run.first, query.from);
-    const std::uint32_t to = from + CountBefore(times.data() + from, end - from, query.to);
+    std::uint32_t from = run.first, to = end;
+    if (!all_in_time) {
+      from += CountBefore(times.data() + from, end - from, query.from);
+      to = from + CountBefore(times.data() + from, end - from, query.to);
+    }
     if (from == to) continue;
-    selection.spans.push_back({from, to, run.customer, run.service});
-    bounds->min = std::min(bounds->min, times[from]);
-    bounds->max = std::max(bounds->max, times[to - 1]);
+    found.selection.spans.push_back({from, to, run.customer, run.service});
+    found.bounds.min = std::min(found.bounds.min, times[from]);
+    found.bounds.max = std::max(found.bounds.max, times[to - 1]);
   }
-  return selection;
+  return found;
+}
+
+/// A list of rows, by service and time.
+HotRows SelectByLooking(const BoundQuery& query, const HotBatch& batch, ScanStats* stats) {
+  HotRows found;
+  found.bounds = {batch.time_max, batch.time_min};
+  const RowBatch& rows = batch.rows;
+  const CustomerOrdinal customer = query.customers.front();
+  const CustomerOrdinal* const customers = rows.customers.data();
+  std::vector<std::uint32_t>& list = found.selection.rows;
+  constexpr std::size_t kBlock = 256;  // most have no row of the customer
+  for (std::size_t at = 0; at < rows.size(); at += kBlock) {
+    const std::size_t end = std::min(rows.size(), at + kBlock);
+    std::uint32_t matches = 0;
+    for (std::size_t i = at; i < end; ++i) matches += customers[i] == customer ? 1u : 0u;
+    if (matches == 0) continue;
+    stats->rows += matches;
+    for (std::size_t i = at; i < end; ++i) {
+      if (customers[i] != customer) continue;
+      if (rows.times[i] < query.from || rows.times[i] >= query.to) continue;
+      if (query.WantsService(rows.services[i])) list.push_back(static_cast<std::uint32_t>(i));
+    }
+  }
+  std::sort(list.begin(), list.end(), [&rows](std::uint32_t a, std::uint32_t b) {
+    return std::pair(rows.services[a], rows.times[a]) < std::pair(rows.services[b], rows.times[b]);
+  });
+  found.selection.listed = true;
+  std::vector<RowSpan>& spans = found.selection.spans;
+  for (std::uint32_t k = 0; k < list.size(); ++k) {
+    const ServiceOrdinal service = rows.services[list[k]];
+    if (spans.empty() || spans.back().service != service)
+      spans.push_back({k, k, customer, service});
+    ++spans.back().end;
+    found.bounds.min = std::min(found.bounds.min, rows.times[list[k]]);
+    found.bounds.max = std::max(found.bounds.max, rows.times[list[k]]);
+  }
+  return found;
 }
 
 Status ScanHotRows(const BoundQuery& query, const HotBatch& batch, RowSink* sink,
                    ScanStats* stats) {
   if (!query.WantsCustomer(query.customers.front())) return {};
-  const HotIndex& index = batch.index();
-  TimeBounds bounds{batch.time_max, batch.time_min};
-  Selection selection = SelectByIndex(query, index, &bounds, &stats->rows);
+  HotRows found = batch.rows.size() < kIndexedRowsMin ? SelectByLooking(query, batch, stats)
+                                                      : SelectByIndex(query, batch, stats);
+  Selection& selection = found.selection;
   if (selection.spans.empty()) return {};
-  if (!sink->wants_places()) {
-    IndexedChunk chunk(query, batch, bounds);
-    return sink->OnRows(&chunk, &selection);
+  if (found.by_place) {
+    const bool is_long =
+        selection.spans.back().end - selection.spans.front().begin >= kArrangedRowsMin;
+    if (is_long && !sink->wants_places()) {
+      IndexedChunk chunk(query, batch, found.bounds);
+      return sink->OnRows(&chunk, &selection);
+    }
+    selection.List();
+    for (std::uint32_t& place : selection.rows) place = batch.index().rows()[place];
   }
-  selection.List();
-  for (std::uint32_t& place : selection.rows) place = index.rows()[place];
   HotChunk chunk(query, batch.rows);
   chunk.SeekAll();
-  chunk.Settle(bounds);
+  chunk.Settle(found.bounds);
   return sink->OnRows(&chunk, &selection);
 }
 
