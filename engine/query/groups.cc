@@ -287,7 +287,11 @@ Result<std::uint32_t> Groups::Find(std::uint32_t window, CustomerOrdinal custome
     QUIPU_CHECK(plain_ != nullptr);
   }
   const std::uint64_t index = PlainIndex(window, customer, service);
-  QUIPU_DCHECK(index < plain_size_);
+  // What a file says; the catalogue has neither.
+  if (index >= plain_size_)
+    return Status::Corruption("a segment has customer " + std::to_string(customer) + ", service " +
+                              std::to_string(service) +
+                              ", of which the catalogue knows nothing; run `quipu verify`");
   std::uint32_t& group = plain_[index];
   if (group == 0) {
     fill_key();

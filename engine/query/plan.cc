@@ -1,7 +1,7 @@
 #include "query/plan.h"
 
 #include <algorithm>
-#include <unordered_map>
+#include <vector>
 
 #include "base/check.h"
 #include "query/run_sums.h"
@@ -223,6 +223,25 @@ class Tiler {
   TimeUs covered_to_ = 0;
 };
 
+/// The intervals in which rows of some services are read: places in SegmentPlan::intervals.
+class RawServices {
+ public:
+  struct Intervals {
+    std::uint32_t first = 0, intervals = 0;  // none: the service's rows are not read
+  };
+  explicit RawServices(std::uint32_t services_end) : by_service_(services_end) {}
+  void Add(ServiceOrdinal service, std::uint32_t first, std::size_t intervals) {
+    by_service_[service] = {first, static_cast<std::uint32_t>(intervals)};
+    ++size_;
+  }
+  [[nodiscard]] const Intervals& Of(ServiceOrdinal service) const { return by_service_[service]; }
+  [[nodiscard]] std::size_t size() const { return size_; }
+
+ private:
+  std::vector<Intervals> by_service_;  // asked for each run: an array, no table
+  std::size_t size_ = 0;
+};
+
 class SegmentPlanner {
  public:
   SegmentPlanner(const BoundQuery& query, const SegmentReader& segment, bool run_sums)
@@ -234,6 +253,11 @@ class SegmentPlanner {
 
   Result<SegmentPlan> Plan() {
     if (query_.empty || from_ >= to_) return std::move(plan_);
+    // Runs are of no other services than these (SegmentReader::directory).
+    const auto& services = segment_.services();
+    if (!services.empty() && services.back().first >= query_.services_end)
+      return Status::Corruption(segment_.path() + ": service '" + services.back().second +
+                                "' has a number that the catalogue does not know");
     if (!query_.cells_allowed && query_.dimension_cells_allowed) {
       QUIPU_TRY_ASSIGN(const bool hides, HoldsAny(segment_, query_.erased));
       plan_.reasons.hidden = hides;
@@ -292,12 +316,24 @@ class SegmentPlanner {
   }
 
   Status PlanRaw() {
-    if (query_.all_customers && query_.all_services && query_.erased.empty()) return PlanAllRuns();
-    const std::uint32_t whole = AddIntervals({{from_, to_}});
-    return ForEachRun([&](const Run& run) { AddRaw(run, whole); });
+    if (!query_.all_customers) {
+      const std::uint32_t whole = AddIntervals({{from_, to_}});
+      return ForEachRun([&](const Run& run) { AddRaw(run, whole); });
+    }
+    QUIPU_TRY_ASSIGN(const std::uint32_t whole, CutRuns());
+    if (query_.all_services && query_.erased.empty()) {
+      plan_.all_runs = runs_;
+    } else {
+      for (const Run& run : runs_) {
+        if (query_.WantsService(run.service) && !IsErased(query_.erased, run.customer))
+          AddRaw(run, whole);
+      }
+    }
+    return {};
   }
 
-  Status PlanAllRuns() {
+  /// Sets runs_: what the range has of the runs of all customers. Returns the interval that their rows lie in.
+  Result<std::uint32_t> CutRuns() {
     const SegmentMeta& meta = segment_.meta();
     const bool is_part = from_ > meta.time_min || to_ <= meta.time_max;
     // Where rows are told apart by windows, their times are decoded anyway.
@@ -305,22 +341,17 @@ class SegmentPlanner {
       QUIPU_TRY_ASSIGN(plan_.slices, RunSlices::Load(segment_, {query_.from, query_.to}));
     }
     if (plan_.slices) {
-      plan_.all_runs = plan_.slices->runs();
-      (void)AddIntervals({{meta.time_min, meta.time_max + 1}});
-      return {};
+      runs_ = plan_.slices->runs();
+      return AddIntervals({{meta.time_min, meta.time_max + 1}});
     }
-    (void)AddIntervals({{from_, to_}});
     QUIPU_TRY_ASSIGN(const Directory* const directory, segment_.directory());
-    plan_.all_runs = directory->runs();
-    return {};
+    runs_ = directory->runs();
+    return AddIntervals({{from_, to_}});
   }
 
   Status PlanAllCustomers() {
     QUIPU_TRY_ASSIGN(const SummaryTable* table, segment_.summaries());
-    struct RawService {
-      std::uint32_t first_interval = 0, intervals = 0;
-    };
-    std::unordered_map<ServiceOrdinal, RawService> raw_services;
+    RawServices raw_services(query_.services_end);
     for (const auto& [service, name] : segment_.services()) {
       if (!query_.WantsService(service)) continue;
       Tiler tiler(query_, *table, segment_.meta(), kAllCustomers, service,
@@ -328,23 +359,16 @@ class SegmentPlanner {
       TileWindows(&tiler);
       if (tiler.NeedsExpiredRows()) return Expired(service);
       if (tiler.raw().empty()) continue;
-      raw_services[service] = {AddIntervals(tiler.raw()),
-                               static_cast<std::uint32_t>(tiler.raw().size())};
+      raw_services.Add(service, AddIntervals(tiler.raw()), tiler.raw().size());
     }
-    if (raw_services.empty()) return {};
-    return ForEachRun([&](const Run& run) {
-      const auto it = raw_services.find(run.service);
-      if (it == raw_services.end()) return;
-      plan_.raw.push_back({run, it->second.first_interval, it->second.intervals});
-    });
+    if (raw_services.size() == 0) return {};
+    return AddRuns(raw_services);
   }
 
   /// Service by service, since a set may cover some and not others.
   Status PlanDimensions() {
-    struct RawService {
-      std::uint32_t first_interval = 0, intervals = 0;
-    };
-    std::unordered_map<ServiceOrdinal, RawService> raw_services;
+    RawServices raw_services(query_.services_end);
+    bool raw_is_whole = true;  // the range of each
     for (const auto& [service, name] : segment_.services()) {
       if (!query_.WantsService(service) || !PassesAsService(name)) continue;
       QUIPU_TRY_ASSIGN(const DimensionPlan part,
@@ -360,22 +384,28 @@ class SegmentPlanner {
         if (expired) return Expired(service);
         continue;
       }
-      raw_services[service] = {AddIntervals(part.raw), static_cast<std::uint32_t>(part.raw.size())};
+      raw_services.Add(service, AddIntervals(part.raw), part.raw.size());
+      raw_is_whole = raw_is_whole && part.raw.size() == 1 && part.raw[0].from == from_ &&
+                     part.raw[0].to == to_;
     }
     // One set after another.
     std::stable_sort(
         plan_.dimension_cells.begin(), plan_.dimension_cells.end(),
         [](const DimensionCellUse& a, const DimensionCellUse& b) { return a.set < b.set; });
-    if (raw_services.empty()) return {};
+    if (raw_services.size() == 0) return {};
     if (plan_.dimension_cells.empty() && raw_services.size() == segment_.services().size()) {
       plan_.intervals.clear();
       return PlanRaw();
     }
-    return ForEachRun([&](const Run& run) {
-      const auto it = raw_services.find(run.service);
-      if (it == raw_services.end()) return;
-      plan_.raw.push_back({run, it->second.first_interval, it->second.intervals});
-    });
+    if (raw_is_whole && query_.all_customers) {
+      QUIPU_TRY_ASSIGN(const std::uint32_t whole, CutRuns());
+      for (const Run& run : runs_) {
+        if (raw_services.Of(run.service).intervals != 0 && !IsErased(query_.erased, run.customer))
+          AddRaw(run, whole);
+      }
+      return {};
+    }
+    return AddRuns(raw_services);
   }
 
   [[nodiscard]] bool PassesAsService(const std::string& name) const {
@@ -482,6 +512,12 @@ class SegmentPlanner {
     plan_.intervals.insert(plan_.intervals.end(), intervals.begin(), intervals.end());
     return first;
   }
+  Status AddRuns(const RawServices& services) {
+    return ForEachRun([&](const Run& run) {
+      const RawServices::Intervals& at = services.Of(run.service);
+      if (at.intervals != 0) plan_.raw.push_back({run, at.first, at.intervals});
+    });
+  }
   void AddRaw(const Run& run, std::uint32_t interval) { plan_.raw.push_back({run, interval, 1}); }
 
   const BoundQuery& query_;
@@ -489,6 +525,7 @@ class SegmentPlanner {
   const SegmentReader& segment_;
   const TimeUs from_, to_;
   SegmentPlan plan_;
+  std::span<const Run> runs_;  // see CutRuns
 };
 
 }  // namespace

@@ -71,6 +71,16 @@ void Directory::EncodeTo(std::string* out) const {
   EncodeIntList(column, out);
 }
 
+bool Directory::HasNoServiceBut(std::span<const ServiceOrdinal> services) const {
+  std::size_t at = 0;  // a customer's runs ascend by service, too
+  for (std::size_t r = 0; r < runs_.size(); ++r) {
+    if (r == 0 || runs_[r].customer != runs_[r - 1].customer) at = 0;
+    while (at < services.size() && services[at] < runs_[r].service) ++at;
+    if (at == services.size() || services[at] != runs_[r].service) return false;
+  }
+  return true;
+}
+
 Result<Directory> Directory::Decode(Bytes in, std::uint64_t rows) {
   ByteReader reader(in);
   const std::uint64_t count = reader.Varint();

@@ -29,6 +29,8 @@ class Directory {
   [[nodiscard]] std::span<const Run> Find(CustomerOrdinal customer) const;
   /// The run that holds `row` (< rows()).
   [[nodiscard]] const Run& RunOf(std::uint32_t row) const;
+  /// True if every run is of one of these, which ascend.
+  [[nodiscard]] bool HasNoServiceBut(std::span<const ServiceOrdinal> services) const;
   [[nodiscard]] std::uint64_t rows() const { return rows_; }
   [[nodiscard]] std::uint32_t customers() const { return customers_; }
 

@@ -81,6 +81,22 @@ TEST(Directory, CountsCustomersAndMergesRuns) {
   EXPECT_EQ(directory.Find(2).size(), 0u);
 }
 
+TEST(Directory, KnowsServicesThatDoNotBelong) {
+  Directory directory;
+  directory.Append(1, 2, 10);
+  directory.Append(1, 7, 5);
+  directory.Append(4, 0, 1);
+  directory.Append(4, 7, 1);
+  using Services = std::vector<ServiceOrdinal>;
+  EXPECT_TRUE(directory.HasNoServiceBut(Services{0, 2, 7}));
+  EXPECT_TRUE(directory.HasNoServiceBut(Services{0, 1, 2, 7, 9}));
+  EXPECT_FALSE(directory.HasNoServiceBut(Services{0, 2}));
+  EXPECT_FALSE(directory.HasNoServiceBut(Services{2, 7}));
+  EXPECT_FALSE(directory.HasNoServiceBut(Services{0, 7}));
+  EXPECT_FALSE(directory.HasNoServiceBut(Services{}));
+  EXPECT_TRUE(Directory().HasNoServiceBut(Services{}));
+}
+
 TEST(Directory, TakesFewBytes) {
   Directory directory;
   std::mt19937_64 random(1);

@@ -189,6 +189,10 @@ Result<const Directory*> SegmentReader::State::LoadDirectory() {
                                 std::to_string(decoded->customers()) + " customers, the footer " +
                                 std::to_string(footer.customers));
     }
+    std::vector<ServiceOrdinal> known;
+    for (const NamedId& service : footer.services) known.push_back(service.id);
+    if (!decoded->HasNoServiceBut(known))
+      return Status::Corruption(path + ": the directory has a service that the footer lacks");
     return decoded;
   });
 }
