@@ -7,6 +7,7 @@
 //   plan      per segment and (scope, service): the asked time range is tiled by summary cells (month, day, hour) where the question
 //             allows it, and by raw row ranges elsewhere; hot batches are raw rows. A debug build proves the tiling.
 //             Sums of many customers over a whole month come from sums by run (run_sums.h), quantiles over many days from sums of sketches (sketch_sums.h).
+//             A range that cuts every run of a segment is looked up in slices of runs (run_slices.h).
 //   execute   cells and raw vectors flow into the same accumulators (sketch/), keyed by (window, group values). Raw rows are cut into tasks;
 //             each worker (the caller, and helpers of QueryPool if there is much to read) has groups of its own, which are united at the end.
 //   finish    windows filled, ordered, limited, made columnar.
