@@ -155,16 +155,16 @@ Result<RunTotals> RunTotals::Load(const SegmentReader& segment,
                              [&] { return Compute(segment, need.id); });
     };
     const auto folded = [&]() -> Result<std::string> {
-      QUIPU_TRY_ASSIGN(PagePtr page, by_run());
-      const Result<RunSums> sums = RunSums::View(std::move(page), runs.size());
-      return FoldSums(runs, sums ? &*sums : nullptr);
+      QUIPU_TRY_ASSIGN(PagePtr unfolded, by_run());
+      const Result<RunSums> of_runs = RunSums::View(std::move(unfolded), runs.size());
+      return FoldSums(runs, of_runs ? &*of_runs : nullptr);
     };
-    QUIPU_TRY_ASSIGN(PagePtr page,
+    QUIPU_TRY_ASSIGN(PagePtr kept,
                      by_customer
                          ? segment.Derived({DerivedKind::kRunSums, kByCustomer, need.id}, folded)
                          : by_run());
-    QUIPU_TRY_ASSIGN(RunSums sums, RunSums::View(std::move(page), totals.runs.size()));
-    totals.sums.push_back(std::move(sums));
+    QUIPU_TRY_ASSIGN(RunSums of_measure, RunSums::View(std::move(kept), totals.runs.size()));
+    totals.sums.push_back(std::move(of_measure));
   }
   return totals;
 }
@@ -190,8 +190,7 @@ Status AddRunTotals(const BoundQuery& query, const RunTotals& totals, std::uint3
     groups->rows(g) += run.rows;
     for (std::size_t m = 0; m < factors.size(); ++m) {
       const RunSums& sums = totals.sums[m];
-      if (sums.count(r) > 0)
-        groups->sum(g, m).AddScaledSum(sums.count(r), sums.sum(r), factors[m]);
+      if (sums.count(r) > 0) groups->sum(g, m).AddScaledSum(sums.count(r), sums.sum(r), factors[m]);
     }
     if (r % Groups::kCellWeight == 0) QUIPU_TRY(groups->CheckMemory(Groups::kCellWeight));
   }

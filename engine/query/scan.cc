@@ -303,7 +303,7 @@ class IndexedChunk final : public Chunk {
 
 // Below this many rows a look at every row's customer is cheaper than a table of them, which small batches would not keep for long: they are merged.
 constexpr std::size_t kIndexedRowsMin = 4096;
-// A run of so many rows pays for columns in the order of the index (HotIndex::Measure); of fewer, each row is read where it is.
+// So many rows of a customer pay for columns in the order of the index (HotIndex::Measure); of fewer, each is read where it is.
 constexpr std::uint32_t kArrangedRowsMin = 64;
 
 /// What is asked of a hot batch: rows of one customer.
