@@ -73,7 +73,7 @@ TimeUs Clamped(TimeUs t) { return std::clamp(t, kTimeMin, kTimeMax - 1); }
 
 }  // namespace
 
-MonthIndex MonthOf(TimeUs t) { return MonthOfDay(FloorTo(t, kDayUs) / kDayUs); }
+MonthIndex MonthOf(TimeUs t) { return MonthOfDay(t / kDayUs - (t % kDayUs < 0 ? 1 : 0)); }
 
 TimeUs MonthStart(MonthIndex m) { return FirstDayOf(m) * kDayUs; }
 

@@ -18,7 +18,7 @@ class Zone;
 /// Months since January 1970, UTC; negative before it.
 using MonthIndex = std::int32_t;
 
-MonthIndex MonthOf(TimeUs t);
+MonthIndex MonthOf(TimeUs t);  ///< Of any number: times in damaged files come here, too.
 TimeUs MonthStart(MonthIndex m);
 std::string MonthText(MonthIndex m);  ///< "2026-03"
 

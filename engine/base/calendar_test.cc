@@ -3,6 +3,8 @@
 #include <date/tz.h>
 #include <gtest/gtest.h>
 
+#include <limits>
+
 #include "base/test_seed.h"
 #include "base/zone.h"
 
@@ -24,6 +26,9 @@ std::string Bounds(const Windower& w, std::string_view t) {
 TEST(Calendar, Months) {
   EXPECT_EQ(MonthOf(0), 0);
   EXPECT_EQ(MonthOf(-1), -1);
+  EXPECT_EQ(MonthOf(-kDayUs), -1);
+  EXPECT_LT(MonthOf(std::numeric_limits<TimeUs>::min()), MonthOf(kTimeMin));
+  EXPECT_GT(MonthOf(std::numeric_limits<TimeUs>::max()), MonthOf(kTimeMax));
   EXPECT_EQ(MonthText(MonthOf(At("2026-03-31T23:59:59.999999Z"))), "2026-03");
   EXPECT_EQ(MonthText(-1), "1969-12");
   EXPECT_EQ(MonthText(MonthOf(kTimeMin)), "0001-01");

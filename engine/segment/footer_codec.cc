@@ -348,7 +348,8 @@ Status CheckFooter(const SegmentFooter& footer, std::uint64_t footer_offset) {
                       footer.customers <= footer.rows && footer.row_groups.size() == groups;
   if (!counts) return Status::Corruption("counts do not fit together");
   QUIPU_TRY(CheckIdentities(footer));
-  if (footer.time_min > footer.time_max || MonthOf(footer.time_min) != footer.spec.month ||
+  if (footer.time_min > footer.time_max || footer.time_min < kTimeMin ||
+      footer.time_max >= kTimeMax || MonthOf(footer.time_min) != footer.spec.month ||
       MonthOf(footer.time_max) != footer.spec.month) {
     return Status::Corruption("times outside the month");
   }
