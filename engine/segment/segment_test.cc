@@ -236,7 +236,12 @@ TEST_F(SegmentTest, FindsAnIdentityBeforeTheIndexIsInMemory) {
     const auto row =
         static_cast<std::uint32_t>(random_.Below(random_.Below(2) == 0 ? 9000 : 20'000));
     const Hash128 key = rows.identities[row];
-    ASSERT_EQ(RowsFound(*alone, key, rows.id_forms[row]), std::vector{row}) << i;
+    // Mostly the row alone; short ids may differ in the upper half only, which is one now.
+    std::vector<std::uint32_t> same;
+    for (std::uint32_t r = 0; r < rows.size(); ++r) {
+      if (rows.identities[r] == key && rows.id_forms[r] == rows.id_forms[row]) same.push_back(r);
+    }
+    ASSERT_EQ(RowsFound(*alone, key, rows.id_forms[row]), same) << i;
     ASSERT_TRUE(RowsFound(*alone, {key.high, ~key.low}, rows.id_forms[row]).empty());
   }
 }
