@@ -5,6 +5,8 @@
 //                               +-- else --> a group a row: codes -> slot -> group, where a slot is a number below the product of the
 //                                            dictionaries' sizes and a table of slots, one per window, customer and service, knows the group
 //
+// Where only rows are counted and one table serves all, the slots of all pieces are packed side by side and counted in one loop (PackSlots).
+//
 // The tables of slots stay good from vector to vector and, as row groups of equal strings share a dictionary, mostly for a whole segment.
 // Where the product is too large for a table, each row's key is looked up in the hash table of groups.
 #pragma once
@@ -74,8 +76,9 @@ class Aggregator {
   Groups* groups_;
   RowFilter filter_;
   bool by_dimension_ = false, wants_ends_ = false;
-  bool has_one_table_ = false;  // of slots: neither windows, customers nor services tell groups apart
-  bool counts_only_ = false;    // ... and only their rows are counted
+  bool has_one_table_ =
+      false;                  // of slots: neither windows, customers nor services tell groups apart
+  bool counts_only_ = false;  // ... and only their rows are counted
   std::vector<Piece> pieces_;
   std::uint32_t window_ = 0;                  // the last window ...
   TimeUs window_start_ = 0, window_end_ = 0;  // ... and its bounds; empty at first

@@ -96,8 +96,7 @@ class Groups {
     if (has_extremes_) extremes(g, measure).Widen(at_scale_18, at_scale_18);
   }
   /// What another one, which is of the same measures, has of a group.
-  void MergeStats(std::uint32_t g, std::size_t measure, const Groups& other,
-                  std::uint32_t theirs);
+  void MergeStats(std::uint32_t g, std::size_t measure, const Groups& other, std::uint32_t theirs);
   QuantileSketch& quantiles(std::uint32_t g, std::size_t measure);
   Ends& ends(std::uint32_t g, std::size_t measure) { return ends_[g * measures_ + measure]; }
   void AddEnd(std::uint32_t g, std::size_t measure, const Ends::End& e) {

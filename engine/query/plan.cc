@@ -344,7 +344,7 @@ class SegmentPlanner {
       runs_ = plan_.slices->runs();
       return AddIntervals({{meta.time_min, meta.time_max + 1}});
     }
-    QUIPU_TRY_ASSIGN(const Directory* const directory, segment_.directory());
+    QUIPU_TRY_ASSIGN(const Directory* const directory, LoadDirectory());
     runs_ = directory->runs();
     return AddIntervals({{from_, to_}});
   }
@@ -435,7 +435,7 @@ class SegmentPlanner {
       return false;
     const std::size_t window = query_.WindowOf(meta.time_min);
     if (query_.WindowEnd(window) <= meta.time_max) return false;
-    QUIPU_TRY_ASSIGN(const Directory* const directory, segment_.directory());
+    QUIPU_TRY_ASSIGN(const Directory* const directory, LoadDirectory());
     const std::size_t runs = directory->runs().size();
     if (runs > kRunSumsMax || directory->rows() < kRunSumsRowsMin * runs) return false;
     plan_.run_sums_window = static_cast<std::uint32_t>(window);
@@ -490,9 +490,20 @@ class SegmentPlanner {
     }
   }
 
+  /// Its customers are of the catalogue: places in arrays.
+  Result<const Directory*> LoadDirectory() {
+    QUIPU_TRY_ASSIGN(const Directory* const directory, segment_.directory());
+    const std::span<const Run> runs = directory->runs();
+    if (!runs.empty() && runs.back().customer >= query_.all_customers_end)
+      return Status::Corruption(segment_.path() + ": customer " +
+                                std::to_string(runs.back().customer) +
+                                " is not in the catalogue; run `quipu verify`");
+    return directory;
+  }
+
   template <class Visit>
   Status ForEachRun(Visit&& visit) {
-    QUIPU_TRY_ASSIGN(const Directory* directory, segment_.directory());
+    QUIPU_TRY_ASSIGN(const Directory* directory, LoadDirectory());
     if (query_.all_customers) {
       for (const Run& run : directory->runs()) {
         if (query_.WantsService(run.service) && !IsErased(query_.erased, run.customer)) visit(run);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/check.h"
 #include "query/chunk.h"
 #include "segment/vector_cursor.h"
 
@@ -76,6 +77,7 @@ Result<std::optional<RunSlices>> RunSlices::Load(const SegmentReader& segment,
   QUIPU_TRY_ASSIGN(const Directory* const directory, segment.directory());
   if (from % kHourUs != 0 || to % kHourUs != 0 || directory->runs().size() > kRunSlicesMax)
     return std::optional<RunSlices>();
+  QUIPU_CHECK(start <= from && from < to && to <= MonthStart(meta.spec.month + 1));
   // 744 hours at most, ten bits each.
   const auto place =
       static_cast<std::uint32_t>((from - start) / kHourUs << 10 | (to - start) / kHourUs);

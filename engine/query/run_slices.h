@@ -20,9 +20,8 @@ namespace quipu {
 
 class RunSlices {
  public:
-  /// Nothing where the range's ends inside the segment's month are not whole hours, or the segment has more runs than kRunSlicesMax.
-  static Result<std::optional<RunSlices>> Load(const SegmentReader& segment,
-                                               const Interval& range);
+  /// `range` must have an instant of the segment's times in it. Nothing where the range's ends inside the segment's month are not whole hours, or the segment has more runs than kRunSlicesMax.
+  static Result<std::optional<RunSlices>> Load(const SegmentReader& segment, const Interval& range);
   /// Those that are not empty, ascending by row.
   [[nodiscard]] std::span<const Run> runs() const { return runs_; }
 

@@ -296,7 +296,7 @@ SummaryTable::Entry SummaryTable::FindEntry(std::uint32_t cell, ColumnId measure
       std::lower_bound(measures_.begin(), measures_.end(), measure,
                        [](const MeasureColumn& m, ColumnId id) { return m.id < id; });
   if (column == measures_.end() || column->id != measure) return {};
-  // Quantity and cost are in every cell.
+  // A measure that is in every cell, as quantity is, has them in order.
   if (cell < column->cells.size() && column->cells[cell] == cell) return {&*column, cell};
   const auto found = std::lower_bound(column->cells.begin(), column->cells.end(), cell);
   if (found == column->cells.end() || *found != cell) return {};

@@ -5,6 +5,8 @@
 //     places               0 = row 2         1 = row 1         2 = row 0         3 = row 3
 //     runs                 acme/api from place 0, bolt/api from place 2
 //
+// Small batches are looked through instead, and a few rows are read where they are (query/scan.cc).
+//
 // Made when a question first asks for it, and each column when it is first wanted: a store that nobody asks pays nothing. It takes
 // 12 bytes a row and as much as the wanted columns, and goes with the batch. The batch itself stays as it came: commits are cut and sealed by their rows.
 //
