@@ -15,7 +15,8 @@ std::string CellsText(const ExplainedSource& s) {
   add(s.month_cells, "month");
   add(s.day_cells, "day");
   add(s.hour_cells, "hour");
-  if (s.run_sums > 0) return fmt::format("{} sums by customer or by customer and service", s.run_sums);
+  if (s.run_sums > 0)
+    return fmt::format("{} sums by customer or by customer and service", s.run_sums);
   if (text.empty()) return "no cells";
   return s.cells_by.empty() ? "cells: " + text
                             : fmt::format("cells by {}: {}", Visible(s.cells_by), text);
