@@ -8,6 +8,7 @@
 
 #include "base/named_thread.h"
 #include "ingest/batch_view.h"
+#include "store/hot_tier.h"
 
 namespace quipu {
 namespace {
@@ -309,6 +310,7 @@ void Committer::WriteGroup(CommitGroup* group) {
     }
   }
   SyncIfDue();
+  PrepareIndexes(store_->view()->hot);
 }
 
 }  // namespace quipu

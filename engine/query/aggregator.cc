@@ -46,12 +46,6 @@ bool AreSmall(const std::int64_t* values, std::size_t n) {
   return range.min >= -most && range.max <= most;
 }
 
-void AddToSketch(std::span<const std::int64_t> values, int scale, QuantileSketch* sketch) {
-  if (values.empty()) return;
-  const IntRange range = Kernels().range(values.data(), values.size());
-  sketch->AddMany(values, range.min, range.max, scale);
-}
-
 template <class RowOf>
 PieceSum SumRows(const Chunk::MeasureColumn& column, std::uint32_t begin, std::uint32_t end,
                  RowOf&& row_of) {
@@ -246,24 +240,8 @@ void Aggregator::AddPieceStats(const Piece& piece, std::size_t slot,
 
 void Aggregator::AddPieceQuantiles(const Piece& piece, std::size_t slot,
                                    const Chunk::MeasureColumn& column, const Selection& selection) {
-  QuantileSketch& sketch = groups_->quantiles(piece.group, slot);
-  if (column.narrow == nullptr) {
-    for (std::uint32_t k = piece.begin; k < piece.end; ++k) {
-      const std::uint32_t row = selection.RowAt(k);
-      if (column.IsPresent(row)) sketch.Add(column.wide[row], column.scale);
-    }
-    return;
-  }
-  if (!selection.listed && column.present == nullptr) {
-    AddToSketch({column.narrow + piece.begin, piece.end - piece.begin}, column.scale, &sketch);
-    return;
-  }
-  values_.clear();
-  for (std::uint32_t k = piece.begin; k < piece.end; ++k) {
-    const std::uint32_t row = selection.RowAt(k);
-    if (column.IsPresent(row)) values_.push_back(column.narrow[row]);
-  }
-  AddToSketch(values_, column.scale, &sketch);
+  AddToSketch(column, piece.begin, piece.end, selection.listed ? selection.rows.data() : nullptr,
+              &values_, &groups_->quantiles(piece.group, slot));
 }
 
 // Times ascend: only the rows of the first and of the last instant matter.

@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "base/check.h"
+#include "codec/kernels.h"
 #include "sketch/exact_sum.h"
 
 namespace quipu {
@@ -48,6 +49,39 @@ Int128 SaturatedProduct(Int128 a, Int128 b) {
 }
 
 }  // namespace
+
+Chunk::MeasureColumn ColumnFrom(const DecimalColumn& column, std::size_t at) {
+  return {true,
+          column.scale,
+          column.present.empty() ? nullptr : column.present.data() + at,
+          column.is_wide() ? nullptr : column.narrow.data() + at,
+          column.is_wide() ? column.wide.data() + at : nullptr,
+          false};
+}
+
+void AddToSketch(const Chunk::MeasureColumn& column, std::uint32_t begin, std::uint32_t end,
+                 const std::uint32_t* rows, std::vector<std::int64_t>* room,
+                 QuantileSketch* sketch) {
+  std::span<const std::int64_t> values;
+  if (rows == nullptr && column.narrow != nullptr && column.present == nullptr) {
+    values = {column.narrow + begin, end - begin};
+  } else {
+    room->clear();
+    for (std::uint32_t k = begin; k < end; ++k) {
+      const std::uint32_t row = rows == nullptr ? k : rows[k];
+      if (!column.IsPresent(row)) continue;
+      if (column.narrow == nullptr) {
+        sketch->Add(column.wide[row], column.scale);
+      } else {
+        room->push_back(column.narrow[row]);
+      }
+    }
+    values = *room;
+  }
+  if (values.empty()) return;
+  const IntRange range = Kernels().range(values.data(), values.size());
+  sketch->AddMany(values, range.min, range.max, column.scale);
+}
 
 std::uint32_t CountBefore(const TimeUs* times, std::uint32_t n, TimeUs t) {
   const TimeUs* base = times;

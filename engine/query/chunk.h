@@ -66,6 +66,14 @@ class Chunk {
   RowPlace place_;
 };
 
+/// A column in memory from value `at` on.
+Chunk::MeasureColumn ColumnFrom(const DecimalColumn& column, std::size_t at);
+
+/// Adds the present values of rows [begin, end), or of those that `rows` has there if it is not null. `room` is for what must be gathered.
+void AddToSketch(const Chunk::MeasureColumn& column, std::uint32_t begin, std::uint32_t end,
+                 const std::uint32_t* rows, std::vector<std::int64_t>* room,
+                 QuantileSketch* sketch);
+
 /// Rows [begin, end) of the chunk, or of Selection::rows: of one customer and service, ascending in time.
 struct RowSpan {
   std::uint32_t begin = 0, end = 0;

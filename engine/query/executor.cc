@@ -7,6 +7,7 @@
 #include "query/aggregator.h"
 #include "query/bind.h"
 #include "query/groups.h"
+#include "query/hot_runs.h"
 #include "query/plan.h"
 #include "query/run_sums.h"
 #include "query/scan.h"
@@ -63,7 +64,8 @@ class Execution {
         query_(query),
         run_(run),
         control_(&run->control),
-        stats_(run->stats) {}
+        stats_(run->stats),
+        takes_hot_runs_(WantsHotRuns(query)) {}
 
   ~Execution() {
     // Less never fails.
@@ -219,7 +221,9 @@ class Execution {
   /// Cuts what is to be read into tasks of some row groups.
   void MakeTasks() {
     constexpr std::uint32_t kVectorsPerTask = kRowGroupRows / kVectorRows;
-    constexpr std::size_t kHotRowsPerTask = 65'536;
+    // One customer's rows are picked out of the others' at a fraction of what reading them costs.
+    constexpr std::size_t kOneCustomer = 16;
+    const std::size_t hot_rows_per_task = 65'536 * (takes_hot_runs_ ? kOneCustomer : 1);
     for (std::size_t i = 0; i < plans_.size(); ++i) {
       const SegmentPlan& plan = plans_[i].plan;
       const std::size_t pieces = plan.raw_pieces();
@@ -238,9 +242,9 @@ class Execution {
     for (std::size_t h = 0; h < view_.hot.size();) {
       const std::size_t first = h;
       std::size_t rows = 0;
-      for (; h < view_.hot.size() && rows < kHotRowsPerTask; ++h) rows += view_.hot[h]->rows.size();
-      // One customer's rows are picked out of the others' at a fraction of what reading them costs.
-      raw_rows_ += query_.all_customers ? rows : rows / 16;
+      for (; h < view_.hot.size() && rows < hot_rows_per_task; ++h)
+        rows += view_.hot[h]->rows.size();
+      raw_rows_ += query_.all_customers ? rows : rows / kOneCustomer;
       tasks_.push_back({0, 0, 0, first, h});
     }
   }
@@ -252,8 +256,21 @@ class Execution {
       return ScanSegment(query_, *planned.segment, planned.plan, task.first_vector,
                          task.last_vector, worker, &worker->scanned[task.segment]);
     }
-    for (std::size_t h = task.first_hot; h < task.last_hot; ++h)
-      QUIPU_TRY(ScanHotBatch(query_, *view_.hot[h], worker, &worker->scanned.back()));
+    return ScanHot(std::span(view_.hot).subspan(task.first_hot, task.last_hot - task.first_hot),
+                   worker);
+  }
+
+  Status ScanHot(std::span<const HotBatchPtr> batches, Worker* worker) {
+    ScanStats* const stats = &worker->scanned.back();
+    if (!takes_hot_runs_) {
+      for (const HotBatchPtr& batch : batches)
+        QUIPU_TRY(ScanHotBatch(query_, *batch, worker, stats));
+      return {};
+    }
+    std::vector<const HotBatch*> rest;
+    QUIPU_TRY(AddHotRuns(query_, batches, &worker->groups(), stats, &rest));
+    QUIPU_TRY(control_->CheckTime());
+    for (const HotBatch* const batch : rest) QUIPU_TRY(ScanHotBatch(query_, *batch, worker, stats));
     return {};
   }
 
@@ -385,6 +402,7 @@ class Execution {
   QueryRun* run_;
   QueryControl* control_;
   QueryStats& stats_;
+  const bool takes_hot_runs_;
   std::vector<Planned> plans_;
   std::uint64_t plan_bytes_ = 0;  // charged
   std::vector<Task> tasks_;

@@ -5,6 +5,7 @@
 
 #include "base/check.h"
 #include "segment/vector_cursor.h"
+#include "store/hot_tier.h"
 
 namespace quipu {
 namespace {
@@ -160,16 +161,6 @@ class SegmentScan {
   Selection selection_;
 };
 
-/// A column in memory from value `at` on.
-Chunk::MeasureColumn Column(const DecimalColumn& c, std::size_t at) {
-  return {true,
-          c.scale,
-          c.present.empty() ? nullptr : c.present.data() + at,
-          c.is_wide() ? nullptr : c.narrow.data() + at,
-          c.is_wide() ? c.wide.data() + at : nullptr,
-          false};
-}
-
 /// `codes` into the column's dictionary, without a share in that: the view holds the batch.
 Chunk::DimensionColumn Column(const CodedColumn& c, const std::uint32_t* codes) {
   return {codes, DictionaryPtr(DictionaryPtr(), &c.dictionary)};
@@ -208,7 +199,7 @@ class HotChunk final : public Chunk {
     place_ = {nullptr, &rows_of_, at};
     bounds_ = bounds;
     for (std::size_t m = 0; m < measures_.size(); ++m) {
-      if (columns_[m] != nullptr) measures_[m] = Column(*columns_[m], at);
+      if (columns_[m] != nullptr) measures_[m] = ColumnFrom(*columns_[m], at);
     }
     for (std::size_t d = 0; d < dimensions_.size(); ++d) {
       if (coded_[d] != nullptr) dimensions_[d] = Column(*coded_[d], coded_[d]->codes.data() + at);
@@ -275,7 +266,7 @@ class IndexedChunk final : public Chunk {
     measures_[slot] = {};
     if (in != nullptr) {
       const auto column = static_cast<std::size_t>(in - batch_.measures.data());
-      measures_[slot] = Column(index_.Measure(column), 0);
+      measures_[slot] = ColumnFrom(index_.Measure(column), 0);
     }
     return static_cast<const MeasureColumn*>(&measures_[slot]);
   }
@@ -301,8 +292,6 @@ class IndexedChunk final : public Chunk {
   std::vector<DimensionColumn> dimensions_;
 };
 
-// Below this many rows a look at every row's customer is cheaper than a table of them, which small batches would not keep for long: they are merged.
-constexpr std::size_t kIndexedRowsMin = 4096;
 // So many rows of a customer pay for columns in the order of the index (HotIndex::Measure); of fewer, each is read where it is.
 constexpr std::uint32_t kArrangedRowsMin = 64;
 
@@ -319,23 +308,21 @@ HotRows SelectByIndex(const BoundQuery& query, const HotBatch& batch, ScanStats*
   found.by_place = true;
   found.bounds = {batch.time_max, batch.time_min};
   const HotIndex& index = batch.index();
-  const std::vector<TimeUs>& times = index.times();
-  const bool all_in_time = batch.time_min >= query.from && batch.time_max < query.to;
-  const std::span<const HotIndex::Run> runs = index.RunsOf(query.customers.front());
-  for (std::size_t r = 0; r < runs.size(); ++r) {
-    const HotIndex::Run& run = runs[r];
+  index.NoteAsked();
+  for (const HotIndex::Run& run : index.RunsOf(query.customers.front())) {
     const std::uint32_t end = (&run + 1)->first;  // of the next customer's, or of the end
     stats->rows += end - run.first;
-    if (!query.WantsService(run.service)) continue;
+    if (!query.WantsService(run.service) || run.max < query.from || run.min >= query.to) continue;
     std::uint32_t from = run.first, to = end;
-    if (!all_in_time) {
-      from += CountBefore(times.data() + from, end - from, query.from);
-      to = from + CountBefore(times.data() + from, end - from, query.to);
+    if (run.min < query.from || run.max >= query.to) {
+      const TimeUs* const times = index.times().data();
+      from += CountBefore(times + from, end - from, query.from);
+      to = from + CountBefore(times + from, end - from, query.to);
+      if (from == to) continue;
     }
-    if (from == to) continue;
     found.selection.spans.push_back({from, to, run.customer, run.service});
-    found.bounds.min = std::min(found.bounds.min, times[from]);
-    found.bounds.max = std::max(found.bounds.max, times[to - 1]);
+    found.bounds.min = std::min(found.bounds.min, std::max(run.min, query.from));
+    found.bounds.max = std::max(found.bounds.max, std::min(run.max, query.to - 1));
   }
   return found;
 }
@@ -380,8 +367,9 @@ HotRows SelectByLooking(const BoundQuery& query, const HotBatch& batch, ScanStat
 Status ScanHotRows(const BoundQuery& query, const HotBatch& batch, RowSink* sink,
                    ScanStats* stats) {
   if (!query.WantsCustomer(query.customers.front())) return {};
-  HotRows found = batch.rows.size() < kIndexedRowsMin ? SelectByLooking(query, batch, stats)
-                                                      : SelectByIndex(query, batch, stats);
+  const bool has_index = batch.rows.size() >= kIndexedRowsMin || batch.made_index.peek() != nullptr;
+  HotRows found =
+      !has_index ? SelectByLooking(query, batch, stats) : SelectByIndex(query, batch, stats);
   Selection& selection = found.selection;
   if (selection.spans.empty()) return {};
   if (found.by_place) {

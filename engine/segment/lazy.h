@@ -27,6 +27,17 @@ class Lazy {
     }
     return static_cast<const T*>(value_.get());
   }
+  /// The same for what cannot fail: `make` returns a unique_ptr<T>.
+  template <class Make>
+  const T& Ensure(Make make) {
+    if (const T* ready = ready_.load(std::memory_order_acquire)) return *ready;
+    const std::lock_guard lock(mutex_);
+    if (value_ == nullptr) {
+      value_ = make();
+      ready_.store(value_.get(), std::memory_order_release);
+    }
+    return *value_;
+  }
   /// Null while not loaded.
   [[nodiscard]] const T* peek() const { return ready_.load(std::memory_order_acquire); }
 

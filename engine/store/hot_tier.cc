@@ -125,6 +125,29 @@ void AppendHot(HotBatchPtr batch, std::vector<HotBatchPtr>* hot) {
   }
 }
 
+std::size_t SettledBatches(std::span<const HotBatchPtr> hot) {
+  const auto last = std::find_if(hot.rbegin(), hot.rend(), IsFull);
+  return static_cast<std::size_t>(hot.rend() - last);
+}
+
+void PrepareIndexes(std::span<const HotBatchPtr> hot) {
+  std::span<const HotBatchPtr> last = hot.first(SettledBatches(hot));
+  if (last.size() > kPreparedBatches) last = last.last(kPreparedBatches);
+  const HotIndex* asked = nullptr;
+  for (const HotBatchPtr& batch : last) {
+    const HotIndex* const index = batch->made_index.peek();
+    if (index != nullptr && index->was_asked()) asked = index;
+  }
+  if (asked == nullptr) return;
+  for (const HotBatchPtr& batch : last) {
+    const std::size_t rows = batch->rows.size();
+    if (batch->made_index.peek() != nullptr || rows < kSettledIndexedRowsMin ||
+        rows > kPreparedRowsMax)
+      continue;
+    batch->index().PrepareLike(*asked);
+  }
+}
+
 Totals HotTotalsThrough(const std::vector<HotBatchPtr>& hot, std::uint64_t seq) {
   Totals totals;
   for (const HotBatchPtr& batch : hot) {

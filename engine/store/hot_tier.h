@@ -36,6 +36,19 @@ HotBatchPtr MergeHotBatches(std::span<const HotBatchPtr> batches);
 /// Adds a batch behind the others and merges what has become due.
 void AppendHot(HotBatchPtr batch, std::vector<HotBatchPtr>* hot);
 
+/// So many batches at the front of the list stay as they are: those behind the last large one may still be merged.
+std::size_t SettledBatches(std::span<const HotBatchPtr> hot);
+/// Batches that may still be merged get an index from this many rows, others already from kSettledIndexedRowsMin: below, a look at every row's customer is
+/// cheaper than a table of them that is not kept for long.
+inline constexpr std::size_t kIndexedRowsMin = 4'096;
+inline constexpr std::size_t kSettledIndexedRowsMin = 512;
+/// Makes the indexes of the last settled batches if a question has asked the index of one of the last kPreparedBatches: the next question is likely to
+/// come soon, and need not wait for them. Does nothing in a store that nobody asks.
+void PrepareIndexes(std::span<const HotBatchPtr> hot);
+inline constexpr std::size_t kPreparedBatches = 32;
+/// An index of more rows would hold up the next commit for too long (some milliseconds); who asks for it waits.
+inline constexpr std::size_t kPreparedRowsMax = 65'536;
+
 /// Totals of the hot rows of commits up to `seq`.
 Totals HotTotalsThrough(const std::vector<HotBatchPtr>& hot, std::uint64_t seq);
 /// Removes the rows of commits up to `seq`; a batch that straddles it is cut.

@@ -38,10 +38,7 @@ std::vector<std::uint32_t> HotBatch::RowsWithKey(const Hash128& key) const {
 }
 
 const HotIndex& HotBatch::index() const {
-  const auto loaded = made_index.Get([this]() -> Result<std::unique_ptr<const HotIndex>> {
-    return std::make_unique<const HotIndex>(rows);
-  });
-  return ***loaded;
+  return made_index.Ensure([this] { return std::make_unique<HotIndex>(rows); });
 }
 
 RowRef View::FindHotRow(std::uint64_t number) const {

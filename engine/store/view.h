@@ -39,7 +39,7 @@ struct HotBatch {
       commit_ends;  ///< [seq - seq_first] = rows of commits up to and including seq.
   /// Of RowsWithKey: 1 + a row at the place of its key's hash, or after it; 0 = empty. A power of two.
   mutable Lazy<std::vector<std::uint32_t>> rows_by_key;
-  mutable Lazy<std::unique_ptr<const HotIndex>> made_index;
+  mutable Lazy<HotIndex> made_index;
 };
 using HotBatchPtr = std::shared_ptr<const HotBatch>;
 using SegmentPtr = std::shared_ptr<SegmentReader>;

@@ -1,0 +1,29 @@
+// Hot runs: the unsealed rows of one customer, taken a run at a time from the indexes of hot batches (store/hot_index.h).
+//
+// A dashboard asks for one customer's totals while events pour in. Dozens of hot batches are asked then, and of a large customer tens of thousands of rows.
+// Where a run lies in the range and in one window as a whole, which nearly all do, its count and its kept sums go to the group at once, and its values to the
+// sketch: no chunk, no selection, no look at its times. The batches were written by other threads and are cold, so each step is taken for all of them before
+// the next, and what the next one needs is fetched ahead.
+//
+//     batch 1   acme/api    9:00..9:14   600 rows, sum 512     --> (9:00, acme, api)   rows + 600, sum + 512
+//     batch 2   acme/api    9:14..10:03  580 rows              --> a window ends in between: the batch is left to the scan
+//
+// A batch is taken whole or left whole (`rest`): so what is added twice or never would be a batch, which the tests of scan.h would see.
+#pragma once
+
+#include <span>
+#include <vector>
+
+#include "query/groups.h"
+#include "query/scan.h"
+
+namespace quipu {
+
+/// Whether what is asked can come from whole runs: of one customer; counts, sums and quantiles, of all its rows.
+bool WantsHotRuns(const BoundQuery& query);
+
+/// Adds what `batches` have, but for those that must be scanned (ScanHotBatch), which are put into `rest`.
+Status AddHotRuns(const BoundQuery& query, std::span<const HotBatchPtr> batches, Groups* groups,
+                  ScanStats* stats, std::vector<const HotBatch*>* rest);
+
+}  // namespace quipu
