@@ -223,7 +223,7 @@ Result<EventPage> ReadPage(const View& view, const Catalogue& catalogue, const E
   }
   for (std::uint32_t h = 0; h < view.hot.size(); ++h) {
     search.SetSource(static_cast<std::uint32_t>(view.segments.size()) + h);
-    QUIPU_TRY(ScanHotBatch(bound, *view.hot[h], &search, &scanned));
+    QUIPU_TRY(ScanHotBatch(bound, view.hot, h, &search, &scanned));
   }
   std::vector<Candidate> found = search.Take();
   QUIPU_TRY(ReadIdentities(view, &found));

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <memory>
+#include <numeric>
 
 #include "base/check.h"
 #include "query/aggregator.h"
@@ -256,21 +257,20 @@ class Execution {
       return ScanSegment(query_, *planned.segment, planned.plan, task.first_vector,
                          task.last_vector, worker, &worker->scanned[task.segment]);
     }
-    return ScanHot(std::span(view_.hot).subspan(task.first_hot, task.last_hot - task.first_hot),
-                   worker);
+    return ScanHot(task.first_hot, task.last_hot, worker);
   }
 
-  Status ScanHot(std::span<const HotBatchPtr> batches, Worker* worker) {
+  Status ScanHot(std::size_t first, std::size_t last, Worker* worker) {
     ScanStats* const stats = &worker->scanned.back();
-    if (!takes_hot_runs_) {
-      for (const HotBatchPtr& batch : batches)
-        QUIPU_TRY(ScanHotBatch(query_, *batch, worker, stats));
-      return {};
+    std::vector<std::size_t> rest;
+    if (takes_hot_runs_) {
+      QUIPU_TRY(AddHotRuns(query_, view_.hot, first, last, &worker->groups(), stats, &rest));
+      QUIPU_TRY(control_->CheckTime());
+    } else {
+      rest.resize(last - first);
+      std::iota(rest.begin(), rest.end(), first);
     }
-    std::vector<const HotBatch*> rest;
-    QUIPU_TRY(AddHotRuns(query_, batches, &worker->groups(), stats, &rest));
-    QUIPU_TRY(control_->CheckTime());
-    for (const HotBatch* const batch : rest) QUIPU_TRY(ScanHotBatch(query_, *batch, worker, stats));
+    for (const std::size_t b : rest) QUIPU_TRY(ScanHotBatch(query_, view_.hot, b, worker, stats));
     return {};
   }
 

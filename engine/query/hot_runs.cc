@@ -11,7 +11,7 @@ using Runs = std::span<const HotIndex::Run>;
 
 /// The customer's runs in one batch.
 struct Found {
-  const HotBatch* batch = nullptr;
+  std::size_t batch = 0;  // in the list
   const HotIndex* index = nullptr;
   Runs runs;
 };
@@ -24,32 +24,29 @@ void PrefetchSums(const std::vector<Found>& found, ColumnId measure) {
   }
 }
 
-/// In the indexes of the batches that are large enough for one; the others go to `rest`.
-std::vector<Found> FindRuns(const BoundQuery& query, std::span<const HotBatchPtr> batches,
-                            std::vector<const HotBatch*>* rest) {
+/// In the indexes of hot batches [first, last); those that have none go to `rest`.
+std::vector<Found> FindRuns(const BoundQuery& query, std::span<const HotBatchPtr> hot,
+                            std::size_t first, std::size_t last, std::vector<std::size_t>* rest) {
   const CustomerOrdinal customer = query.customers.front();
-  for (const HotBatchPtr& batch : batches) {
-    __builtin_prefetch(&batch->time_min);
-    __builtin_prefetch(&batch->rows);
-    __builtin_prefetch(&batch->made_index);
+  for (std::size_t b = first; b < last; ++b) {
+    __builtin_prefetch(&hot[b]->time_min);
+    __builtin_prefetch(&hot[b]->rows);
+    __builtin_prefetch(&hot[b]->made_index);
   }
   std::vector<Found> found;
-  found.reserve(batches.size());
-  const std::size_t settled = SettledBatches(batches);
-  for (std::size_t b = 0; b < batches.size(); ++b) {
-    const HotBatch& batch = *batches[b];
+  found.reserve(last - first);
+  for (std::size_t b = first; b < last; ++b) {
+    const HotBatch& batch = *hot[b];
     if (batch.time_max < query.from || batch.time_min >= query.to) continue;
-    if (batch.rows.size() < (b < settled ? kSettledIndexedRowsMin : kIndexedRowsMin)) {
-      rest->push_back(&batch);
-      continue;
-    }
-    found.push_back({&batch, batch.made_index.peek(), {}});
-    if (found.back().index != nullptr) found.back().index->Prefetch();
+    found.push_back({b, nullptr, {}});
+    if (const HotIndex* const index = batch.made_index.peek()) index->Prefetch();
   }
+  const std::size_t settled = SettledBatches(hot);
   for (Found& f : found) {
-    if (f.index == nullptr) f.index = &f.batch->index();
-    f.index->NoteAsked();
+    f.index = IndexToAsk(hot, f.batch, settled);
+    if (f.index == nullptr) rest->push_back(f.batch);
   }
+  std::erase_if(found, [](const Found& f) { return f.index == nullptr; });
   for (const Found& f : found) f.index->PrefetchPlaceOf(customer);
   for (const Found& f : found) f.index->PrefetchRunsOf(customer);
   for (Found& f : found) f.runs = f.index->RunsOf(customer);
@@ -141,10 +138,11 @@ bool WantsHotRuns(const BoundQuery& query) {
                       [](const MeasureNeed& need) { return need.ends || need.extremes; });
 }
 
-Status AddHotRuns(const BoundQuery& query, std::span<const HotBatchPtr> batches, Groups* groups,
-                  ScanStats* stats, std::vector<const HotBatch*>* rest) {
+Status AddHotRuns(const BoundQuery& query, std::span<const HotBatchPtr> hot, std::size_t first,
+                  std::size_t last, Groups* groups, ScanStats* stats,
+                  std::vector<std::size_t>* rest) {
   RunAdder adder(query, groups);
-  for (const Found& found : FindRuns(query, batches, rest)) {
+  for (const Found& found : FindRuns(query, hot, first, last, rest)) {
     QUIPU_TRY_ASSIGN(const bool is_taken, adder.Add(found));
     if (!is_taken) {
       rest->push_back(found.batch);

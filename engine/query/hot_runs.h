@@ -22,8 +22,9 @@ namespace quipu {
 /// Whether what is asked can come from whole runs: of one customer; counts, sums and quantiles, of all its rows.
 bool WantsHotRuns(const BoundQuery& query);
 
-/// Adds what `batches` have, but for those that must be scanned (ScanHotBatch), which are put into `rest`.
-Status AddHotRuns(const BoundQuery& query, std::span<const HotBatchPtr> batches, Groups* groups,
-                  ScanStats* stats, std::vector<const HotBatch*>* rest);
+/// Adds what hot batches [first, last) have, but for those that must be scanned (ScanHotBatch), whose places in the list are put into `rest`.
+Status AddHotRuns(const BoundQuery& query, std::span<const HotBatchPtr> hot, std::size_t first,
+                  std::size_t last, Groups* groups, ScanStats* stats,
+                  std::vector<std::size_t>* rest);
 
 }  // namespace quipu

@@ -132,7 +132,8 @@ Status RowStream::Read(TimeUs from, TimeUs to, const RowVisitor& visit, QueryRun
     ++run->stats.segments;
     QUIPU_TRY(ScanSegment(bound, *segment, plan, 0, segment->vectors(), &sink, &sealed));
   }
-  for (const HotBatchPtr& batch : view_.hot) QUIPU_TRY(ScanHotBatch(bound, *batch, &sink, &hot));
+  for (std::size_t b = 0; b < view_.hot.size(); ++b)
+    QUIPU_TRY(ScanHotBatch(bound, view_.hot, b, &sink, &hot));
   run->stats.rows += sealed.rows;
   run->stats.hot_rows += hot.rows;
   return {};

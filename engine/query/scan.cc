@@ -254,8 +254,9 @@ class HotChunk final : public Chunk {
 /// All rows of a batch in the order of its index. Where they are in the batch it does not say.
 class IndexedChunk final : public Chunk {
  public:
-  IndexedChunk(const BoundQuery& query, const HotBatch& batch, const TimeBounds& bounds)
-      : batch_(batch.rows), index_(batch.index()), query_(query), measures_(query.measures.size()) {
+  IndexedChunk(const BoundQuery& query, const HotBatch& batch, const HotIndex& index,
+               const TimeBounds& bounds)
+      : batch_(batch.rows), index_(index), query_(query), measures_(query.measures.size()) {
     dimensions_.resize(query.dimensions.size());
     rows_ = static_cast<std::uint32_t>(index_.size());
     bounds_ = bounds;
@@ -303,12 +304,11 @@ struct HotRows {
 };
 
 /// Spans of places in the batch's index.
-HotRows SelectByIndex(const BoundQuery& query, const HotBatch& batch, ScanStats* stats) {
+HotRows SelectByIndex(const BoundQuery& query, const HotBatch& batch, const HotIndex& index,
+                      ScanStats* stats) {
   HotRows found;
   found.by_place = true;
   found.bounds = {batch.time_max, batch.time_min};
-  const HotIndex& index = batch.index();
-  index.NoteAsked();
   for (const HotIndex::Run& run : index.RunsOf(query.customers.front())) {
     const std::uint32_t end = (&run + 1)->first;  // of the next customer's, or of the end
     stats->rows += end - run.first;
@@ -364,23 +364,21 @@ HotRows SelectByLooking(const BoundQuery& query, const HotBatch& batch, ScanStat
   return found;
 }
 
-Status ScanHotRows(const BoundQuery& query, const HotBatch& batch, RowSink* sink,
-                   ScanStats* stats) {
-  if (!query.WantsCustomer(query.customers.front())) return {};
-  const bool has_index = batch.rows.size() >= kIndexedRowsMin || batch.made_index.peek() != nullptr;
-  HotRows found =
-      !has_index ? SelectByLooking(query, batch, stats) : SelectByIndex(query, batch, stats);
+Status ScanHotRows(const BoundQuery& query, const HotBatch& batch, const HotIndex* index,
+                   RowSink* sink, ScanStats* stats) {
+  HotRows found = index == nullptr ? SelectByLooking(query, batch, stats)
+                                   : SelectByIndex(query, batch, *index, stats);
   Selection& selection = found.selection;
   if (selection.spans.empty()) return {};
   if (found.by_place) {
     const bool is_long =
         selection.spans.back().end - selection.spans.front().begin >= kArrangedRowsMin;
     if (is_long && !sink->wants_places()) {
-      IndexedChunk chunk(query, batch, found.bounds);
+      IndexedChunk chunk(query, batch, *index, found.bounds);
       return sink->OnRows(&chunk, &selection);
     }
     selection.List();
-    for (std::uint32_t& place : selection.rows) place = batch.index().rows()[place];
+    for (std::uint32_t& place : selection.rows) place = index->rows()[place];
   }
   HotChunk chunk(query, batch.rows);
   chunk.SeekAll();
@@ -397,13 +395,13 @@ Status ScanSegment(const BoundQuery& query, const SegmentReader& segment, const 
   return SegmentScan(query, segment, plan, sink, stats).Run(first_vector, last_vector);
 }
 
-Status ScanHotBatch(const BoundQuery& query, const HotBatch& batch, RowSink* sink,
-                    ScanStats* stats) {
-  if (query.empty || batch.rows.empty() || batch.time_max < query.from ||
-      batch.time_min >= query.to)
-    return {};
-  if (!query.all_customers && query.customers.size() == 1)
-    return ScanHotRows(query, batch, sink, stats);
+Status ScanHotBatch(const BoundQuery& query, std::span<const HotBatchPtr> hot, std::size_t b,
+                    RowSink* sink, ScanStats* stats) {
+  const HotBatch& batch = *hot[b];
+  if (query.empty || batch.time_max < query.from || batch.time_min >= query.to) return {};
+  if (!query.all_customers && query.customers.size() == 1) {
+    return ScanHotRows(query, batch, IndexToAsk(hot, b, SettledBatches(hot)), sink, stats);
+  }
   HotChunk chunk(query, batch.rows);
   Selection selection;
   for (std::uint32_t at = 0; at < batch.rows.size(); at += kVectorRows) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 
 #include "query/chunk.h"
 #include "query/plan.h"
@@ -37,8 +38,8 @@ Status ScanSegment(const BoundQuery& query, const SegmentReader& segment, const 
                    std::uint32_t first_vector, std::uint32_t last_vector, RowSink* sink,
                    ScanStats* stats);
 
-/// Reads a hot batch: rows of the asked customers, services and time.
-Status ScanHotBatch(const BoundQuery& query, const HotBatch& batch, RowSink* sink,
-                    ScanStats* stats);
+/// Reads hot[b]: rows of the asked customers, services and time.
+Status ScanHotBatch(const BoundQuery& query, std::span<const HotBatchPtr> hot, std::size_t b,
+                    RowSink* sink, ScanStats* stats);
 
 }  // namespace quipu

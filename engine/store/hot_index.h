@@ -82,6 +82,7 @@ class HotIndex {
   [[nodiscard]] const std::vector<std::uint32_t>& Codes(std::size_t column) const;
   /// Of a measure.
   [[nodiscard]] const RunSums& Sums(std::size_t column) const;
+  [[nodiscard]] bool has_sums(std::size_t column) const { return sums_[column].peek() != nullptr; }
 
   /// A question has come to it.
   void NoteAsked() const {

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <limits>
 #include <numeric>
 #include <set>
 
@@ -66,6 +67,55 @@ TEST(HotIndex, RunsAreThoseOfOneCustomer) {
   }
   EXPECT_EQ(covered, index.size());
   EXPECT_TRUE(index.RunsOf(*customers.rbegin() + 1).empty());
+}
+
+TEST(HotIndex, RunsHaveTheirBoundsAndSums) {
+  const std::uint64_t seed = TestSeed();
+  SCOPED_TRACE("QUIPU_SEED=" + std::to_string(seed));
+  Random random(seed);
+  Catalogue catalogue;
+  const RowBatch batch = RowMaker(&catalogue, "e", random.Next()).Make(1 + random.Below(3000));
+  const HotIndex index(batch);
+  for (const CustomerOrdinal customer : batch.customers) {
+    for (const HotIndex::Run& run : index.RunsOf(customer)) {
+      const std::uint32_t end = (&run + 1)->first;
+      EXPECT_EQ(run.min, index.times()[run.first]);
+      EXPECT_EQ(run.max, index.times()[end - 1]);
+      for (const DecimalColumn& column : batch.measures) {
+        const HotIndex::RunSums& sums = index.Sums(index.FindMeasure(column.id));
+        if (column.is_wide()) {
+          ASSERT_TRUE(sums.sums.empty());
+          continue;
+        }
+        HotIndex::Sum expected;
+        for (std::uint32_t place = run.first; place < end; ++place) {
+          const std::uint32_t row = index.rows()[place];
+          if (!column.IsPresent(row)) continue;
+          expected.sum += column.narrow[row];
+          ++expected.count;
+        }
+        const HotIndex::Sum& found = sums.sums[index.NumberOf(run)];
+        ASSERT_EQ(found.sum, expected.sum);
+        ASSERT_EQ(found.count, expected.count);
+        ASSERT_EQ(sums.scale, column.scale);
+      }
+    }
+  }
+  EXPECT_EQ(index.FindMeasure(9999), HotIndex::kNoColumn);
+}
+
+TEST(HotIndex, SumsThatDoNotFitAreNotKept) {
+  Catalogue catalogue;
+  RowBatch batch = RowMaker(&catalogue, "e", 1).Make(100);
+  batch.customers.assign(100, 1);
+  batch.services.assign(100, 1);
+  DecimalColumn& column = batch.measures.front();
+  column.present.clear();
+  column.wide.clear();
+  column.narrow.assign(100, std::numeric_limits<std::int64_t>::max() / 100);
+  EXPECT_EQ(HotIndex(batch).Sums(0).sums.size(), 1u);
+  column.narrow.assign(100, std::numeric_limits<std::int64_t>::max() / 99 + 1);
+  EXPECT_TRUE(HotIndex(batch).Sums(0).sums.empty());
 }
 
 }  // namespace

@@ -130,6 +130,20 @@ std::size_t SettledBatches(std::span<const HotBatchPtr> hot) {
   return static_cast<std::size_t>(hot.rend() - last);
 }
 
+const HotIndex* IndexToAsk(std::span<const HotBatchPtr> hot, std::size_t b, std::size_t settled) {
+  const HotBatch& batch = *hot[b];
+  const HotIndex* index = batch.made_index.peek();
+  if (index == nullptr) {
+    const std::size_t rows = batch.rows.size();
+    if (b >= settled || rows < kIndexedRowsMin) return nullptr;
+    const bool is_last = b + kUnpreparedBatches >= settled && rows <= kHotBatchRowsMax;
+    if (is_last && batch.looks.fetch_add(1, std::memory_order_relaxed) < kLooksMax) return nullptr;
+    index = &batch.index();
+  }
+  index->NoteAsked();
+  return index;
+}
+
 void PrepareIndexes(std::span<const HotBatchPtr> hot) {
   std::span<const HotBatchPtr> last = hot.first(SettledBatches(hot));
   if (last.size() > kPreparedBatches) last = last.last(kPreparedBatches);
@@ -141,10 +155,8 @@ void PrepareIndexes(std::span<const HotBatchPtr> hot) {
   if (asked == nullptr) return;
   for (const HotBatchPtr& batch : last) {
     const std::size_t rows = batch->rows.size();
-    if (batch->made_index.peek() != nullptr || rows < kSettledIndexedRowsMin ||
-        rows > kPreparedRowsMax)
-      continue;
-    batch->index().PrepareLike(*asked);
+    if (rows >= kIndexedRowsMin && rows <= kPreparedRowsMax && batch->made_index.peek() == nullptr)
+      batch->index().PrepareLike(*asked);
   }
 }
 

@@ -38,16 +38,22 @@ void AppendHot(HotBatchPtr batch, std::vector<HotBatchPtr>* hot);
 
 /// So many batches at the front of the list stay as they are: those behind the last large one may still be merged.
 std::size_t SettledBatches(std::span<const HotBatchPtr> hot);
-/// Batches that may still be merged get an index from this many rows, others already from kSettledIndexedRowsMin: below, a look at every row's customer is
-/// cheaper than a table of them that is not kept for long.
-inline constexpr std::size_t kIndexedRowsMin = 4'096;
-inline constexpr std::size_t kSettledIndexedRowsMin = 512;
-/// Makes the indexes of the last settled batches if a question has asked the index of one of the last kPreparedBatches: the next question is likely to
-/// come soon, and need not wait for them. Does nothing in a store that nobody asks.
-void PrepareIndexes(std::span<const HotBatchPtr> hot);
+
+// Indexes of hot batches, for questions about one customer (hot_index.h). A question makes those that are missing. Only the last kUnpreparedBatches settled
+// ones it looks through, kLooksMax times each: while questions come, the committer is about to make these (PrepareIndexes), and a look costs less than an index.
+inline constexpr std::size_t kUnpreparedBatches = 2;
+inline constexpr std::uint32_t kLooksMax = 4;
+/// To look at every row's customer is cheaper than a table of fewer rows.
+inline constexpr std::size_t kIndexedRowsMin = 512;
+/// So far back a question may have come for the committer to expect the next one soon.
 inline constexpr std::size_t kPreparedBatches = 32;
-/// An index of more rows would hold up the next commit for too long (some milliseconds); who asks for it waits.
+/// The committer is not held up by larger ones (some milliseconds); who asks for them waits.
 inline constexpr std::size_t kPreparedRowsMax = 65'536;
+
+/// The index of hot[b], made if need be; null: the batch is to be looked through. `settled`: of `hot`.
+const HotIndex* IndexToAsk(std::span<const HotBatchPtr> hot, std::size_t b, std::size_t settled);
+/// Makes the missing indexes of the last kPreparedBatches settled batches if a question has asked one of these. Does nothing in a store that nobody asks.
+void PrepareIndexes(std::span<const HotBatchPtr> hot);
 
 /// Totals of the hot rows of commits up to `seq`.
 Totals HotTotalsThrough(const std::vector<HotBatchPtr>& hot, std::uint64_t seq);

@@ -101,5 +101,63 @@ TEST(HotTier, TheListStaysShortAndNoMergeIsTooLarge) {
   EXPECT_EQ(example.view.hot.size(), 6u) << "the example in hot_tier.h";
 }
 
+/// Which hot batches have an index: "+-" for yes and no.
+std::string Indexed(const std::vector<HotBatchPtr>& hot) {
+  std::string text;
+  for (const HotBatchPtr& batch : hot) text += batch->made_index.peek() != nullptr ? '+' : '-';
+  return text;
+}
+
+TEST(HotTier, IndexesAreMadeByQuestionsAndWhileTheseComeByTheCommitter) {
+  Twin twin(8);
+  std::vector<HotBatchPtr>& hot = twin.view.hot;
+  for (int i = 0; i < 4; ++i) {
+    twin.Commit(5000);
+    PrepareIndexes(hot);
+  }
+  for (const std::size_t rows : {100, 700, 5000, 900}) twin.Commit(rows);
+  PrepareIndexes(hot);
+  ASSERT_EQ(Indexed(hot), "--------") << "nobody has asked";
+  EXPECT_EQ(SettledBatches(hot), 7u);
+
+  const auto ask = [&] {
+    std::string with;
+    for (std::size_t b = 0; b < hot.size(); ++b)
+      with += IndexToAsk(hot, b, SettledBatches(hot)) != nullptr ? '+' : '-';
+    return with;
+  };
+  for (std::uint32_t look = 0; look < kLooksMax; ++look)
+    EXPECT_EQ(ask(), "++++----") << "the last two of the settled ones are looked through";
+  EXPECT_EQ(ask(), "++++-++-") << "of 100 rows none is made, and the last may be merged";
+
+  twin.Commit(6000);
+  EXPECT_EQ(Indexed(hot), "++++-++--");
+  PrepareIndexes(hot);
+  EXPECT_EQ(Indexed(hot), "++++-++++") << "the one before the large one is settled now";
+  std::size_t made = 9;
+  while (hot.back()->made_index.peek() != nullptr && made < 100) {
+    twin.Commit(4097);
+    PrepareIndexes(hot);
+    ++made;
+  }
+  EXPECT_EQ(made, 7 + kPreparedBatches) << "nobody asks any more";
+}
+
+TEST(HotTier, AnIndexIsPreparedLikeTheLastOneThatWasAsked) {
+  Twin twin(9);
+  std::vector<HotBatchPtr>& hot = twin.view.hot;
+  for (int i = 0; i < 3; ++i) twin.Commit(5000);
+  const HotIndex* const asked = IndexToAsk(hot, 0, 3);
+  ASSERT_NE(asked, nullptr);
+  const HotIndex::RunSums& sums = asked->Sums(asked->FindMeasure(kQuantityColumn));
+  ASSERT_FALSE(sums.sums.empty());
+  PrepareIndexes(hot);
+  const HotIndex& prepared = hot[2]->index();
+  const std::size_t column = prepared.FindMeasure(kQuantityColumn);
+  EXPECT_TRUE(prepared.has_sums(column));
+  EXPECT_FALSE(prepared.has_sums(prepared.FindMeasure(kCostColumn)));
+  EXPECT_FALSE(prepared.was_asked());
+}
+
 }  // namespace
 }  // namespace quipu

@@ -2,6 +2,7 @@
 // once. Readers hold a shared_ptr; files of segments that were merged away are unlinked when the last view with them is gone.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <vector>
@@ -40,6 +41,8 @@ struct HotBatch {
   /// Of RowsWithKey: 1 + a row at the place of its key's hash, or after it; 0 = empty. A power of two.
   mutable Lazy<std::vector<std::uint32_t>> rows_by_key;
   mutable Lazy<HotIndex> made_index;
+  /// Of questions that could have used an index, while there was none (IndexToAsk, hot_tier.h).
+  mutable std::atomic<std::uint32_t> looks{0};
 };
 using HotBatchPtr = std::shared_ptr<const HotBatch>;
 using SegmentPtr = std::shared_ptr<SegmentReader>;
