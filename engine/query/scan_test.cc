@@ -47,6 +47,12 @@ TEST_F(ScanTest, UnsealedRowsOfOneCustomerAreAllFound) {
     }
     Commit();
   }
+  Event late;  // of a customer with nothing in the asked ranges, so that two can be asked about
+  late.time = kStart + 1'000'000 * kSecondUs;
+  late.customer = "somebody else";
+  late.service = "api";
+  Put(late);
+  Commit();
   for (const std::size_t customer :
        {std::size_t{0}, rows.front().customer, rows.back().customer, 1 + random.Below(300)}) {
     for (const auto& [from_s, to_s] :
