@@ -8,7 +8,7 @@
 //     batch 1   acme/api    9:00..9:14   600 rows, sum 512     --> (9:00, acme, api)   rows + 600, sum + 512
 //     batch 2   acme/api    9:14..10:03  580 rows              --> a window ends in between: the batch is left to the scan
 //
-// A batch is taken whole or left whole (`rest`): so what is added twice or never would be a batch, which the tests of scan.h would see.
+// A batch is taken whole or left whole (`rest`), so a row can be neither added twice nor forgotten between the two ways.
 #pragma once
 
 #include <span>
