@@ -264,7 +264,8 @@ class Execution {
     ScanStats* const stats = &worker->scanned.back();
     std::vector<std::size_t> rest;
     if (takes_hot_runs_) {
-      QUIPU_TRY(AddHotRuns(query_, view_.hot, first, last, &worker->groups(), stats, &rest));
+      QUIPU_TRY(
+          AddHotRuns(query_, view_.hot, first, last, control_, &worker->groups(), stats, &rest));
       QUIPU_TRY(control_->CheckTime());
     } else {
       rest.resize(last - first);

@@ -25,8 +25,9 @@ void PrefetchSums(const std::vector<Found>& found, ColumnId measure) {
 }
 
 /// In the indexes of hot batches [first, last); those that have none go to `rest`.
-std::vector<Found> FindRuns(const BoundQuery& query, std::span<const HotBatchPtr> hot,
-                            std::size_t first, std::size_t last, std::vector<std::size_t>* rest) {
+Result<std::vector<Found>> FindRuns(const BoundQuery& query, std::span<const HotBatchPtr> hot,
+                                    std::size_t first, std::size_t last, QueryControl* control,
+                                    std::vector<std::size_t>* rest) {
   const CustomerOrdinal customer = query.customers.front();
   for (std::size_t b = first; b < last; ++b) {
     __builtin_prefetch(&hot[b]->time_min);
@@ -42,7 +43,10 @@ std::vector<Found> FindRuns(const BoundQuery& query, std::span<const HotBatchPtr
     if (const HotIndex* const index = batch.made_index.peek()) index->Prefetch();
   }
   const std::size_t settled = SettledBatches(hot);
-  for (Found& f : found) {
+  constexpr std::size_t kBatchesPerCheck = 16;  // their indexes may have to be made
+  for (std::size_t i = 0; i < found.size(); ++i) {
+    if (i % kBatchesPerCheck == 0) QUIPU_TRY(control->CheckTime());
+    Found& f = found[i];
     f.index = IndexToAsk(hot, f.batch, settled);
     if (f.index == nullptr) rest->push_back(f.batch);
   }
@@ -139,10 +143,11 @@ bool WantsHotRuns(const BoundQuery& query) {
 }
 
 Status AddHotRuns(const BoundQuery& query, std::span<const HotBatchPtr> hot, std::size_t first,
-                  std::size_t last, Groups* groups, ScanStats* stats,
+                  std::size_t last, QueryControl* control, Groups* groups, ScanStats* stats,
                   std::vector<std::size_t>* rest) {
+  QUIPU_TRY_ASSIGN(const std::vector<Found> all, FindRuns(query, hot, first, last, control, rest));
   RunAdder adder(query, groups);
-  for (const Found& found : FindRuns(query, hot, first, last, rest)) {
+  for (const Found& found : all) {
     QUIPU_TRY_ASSIGN(const bool is_taken, adder.Add(found));
     if (!is_taken) {
       rest->push_back(found.batch);

@@ -24,7 +24,7 @@ bool WantsHotRuns(const BoundQuery& query);
 
 /// Adds what hot batches [first, last) have, but for those that must be scanned (ScanHotBatch), whose places in the list are put into `rest`.
 Status AddHotRuns(const BoundQuery& query, std::span<const HotBatchPtr> hot, std::size_t first,
-                  std::size_t last, Groups* groups, ScanStats* stats,
+                  std::size_t last, QueryControl* control, Groups* groups, ScanStats* stats,
                   std::vector<std::size_t>* rest);
 
 }  // namespace quipu
