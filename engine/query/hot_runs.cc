@@ -20,7 +20,8 @@ void PrefetchSums(const std::vector<Found>& found, ColumnId measure) {
   for (const Found& f : found) {
     const std::size_t column = f.index->FindMeasure(measure);
     if (column == HotIndex::kNoColumn) continue;
-    __builtin_prefetch(f.index->Sums(column).sums.data() + f.index->NumberOf(f.runs.front()));
+    const std::vector<HotIndex::Sum>& sums = f.index->Sums(column).sums;
+    if (!sums.empty()) __builtin_prefetch(&sums[f.index->NumberOf(f.runs.front())]);
   }
 }
 
