@@ -11,7 +11,7 @@
 //
 // Made when a question first asks for it, and each column and its sums when they are first wanted: a store that nobody asks pays nothing. While questions
 // come, the indexes of later batches are made by who commits them (PrepareIndexes, store/hot_tier.h), so that no question waits for them. An index takes
-// 4 bytes a row, 40 a run, 8 to 16 a customer and as much as what is wanted (times and columns as in the batch, sums 16 bytes a run), and goes with the
+// 4 bytes a row, 32 a run, 8 to 16 a customer and as much as what is wanted (times and columns as in the batch, sums 16 bytes a run), and goes with the
 // batch. The batch itself stays as it came: commits are cut and sealed by their rows.
 //
 // Thread-safe.
