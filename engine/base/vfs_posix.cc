@@ -25,8 +25,9 @@
 namespace quipu {
 namespace {
 
-constexpr std::size_t kIoBytesMax = std::size_t{1}
-                                    << 30;  // one write or pread; Linux stops at 2 GiB
+constexpr std::size_t kReadBytesMax = std::size_t{1} << 30;  // one pread; Linux stops at 2 GiB
+// One write. A kernel that is not built to preempt itself gives nobody else the processor until a write ends: 4 MB took up to 12 ms.
+constexpr std::size_t kWriteBytesMax = std::size_t{128} << 10;
 constexpr std::size_t kReadDescriptorsMax = 512;
 constexpr ::mode_t kFileMode = 0644;
 constexpr ::mode_t kFolderMode = 0755;
@@ -88,7 +89,7 @@ class PosixWritableFile final : public WritableFile {
   Status Append(Bytes data) override {
     QUIPU_TRY(Usable());
     while (!data.empty()) {
-      const std::size_t n = std::min(data.size(), kIoBytesMax);
+      const std::size_t n = std::min(data.size(), kWriteBytesMax);
       const ssize_t written = Retried([&] { return ::write(fd_.get(), data.data(), n); });
       if (written <= 0) return Abandon("write", written < 0 ? errno : EIO);
       data = data.subspan(static_cast<std::size_t>(written));
@@ -187,7 +188,7 @@ class PosixReadableFile final : public ReadableFile {
     if (offset > size_ || out.size() > size_ - offset) return TooShort(offset, out.size());
     QUIPU_TRY_ASSIGN(const ReadDescriptors::Ptr fd, ReadDescriptors::OfProcess().Get(this, path_));
     while (!out.empty()) {
-      const std::size_t n = std::min(out.size(), kIoBytesMax);
+      const std::size_t n = std::min(out.size(), kReadBytesMax);
       const ssize_t got =
           Retried([&] { return ::pread(fd->get(), out.data(), n, static_cast<::off_t>(offset)); });
       if (got < 0) return Failed("read", path_, errno);

@@ -70,6 +70,8 @@ rocksdb::DBOptions MakeDbOptions(const std::shared_ptr<FailStop>& fail_stop) {
   // Else every log takes 1.1 x the largest table from the disk before it holds anything: an empty store 70 MB, gone from the free space that
   // the disk reserve is compared with. A log that grows by appends must have its size written by each fdatasync anyway.
   o.allow_fallocate = false;
+  // One write of a flush: a kernel that is not built to preempt itself gives nobody else the processor until it ends (see vfs_posix.cc).
+  o.writable_file_max_buffer_size = 128u << 10;
   o.max_background_jobs = 2;  // more jobs than buffers retried failed flushes out of order (7.9)
   o.max_open_files = -1;      // a handful of files; keep them open
   // An idle family pins every WAL (the meta and producer families change little), so cap their sum; this also bounds what a reopen
