@@ -48,6 +48,10 @@ void AddFlags(CLI::App* app, BenchmarkOptions* o, std::string* peers) {
   app->add_option("--seconds", o->seconds, "How long, with --beside-ingest")
       ->check(CLI::Range(1.0, 3600.0))
       ->capture_default_str();
+  app->add_option("--ingest-nice", o->ingest_nice,
+                  "How far sending and committing give way to questions, with --beside-ingest")
+      ->check(CLI::Range(0, 19))
+      ->capture_default_str();
   app->add_option("--growth", o->growth,
                   "Instead: the same questions with histories of these sizes, like "
                   "1000000,10000000,100000000")
@@ -69,7 +73,7 @@ void AddFlags(CLI::App* app, BenchmarkOptions* o, std::string* peers) {
 
 int main(int argc, char** argv) {
 #ifdef __GLIBC__
-  (void)mallopt(M_ARENA_MAX, 2);  // docs/OPERATIONS.md, Memory
+  (void)mallopt(M_ARENA_MAX, 16);  // docs/OPERATIONS.md, Memory
   // As a process that answers large questions should: what one answer has used serves the next.
   (void)mallopt(M_TRIM_THRESHOLD, 256 << 20);
   (void)mallopt(M_MMAP_THRESHOLD, 32 << 20);

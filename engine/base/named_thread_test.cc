@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #ifdef __linux__
 #include <sys/resource.h>
 #include <unistd.h>
@@ -13,12 +15,15 @@ int NiceOfThisThread() { return getpriority(PRIO_PROCESS, static_cast<id_t>(gett
 
 TEST(NamedThread, GivingWayConcernsTheThreadAlone) {
   const int before = NiceOfThisThread();
-  int within = 0;
+  int within = 0, later = 0;
   StartThread("quipu-test", [&] {
-    GiveWayInThisThread();
+    GiveWayInThisThread(10);
     within = NiceOfThisThread();
+    GiveWayInThisThread(5);
+    later = NiceOfThisThread();
   }).join();
-  EXPECT_EQ(within, before < 10 ? 10 : before);
+  EXPECT_EQ(within, std::max(before, 10));
+  EXPECT_EQ(later, within) << "never back";
   EXPECT_EQ(NiceOfThisThread(), before);
 }
 

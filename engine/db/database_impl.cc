@@ -18,6 +18,8 @@ constexpr std::int64_t kUpkeepPollUs = 100'000;
 /// How long FinishErasures waits for readers of dropped files (a query, a thread that looks at a view): a second in all.
 constexpr std::chrono::milliseconds kReaderWait(10);
 constexpr int kReaderWaitsMax = 100;
+/// Nobody waits for upkeep, until the hot tier is full; and then ingest waits and leaves it the processors.
+constexpr int kUpkeepNice = 10;
 /// After a failed seal or merge.
 constexpr std::int64_t kRetryPauseMinUs = kSecondUs;
 constexpr std::int64_t kRetryPauseMaxUs = 60 * kSecondUs;
@@ -37,7 +39,7 @@ Database::Impl::Impl(std::unique_ptr<Store> store, std::uint64_t random_seed)
       merge_rate_(store_->clock(), store_->options().upkeep_bytes_per_second_max) {
   if (store_->options().background_upkeep)
     upkeep_ = StartThread("quipu-upkeep", [this] {
-      GiveWayInThisThread();
+      GiveWayInThisThread(kUpkeepNice);
       RunUpkeep();
     });
 }

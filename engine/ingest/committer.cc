@@ -20,14 +20,25 @@ constexpr std::size_t kAheadShare = 4;
 /// Of Options::commit_bytes_max: a group up to this size is written by whoever prepared it.
 constexpr std::size_t kSmallShare = 16;
 
+int NiceOf(const Options& options) {
+  constexpr std::uint32_t kNiceMax = 19;
+  return static_cast<int>(std::min(options.ingest_nice, kNiceMax));
+}
+
 }  // namespace
 
 Committer::Committer(Store* store, std::uint64_t random_seed)
     : store_(store), preparer_(store, random_seed) {
   last_sync_us_ = store_->clock()->MonotonicUs();
   hot_full_.store(store_->hot_bytes() > store_->options().hot_bytes_max);
-  writer_ = StartThread("quipu-write", [this] { RunWriter(); });
-  thread_ = StartThread("quipu-prepare", [this] { Run(); });
+  const auto start = [this](const char* name, void (Committer::*run)()) {
+    return StartThread(name, [this, run] {
+      if (const int nice = NiceOf(store_->options()); nice > 0) GiveWayInThisThread(nice);
+      (this->*run)();
+    });
+  };
+  writer_ = start("quipu-write", &Committer::RunWriter);
+  thread_ = start("quipu-prepare", &Committer::Run);
 }
 
 Committer::~Committer() {

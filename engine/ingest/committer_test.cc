@@ -1,5 +1,11 @@
 #include "ingest/committer.h"
 
+#ifdef __linux__
+#include <sys/resource.h>
+#include <unistd.h>
+#endif
+
+#include <algorithm>
 #include <thread>
 
 #include "ingest/ingest_testing.h"
@@ -282,6 +288,23 @@ TEST_F(CommitterTest, NamesOfRefusedRowsAreNotLost) {
   EXPECT_EQ(store_->catalogue().Find(NameKind::kDimension, "second"), 1u);
   EXPECT_EQ(StoredIds().size(), 2u);
 }
+
+#ifdef __linux__
+TEST_F(CommitterTest, GivesWayAsFarAsWasSaid) {
+  const auto nice = [] { return getpriority(PRIO_PROCESS, static_cast<id_t>(gettid())); };
+  for (const std::uint32_t asked : {0u, 7u, 4'000'000'000u}) {
+    options_.ingest_nice = asked;
+    Open();
+    std::promise<int> answered;
+    ASSERT_TRUE(committer_
+                    ->Submit(BatchOf({MakeEvent("")}),
+                             [&](const Result<IngestReply>&) { answered.set_value(nice()); })
+                    .ok());
+    EXPECT_EQ(answered.get_future().get(),
+              std::max(nice(), std::min(19, static_cast<int>(std::min(asked, 100u)))));
+  }
+}
+#endif
 
 TEST_F(CommitterTest, AFullQueueIsExhaustedAfterTheWait) {
   options_.queue_bytes_max = 1;

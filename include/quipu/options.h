@@ -42,6 +42,9 @@ struct Options {
   std::uint64_t disk_reserve_bytes = 256ull << 20;
   /// A wait for room longer than this is kExhausted.
   std::uint32_t ingest_wait_ms_max = 30'000;
+  /// How far the threads that commit give way where processors are short (Linux: their nice value, at most 19). For hosts whose questions must be answered at
+  /// once beside heavy ingest, which lower the threads that call Ingest likewise (docs/OPERATIONS.md, Processors). 0 = not at all.
+  std::uint32_t ingest_nice = 0;
 
   // Deduplication.
 
