@@ -205,6 +205,8 @@ Result<SegmentFooter> FromFb(const fb::SegmentFooter& in) {
       if (r.Have(set)) footer.dimension_sets.push_back(DimensionSetFromFb(*set, &r));
     }
   }
+  footer.cell_rows_min = in.cell_rows_min();
+  footer.sketch_rows_min = in.sketch_rows_min();
   if (!r.complete()) return Status::Corruption("footer lacks a field");
   return footer;
 }
@@ -471,6 +473,8 @@ Result<std::string> EncodeFooter(const SegmentFooter& footer) {
   out.add_identity_row_pages(row_pages);
   out.add_summaries_only(footer.spec.summaries_only);
   if (!set_offsets.empty()) out.add_dimension_sets(sets);
+  out.add_cell_rows_min(footer.cell_rows_min);
+  out.add_sketch_rows_min(footer.sketch_rows_min);
   b.Finish(out.Finish());
   return std::string(reinterpret_cast<const char*>(b.GetBufferPointer()), b.GetSize());
 }

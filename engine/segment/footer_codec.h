@@ -45,6 +45,8 @@ struct SegmentFooter {
   PageRef directory, names, summaries;
   IdentityFooter identities;  ///< Empty: the segment has no ids.
   std::vector<DimensionSetFooter> dimension_sets;
+  /// By which cells of one customer, and sketches, were left out.
+  std::uint32_t cell_rows_min = kCellRowsMin, sketch_rows_min = kSketchRowsMin;
 };
 
 /// A page and where it must be to be itself.

@@ -372,6 +372,28 @@ TEST_F(SegmentTest, RefusesWhatIsNotInOrderOrNotOfTheMonth) {
   EXPECT_TRUE(vfs_.List("/s")->empty()) << "abandoned writers leave nothing";
 }
 
+TEST_F(SegmentTest, AFileIsVerifiedByTheThresholdsThatItWasWrittenBy) {
+  const RowBatch rows = RandomRows(random_, names_, {.rows = 20'000, .dimensions = 0});
+  std::uint64_t id = 0, before = 0;
+  for (const std::uint32_t cell_rows : {1u, 64u, 1024u}) {
+    SummaryBounds bounds;
+    bounds.cell_rows_min = cell_rows;
+    bounds.sketch_rows_min = 2 * cell_rows;
+    const auto writer = *SegmentWriter::Create(&vfs_, "/s", TestSpec(++id), &names_, bounds);
+    QUIPU_ASSERT_OK(writer->Append(rows));
+    const Result<SegmentMeta> meta = writer->Finish();
+    ASSERT_TRUE(meta);
+    const auto reader = SegmentReader::Open(&vfs_, PathOf(*meta), &*meta, nullptr);
+    ASSERT_TRUE(reader);
+    SegmentVerifyReport report;
+    QUIPU_ASSERT_OK((*reader)->Verify(&report));
+    if (id > 1) {
+      EXPECT_LT(report.cells, before);
+    }
+    before = report.cells;
+  }
+}
+
 TEST_F(SegmentTest, TooManyCellsEndTheWritingWithAMessage) {
   const RowBatch rows = RandomRows(random_, names_, {.rows = 3000});
   const auto code_with = [&](std::uint64_t entries, std::uint64_t id) {

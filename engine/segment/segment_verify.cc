@@ -99,7 +99,10 @@ class Verifier {
   Status CheckRows() {
     QUIPU_TRY_ASSIGN(const CustomerNames* const customers, state_->LoadNames());
     names_ = std::make_unique<StoredNames>(footer_, *customers);
-    summaries_ = std::make_unique<SummaryBuilder>(footer_.spec.month, names_.get());
+    SummaryBounds bounds;
+    bounds.cell_rows_min = footer_.cell_rows_min;
+    bounds.sketch_rows_min = footer_.sketch_rows_min;
+    summaries_ = std::make_unique<SummaryBuilder>(footer_.spec.month, names_.get(), bounds);
     for (const DimensionSetFooter& entry : footer_.dimension_sets)
       dimension_cells_.emplace_back(footer_.spec.month, entry.set);
     RowBatch previous;  // the last row of the group before

@@ -68,6 +68,8 @@ struct SegmentWriter::State {
         names(names_in),
         summaries(spec.month, names_in, BoundsFor(spec, bounds)) {
     footer.spec = spec;
+    footer.cell_rows_min = bounds.cell_rows_min;
+    footer.sketch_rows_min = bounds.sketch_rows_min;
     final_path = JoinPath(folder, SegmentFileName(spec.segment_id, spec.month));
     tmp_path = final_path + ".tmp";
   }

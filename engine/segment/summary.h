@@ -31,8 +31,9 @@
 namespace quipu {
 
 inline constexpr CustomerOrdinal kAllCustomers = 0xFFFFFFFF;
-inline constexpr std::uint64_t kCellRowsMin = 1024;
-inline constexpr std::uint64_t kSketchRowsMin = 4096;
+/// Of a segment that is written now; a footer says which it was written by.
+inline constexpr std::uint32_t kCellRowsMin = 64;
+inline constexpr std::uint32_t kSketchRowsMin = 4096;
 inline constexpr std::uint64_t kSummaryBuilderBytesMax = 192ull << 20;
 inline constexpr std::uint64_t kSummaryPendingBytesMax = 64ull << 20;
 
@@ -56,8 +57,8 @@ struct SummaryBounds {
   std::uint64_t cells = kSummaryCellsMax;
   std::uint64_t entries = kSummaryEntriesMax;
   /// The thresholds of rules (1) and (2), for whoever measures others (bench/summaries).
-  std::uint64_t cell_rows_min = kCellRowsMin;
-  std::uint64_t sketch_rows_min = kSketchRowsMin;
+  std::uint32_t cell_rows_min = kCellRowsMin;
+  std::uint32_t sketch_rows_min = kSketchRowsMin;
   /// Rule (3): a cell of one customer's day or month is never left out; too many of them are kExhausted.
   bool every_customer_day = false;
 };
