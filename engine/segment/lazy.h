@@ -38,6 +38,18 @@ class Lazy {
     }
     return *value_;
   }
+  /// As Ensure, but null instead of a wait while another thread is making it.
+  template <class Make>
+  const T* TryEnsure(Make make) {
+    if (const T* ready = ready_.load(std::memory_order_acquire)) return ready;
+    const std::unique_lock lock(mutex_, std::try_to_lock);
+    if (!lock.owns_lock()) return nullptr;
+    if (value_ == nullptr) {
+      value_ = make();
+      ready_.store(value_.get(), std::memory_order_release);
+    }
+    return value_.get();
+  }
   /// Null while not loaded.
   [[nodiscard]] const T* peek() const { return ready_.load(std::memory_order_acquire); }
 

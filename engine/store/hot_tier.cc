@@ -138,7 +138,8 @@ const HotIndex* IndexToAsk(std::span<const HotBatchPtr> hot, std::size_t b, std:
     if (b >= settled || rows < kIndexedRowsMin) return nullptr;
     const bool is_last = b + kUnpreparedBatches >= settled && rows <= kHotBatchRowsMax;
     if (is_last && batch.looks.fetch_add(1, std::memory_order_relaxed) < kLooksMax) return nullptr;
-    index = &batch.index();
+    index = batch.TryIndex();
+    if (index == nullptr) return nullptr;
   }
   index->NoteAsked();
   return index;
@@ -156,7 +157,7 @@ void PrepareIndexes(std::span<const HotBatchPtr> hot) {
   for (const HotBatchPtr& batch : last) {
     const std::size_t rows = batch->rows.size();
     if (rows >= kIndexedRowsMin && rows <= kPreparedRowsMax && batch->made_index.peek() == nullptr)
-      batch->index().PrepareLike(*asked);
+      batch->PrepareIndex(*asked);
   }
 }
 

@@ -50,7 +50,8 @@ inline constexpr std::size_t kPreparedBatches = 32;
 /// The committer is not held up by larger ones (some milliseconds); who asks for them waits.
 inline constexpr std::size_t kPreparedRowsMax = 65'536;
 
-/// The index of hot[b], made if need be; null: the batch is to be looked through. `settled`: of `hot`.
+/// The index of hot[b], made if need be; null: the batch is to be looked through, which costs less than to wait for a thread that is making its index and
+/// may have lost its processor meanwhile. `settled`: of `hot`.
 const HotIndex* IndexToAsk(std::span<const HotBatchPtr> hot, std::size_t b, std::size_t settled);
 /// Makes the missing indexes of the last kPreparedBatches settled batches if a question has asked one of these. Does nothing in a store that nobody asks.
 void PrepareIndexes(std::span<const HotBatchPtr> hot);

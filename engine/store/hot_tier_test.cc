@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <thread>
+
 #include "store/store_testing.h"
 
 namespace quipu {
@@ -152,11 +154,26 @@ TEST(HotTier, AnIndexIsPreparedLikeTheLastOneThatWasAsked) {
   const HotIndex::RunSums& sums = asked->Sums(asked->FindMeasure(kQuantityColumn));
   ASSERT_FALSE(sums.sums.empty());
   PrepareIndexes(hot);
-  const HotIndex& prepared = hot[2]->index();
+  ASSERT_NE(hot[2]->made_index.peek(), nullptr);
+  const HotIndex& prepared = *hot[2]->made_index.peek();
   const std::size_t column = prepared.FindMeasure(kQuantityColumn);
   EXPECT_TRUE(prepared.has_sums(column));
   EXPECT_FALSE(prepared.has_sums(prepared.FindMeasure(kCostColumn)));
   EXPECT_FALSE(prepared.was_asked());
+}
+
+TEST(HotTier, NobodyWaitsForAnIndexThatIsBeingMade) {
+  Twin twin(9);
+  std::vector<HotBatchPtr>& hot = twin.view.hot;
+  for (int i = 0; i < 4; ++i) twin.Commit(5000);
+  const HotIndex* meanwhile = IndexToAsk(hot, 1, 4);
+  ASSERT_NE(meanwhile, nullptr);
+  hot[0]->made_index.Ensure([&] {
+    std::thread([&] { meanwhile = IndexToAsk(hot, 0, 4); }).join();
+    return std::make_unique<HotIndex>(hot[0]->rows);
+  });
+  EXPECT_EQ(meanwhile, nullptr) << "the batch is looked through";
+  EXPECT_EQ(IndexToAsk(hot, 0, 4), hot[0]->made_index.peek());
 }
 
 }  // namespace

@@ -37,8 +37,16 @@ std::vector<std::uint32_t> HotBatch::RowsWithKey(const Hash128& key) const {
   return found;
 }
 
-const HotIndex& HotBatch::index() const {
-  return made_index.Ensure([this] { return std::make_unique<HotIndex>(rows); });
+const HotIndex* HotBatch::TryIndex() const {
+  return made_index.TryEnsure([this] { return std::make_unique<HotIndex>(rows); });
+}
+
+void HotBatch::PrepareIndex(const HotIndex& like) const {
+  (void)made_index.TryEnsure([&] {
+    auto made = std::make_unique<HotIndex>(rows);
+    made->PrepareLike(like);
+    return made;
+  });
 }
 
 RowRef View::FindHotRow(std::uint64_t number) const {

@@ -24,8 +24,10 @@ struct HotBatch {
   /// The rows with this key, whatever their form, customer and source: a look into a table that is made at the first call.
   [[nodiscard]] std::vector<std::uint32_t> RowsWithKey(const Hash128& key) const;
 
-  /// Made at the first call.
-  [[nodiscard]] const HotIndex& index() const;
+  /// Made at the first call; null while another thread is making it.
+  [[nodiscard]] const HotIndex* TryIndex() const;
+  /// Makes the index with all that `like` has, before anybody sees it.
+  void PrepareIndex(const HotIndex& like) const;
 
   std::uint64_t seq_first = 0, seq_last = 0;
   std::uint64_t first_row =
