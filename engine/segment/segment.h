@@ -159,10 +159,10 @@ struct DimensionVector {
 };
 
 /// Names what SegmentReader::Derived keeps.
-enum class DerivedKind : std::uint8_t { kRunSums, kSketchSums, kRunSlices };
+enum class DerivedKind : std::uint8_t { kRunSums, kSketchSums, kRunSlices, kRunDays, kRunSketches };
 struct DerivedKey {
   DerivedKind kind = DerivedKind::kRunSums;
-  std::uint32_t place = 0;  ///< Below 2^26: a cell's number, a range of hours, or 0.
+  std::uint32_t place = 0;  ///< Below 2^26: a cell's or run's number, a range of hours, or 0.
   ColumnId column = 0;
 };
 
@@ -223,6 +223,10 @@ class SegmentReader {
   /// Loaded at first use and kept.
   Result<const Directory*> directory() const;
   Result<const SummaryTable*> summaries() const;
+  /// A question has come to it.
+  [[nodiscard]] bool was_asked() const;
+  /// Makes ready what every question needs of it. What fails here fails again for who asks.
+  void PrepareForQuestions() const;
 
   /// Cells by dimension: the sets that the segment has been made with, those of which no service is covered included.
   struct DimensionSetInfo {

@@ -324,6 +324,11 @@ Status SegmentReader::ReadNames(SegmentNames* names) const {
 
 Result<const Directory*> SegmentReader::directory() const { return state_->LoadDirectory(); }
 Result<const SummaryTable*> SegmentReader::summaries() const { return state_->LoadSummaries(); }
+bool SegmentReader::was_asked() const { return state_->summaries.peek() != nullptr; }
+void SegmentReader::PrepareForQuestions() const {
+  (void)state_->LoadDirectory();
+  (void)state_->LoadSummaries();
+}
 const std::vector<SegmentReader::DimensionSetInfo>& SegmentReader::dimension_sets() const {
   return state_->dimension_sets;
 }

@@ -251,10 +251,38 @@ Result<std::uint64_t> Store::ReserveIds(std::uint64_t count, bool is_merged) {
   return std::exchange(next_segment_id_, next_segment_id_ + count);
 }
 
-Result<SegmentPtr> Store::OpenSegment(const SegmentMeta& meta, const View& view,
-                                      bool must_be_right) {
+std::vector<std::shared_ptr<SegmentReader>> Store::PrepareAdded(SegmentEdit* edit) const {
+  const ViewPtr seen = view();
+  std::vector<std::shared_ptr<SegmentReader>> readers(edit->add.size());
+  const bool is_asked = std::any_of(seen->segments.begin(), seen->segments.end(),
+                                    [](const SegmentPtr& s) { return s->was_asked(); }) ||
+                        std::any_of(seen->hot.begin(), seen->hot.end(), [](const HotBatchPtr& b) {
+                          const HotIndex* const index = b->made_index.peek();
+                          return index != nullptr && index->was_asked();
+                        });
+  const bool is_checked = std::all_of(  // enough of CheckEdit, which comes later
+      edit->remove.begin(), edit->remove.end(),
+      [&](std::uint64_t id) { return FindSegment(*seen, id) != nullptr; });
+  if (!is_asked || !is_checked) return readers;
+  PlaceAdded(*seen, edit);  // a reader knows its place
+  for (std::size_t i = 0; i < edit->add.size(); ++i) {
+    const SegmentMeta& meta = edit->add[i];
+    if (meta.archive != 0) continue;
+    auto reader = SegmentReader::Open(environment_.vfs, JoinPath(segments_folder(), meta.file_name),
+                                      &meta, cache_.get());
+    if (!reader) continue;
+    (*reader)->PrepareForQuestions();
+    readers[i] = *std::move(reader);
+  }
+  return readers;
+}
+
+Result<SegmentPtr> Store::OpenSegment(const SegmentMeta& meta, const View& view, bool must_be_right,
+                                      std::shared_ptr<SegmentReader> opened) {
   const std::string path = JoinPath(FolderOfSegment(meta, view), meta.file_name);
-  auto reader = SegmentReader::Open(environment_.vfs, path, &meta, cache_.get());
+  auto reader = opened != nullptr && opened->path() == path
+                    ? Result<std::shared_ptr<SegmentReader>>(std::move(opened))
+                    : SegmentReader::Open(environment_.vfs, path, &meta, cache_.get());
   if (!reader) {
     const Status error = reader.error();
     // What the manifest names must be there: a missing file is damage, whatever the file system calls it.
@@ -370,6 +398,7 @@ void Store::PlaceAdded(const View& view, SegmentEdit* edit) const {
 }
 
 Status Store::Install(SegmentEdit edit) {
+  const auto readers = PrepareAdded(&edit);  // commits go on meanwhile
   const std::lock_guard lock(write_mutex_);
   QUIPU_TRY(write_error());
   const ViewPtr current = view();
@@ -383,8 +412,10 @@ Status Store::Install(SegmentEdit edit) {
   }
   QUIPU_TRY(ThawExpired(edit, *current, next.get()));
   std::vector<std::string> added_paths;
-  for (const SegmentMeta& meta : edit.add) {
-    QUIPU_TRY_ASSIGN(SegmentPtr segment, OpenSegment(meta, *next, /*must_be_right=*/false));
+  for (std::size_t i = 0; i < edit.add.size(); ++i) {
+    const SegmentMeta& meta = edit.add[i];
+    QUIPU_TRY_ASSIGN(SegmentPtr segment,
+                     OpenSegment(meta, *next, /*must_be_right=*/false, readers[i]));
     added_paths.push_back(segment->path());
     (edit.sealed_through ? next->written.sealed_bytes : next->written.merged_bytes) +=
         meta.file_bytes;
