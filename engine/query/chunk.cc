@@ -59,6 +59,17 @@ Chunk::MeasureColumn ColumnFrom(const DecimalColumn& column, std::size_t at) {
           false};
 }
 
+Chunk::MeasureColumn ColumnFrom(const MeasureVector& vector) {
+  if (vector.present_count == 0) return {};
+  constexpr Int128 kSmall = std::numeric_limits<std::int64_t>::max() / kVectorRows;
+  return {true,
+          vector.scale,
+          vector.all_present ? nullptr : vector.present.data(),
+          vector.is_wide ? nullptr : vector.narrow.data(),
+          vector.is_wide ? vector.wide.data() : nullptr,
+          !vector.is_wide && vector.min >= -kSmall && vector.max <= kSmall};
+}
+
 void AddToSketch(const Chunk::MeasureColumn& column, std::uint32_t begin, std::uint32_t end,
                  const std::uint32_t* rows, std::vector<std::int64_t>* room,
                  QuantileSketch* sketch) {

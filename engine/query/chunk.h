@@ -68,6 +68,8 @@ class Chunk {
 
 /// A column in memory from value `at` on.
 Chunk::MeasureColumn ColumnFrom(const DecimalColumn& column, std::size_t at);
+/// A column of a segment's vector, which must outlive it.
+Chunk::MeasureColumn ColumnFrom(const MeasureVector& vector);
 
 /// Adds the present values of rows [begin, end), or of those that `rows` has there if it is not null. `room` is for what must be gathered.
 void AddToSketch(const Chunk::MeasureColumn& column, std::uint32_t begin, std::uint32_t end,

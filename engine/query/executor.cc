@@ -10,6 +10,7 @@
 #include "query/groups.h"
 #include "query/hot_runs.h"
 #include "query/plan.h"
+#include "query/run_sketches.h"
 #include "query/run_sums.h"
 #include "query/scan.h"
 #include "query/sketch_sums.h"
@@ -80,7 +81,10 @@ class Execution {
     if (!query_.empty) {
       QUIPU_TRY(Plan());
       run_->StepDone("plan");
-      for (Planned& planned : plans_) QUIPU_TRY(AddCells(&planned));
+      for (Planned& planned : plans_) {
+        QUIPU_TRY(AddCells(&planned));
+        if (WantsRunSketches(query_)) QUIPU_TRY(AddKeptSketches(&planned));
+      }
       run_->StepDone("cells");
       QUIPU_TRY(Scan());
     }
@@ -96,6 +100,7 @@ class Execution {
     SegmentPlan plan;
     RunTotals run_totals;  // if planned
     DimensionCellCount dimension_cells;
+    std::uint64_t run_sketches = 0;  // runs
   };
 
   Status Plan() {
@@ -104,7 +109,8 @@ class Execution {
       const SegmentMeta& meta = segment->meta();
       if (meta.time_max < query_.from || meta.time_min >= query_.to) continue;
       QUIPU_TRY(control_->CheckTime());
-      Planned planned{segment.get(), {}, {}, {}};
+      Planned planned;
+      planned.segment = segment.get();
       QUIPU_TRY_ASSIGN(planned.plan, PlanSegment(query_, *segment, true));
       if (planned.plan.run_sums_window) {
         QUIPU_TRY_ASSIGN(const bool loaded, LoadRunSums(&planned));
@@ -179,19 +185,23 @@ class Execution {
            b.service == a.service;
   }
 
-  /// The sketches of neighbours: at once if they are days and many, else one by one.
+  /// The sketches of neighbours: at once if they are a good part of the days or months of their group, else one by one.
   Status AddQuantiles(const SegmentReader& segment, const SummaryTable& table,
                       std::span<const CellUse> uses, std::uint32_t g, Groups* groups) {
     const std::uint32_t first = uses.front().cell, last = uses.back().cell + 1;
-    const SummaryTable::Range days = table.Find(uses[0].customer, uses[0].service, CellLevel::kDay);
+    SummaryTable::Range group;
+    for (const CellLevel level : {CellLevel::kDay, CellLevel::kMonth}) {
+      const auto range = table.Find(uses[0].customer, uses[0].service, level);
+      if (first >= range.first && last <= range.last) group = range;
+    }
     const bool at_once =
-        uses.size() >= kSketchSumsCellsMin && first >= days.first && last <= days.last;
+        group.last > group.first && uses.size() * kSketchSumsShare >= group.last - group.first;
     for (std::size_t m = 0; m < query_.measures.size(); ++m) {
       if (!query_.measures[m].quantiles) continue;
       const ColumnId id = query_.measures[m].id;
       QuantileSketch& sketch = groups->quantiles(g, m);
       if (at_once) {
-        QUIPU_TRY_ASSIGN(const auto sums, SketchSums::Load(segment, table, days, id));
+        QUIPU_TRY_ASSIGN(const auto sums, SketchSums::Load(segment, table, group, id));
         if (sums && sums->MergeInto(first, last, &sketch)) continue;
       }
       for (const CellUse& use : uses) QUIPU_TRY(table.MergeQuantiles(use.cell, id, &sketch));
@@ -214,6 +224,34 @@ class Execution {
         groups->distinct(g, d).Add(Hash64(catalogue_.Customer(use.customer)));
       }
     }
+    return {};
+  }
+
+  /// Takes the pieces out of the plan that need no rows.
+  Status AddKeptSketches(Planned* planned) {
+    SegmentPlan& plan = planned->plan;
+    if (plan.raw.empty()) return {};
+    QUIPU_TRY_ASSIGN(const Directory* const directory, planned->segment->directory());
+    const auto runs = directory->runs();
+    std::vector<RawPiece> left;
+    for (const RawPiece& piece : plan.raw) {
+      QUIPU_TRY(control_->CheckTime());
+      const auto run = std::partition_point(runs.begin(), runs.end(), [&](const quipu::Run& r) {
+        return r.first_row < piece.run.first_row;
+      });
+      QUIPU_TRY_ASSIGN(
+          const bool is_added,
+          AddRunSketches(query_, *planned->segment, piece.run,
+                         static_cast<std::size_t>(run - runs.begin()),
+                         std::span(plan.intervals).subspan(piece.first_interval, piece.intervals),
+                         &workers_[0]->groups()));
+      if (is_added) {
+        ++planned->run_sketches;
+      } else {
+        left.push_back(piece);
+      }
+    }
+    plan.raw.swap(left);
     return {};
   }
 
@@ -277,8 +315,9 @@ class Execution {
 
   Status Scan() {
     MakeTasks();
-    // A helper costs some microseconds, and its groups must be added to the others'.
-    constexpr std::uint64_t kRowsPerWorker = 65'536;
+    // A helper costs some microseconds, and its groups must be added to the others'. Where processors are short it costs milliseconds: it has begun, is put off its
+    // processor, and the question waits for it.
+    constexpr std::uint64_t kRowsPerWorker = 131'072;
     std::uint64_t most = std::min<std::uint64_t>(run_->resources->pool.threads(), tasks_.size());
     if (query_.spec->threads != 0) {
       most = std::min<std::uint64_t>(most, query_.spec->threads);
@@ -353,6 +392,7 @@ class Execution {
       }
       source.runs = plan.raw_pieces();
       source.run_sums = plans_[i].run_totals.runs.size();
+      source.run_sketches = plans_[i].run_sketches;
       source.why_rows = ReasonsOf(plan);
       Describe(scanned_[i], &source);
     }

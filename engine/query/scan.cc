@@ -20,10 +20,17 @@ class SegmentChunk final : public Chunk {
         measures_of_(measures_.size(), kNone),
         dimensions_of_(dimensions_.size(), kNone) {}
 
+  /// These are enough: every row is wanted, and all are in one window. No page of times is fetched then, unless a time is asked for.
+  void TakeBounds(const TimeBounds& bounds) {
+    bounds_ = bounds;
+    has_bounds_ = true;
+  }
+
   Status Seek(std::uint32_t v) {
     cursor_.Seek(v);
     rows_ = static_cast<std::uint32_t>(cursor_.rows());
     place_ = {&segment_, nullptr, v * kVectorRows};
+    if (has_bounds_) return {};
     QUIPU_TRY_ASSIGN(bounds_, cursor_.Bounds());
     return {};
   }
@@ -33,16 +40,7 @@ class SegmentChunk final : public Chunk {
   Result<const MeasureColumn*> Measure(std::size_t slot) override {
     if (measures_of_[slot] != cursor_.vector()) {
       QUIPU_TRY_ASSIGN(const MeasureVector* const in, cursor_.Measure(slot));
-      measures_[slot] = {};
-      if (in->present_count > 0) {
-        constexpr Int128 kSmall = std::numeric_limits<std::int64_t>::max() / kVectorRows;
-        measures_[slot] = {true,
-                           in->scale,
-                           in->all_present ? nullptr : in->present.data(),
-                           in->is_wide ? nullptr : in->narrow.data(),
-                           in->is_wide ? in->wide.data() : nullptr,
-                           !in->is_wide && in->min >= -kSmall && in->max <= kSmall};
-      }
+      measures_[slot] = ColumnFrom(*in);
       measures_of_[slot] = cursor_.vector();
     }
     return static_cast<const MeasureColumn*>(&measures_[slot]);
@@ -74,6 +72,7 @@ class SegmentChunk final : public Chunk {
   }
 
   const SegmentReader& segment_;
+  bool has_bounds_ = false;
   VectorCursor cursor_;
   std::vector<MeasureColumn> measures_;
   std::vector<DimensionColumn> dimensions_;
@@ -85,7 +84,15 @@ class SegmentScan {
  public:
   SegmentScan(const BoundQuery& query, const SegmentReader& segment, const SegmentPlan& plan,
               RowSink* sink, ScanStats* stats)
-      : plan_(plan), chunk_(query, segment), sink_(sink), stats_(stats) {}
+      : plan_(plan), chunk_(query, segment), sink_(sink), stats_(stats) {
+    const TimeBounds all{segment.meta().time_min, segment.meta().time_max};
+    const bool is_whole =
+        std::all_of(plan.intervals.begin(), plan.intervals.end(),
+                    [&](const Interval& i) { return i.from <= all.min && i.to > all.max; });
+    // Pages of events have no windows, and look at the times of each vector.
+    if (is_whole && !query.windows.empty() && query.WindowEnd(query.WindowOf(all.min)) > all.max)
+      chunk_.TakeBounds(all);
+  }
 
   Status Run(std::uint32_t first_vector, std::uint32_t last_vector) {
     row_ = first_vector * kVectorRows;

@@ -25,9 +25,9 @@ Result<std::vector<QuantileSketch>> SketchesOf(const SummaryTable& table, Summar
   return sketches;
 }
 
-Result<std::string> Compute(const SummaryTable& table, SummaryTable::Range group,
-                            ColumnId measure) {
-  QUIPU_TRY_ASSIGN(const std::vector<QuantileSketch> sketches, SketchesOf(table, group, measure));
+}  // namespace
+
+std::string SketchSums::Encode(std::span<const QuantileSketch> sketches) {
   std::int32_t low = std::numeric_limits<std::int32_t>::max();
   std::int32_t high = std::numeric_limits<std::int32_t>::min();
   std::uint64_t count = 0;
@@ -58,30 +58,46 @@ Result<std::string> Compute(const SummaryTable& table, SummaryTable::Range group
   return page;
 }
 
-}  // namespace
-
 Result<std::optional<SketchSums>> SketchSums::Load(const SegmentReader& segment,
                                                    const SummaryTable& table,
                                                    SummaryTable::Range group, ColumnId measure) {
-  SketchSums loaded;
-  QUIPU_TRY_ASSIGN(loaded.page_, segment.Derived({DerivedKind::kSketchSums, group.first, measure},
-                                                 [&] { return Compute(table, group, measure); }));
-  if (loaded.page_->empty()) return std::optional<SketchSums>();
+  QUIPU_TRY_ASSIGN(PagePtr page, segment.Derived({DerivedKind::kSketchSums, group.first, measure},
+                                                 [&]() -> Result<std::string> {
+                                                   QUIPU_TRY_ASSIGN(
+                                                       const std::vector<QuantileSketch> sketches,
+                                                       SketchesOf(table, group, measure));
+                                                   return Encode(sketches);
+                                                 }));
+  return View(std::move(page), group.first, group.last - group.first);
+}
+
+std::optional<SketchSums> SketchSums::View(PagePtr page, std::uint32_t first, std::uint32_t cells) {
+  if (page->empty()) return std::nullopt;
+  SketchSums view;
   // A string of that size is aligned for any type.
-  const char* const bytes = loaded.page_->data();
+  const char* const bytes = page->data();
   const auto* const header = reinterpret_cast<const Header*>(bytes);
-  loaded.group_first_ = group.first;
-  loaded.first_bucket_ = header->first_bucket;
-  loaded.buckets_ = header->buckets;
-  loaded.bounds_ = reinterpret_cast<const QuantileSketch::Bounds*>(bytes + sizeof *header);
-  loaded.rows_ =
-      reinterpret_cast<const std::uint32_t*>(loaded.bounds_ + (group.last - group.first));
-  return std::optional<SketchSums>(std::move(loaded));
+  view.group_first_ = first;
+  view.first_bucket_ = header->first_bucket;
+  view.buckets_ = header->buckets;
+  view.bounds_ = reinterpret_cast<const QuantileSketch::Bounds*>(bytes + sizeof *header);
+  view.rows_ = reinterpret_cast<const std::uint32_t*>(view.bounds_ + cells);
+  view.page_ = std::move(page);
+  return view;
+}
+
+QuantileSketch::Bounds SketchSums::BoundsOf(std::uint32_t first, std::uint32_t last) const {
+  QuantileSketch::Bounds all;
+  for (std::uint32_t c = first - group_first_; c < last - group_first_; ++c) all.Merge(bounds_[c]);
+  return all;
+}
+
+bool SketchSums::CanMerge(std::uint32_t first, std::uint32_t last) const {
+  return BoundsOf(first, last).count > kQuantileExactMax;
 }
 
 bool SketchSums::MergeInto(std::uint32_t first, std::uint32_t last, QuantileSketch* into) const {
-  QuantileSketch::Bounds all;
-  for (std::uint32_t c = first - group_first_; c < last - group_first_; ++c) all.Merge(bounds_[c]);
+  const QuantileSketch::Bounds all = BoundsOf(first, last);
   if (all.count <= kQuantileExactMax) return false;
   const std::uint32_t* const before = rows_ + std::size_t{first - group_first_} * buckets_;
   const std::uint32_t* const up_to = rows_ + std::size_t{last - group_first_} * buckets_;

@@ -16,13 +16,15 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
+#include <string>
 
 #include "segment/segment.h"
 
 namespace quipu {
 
-/// Fewer cells are merged one by one.
-inline constexpr std::uint32_t kSketchSumsCellsMin = 8;
+/// Fewer cells than this part of their group are merged one by one. (A single cell gains, too: its counts are added, not decoded first.)
+inline constexpr std::uint32_t kSketchSumsShare = 4;
 /// Groups whose rows would be larger have none.
 inline constexpr std::uint64_t kSketchSumsBytesMax = 4ull << 20;
 
@@ -33,10 +35,19 @@ class SketchSums {
                                                 const SummaryTable& table,
                                                 SummaryTable::Range group, ColumnId measure);
 
-  /// Adds the cells [first, last) of the group to `into`. False if they have so few values that it must be done one by one; then nothing is added.
+  /// What is kept of these sketches; empty if they are, or if it would be too large.
+  static std::string Encode(std::span<const QuantileSketch> sketches);
+  /// Of what Encode has made of so many, the first of which is number `first`. Nothing if it is empty.
+  static std::optional<SketchSums> View(PagePtr page, std::uint32_t first, std::uint32_t cells);
+
+  /// False: the cells [first, last) have so few values that they must be merged one by one.
+  [[nodiscard]] bool CanMerge(std::uint32_t first, std::uint32_t last) const;
+  /// Adds the cells [first, last) of the group to `into`; false, and nothing is added, if it cannot.
   bool MergeInto(std::uint32_t first, std::uint32_t last, QuantileSketch* into) const;
 
  private:
+  [[nodiscard]] QuantileSketch::Bounds BoundsOf(std::uint32_t first, std::uint32_t last) const;
+
   PagePtr page_;  // holds what is pointed at
   std::uint32_t group_first_ = 0;
   std::int32_t first_bucket_ = 0;

@@ -58,6 +58,8 @@ struct ExplainedSource {
       cells_by;  ///< Set of dimensions that these cells are by: "(endpoint, status)"; "" = none.
   std::uint64_t run_sums =
       0;  ///< Sums by customer, or customer and service, that were at hand, or are now.
+  std::uint64_t run_sketches =
+      0;  ///< Runs of one customer and service of which quantiles by day were at hand, or are now.
   std::uint64_t runs = 0;     ///< Of one customer and service, whose raw rows were looked at.
   std::uint64_t vectors = 0;  ///< Of at most 1,024 rows, with such rows.
   std::uint64_t vectors_decoded = 0;  ///< Columns of vectors that were decoded.

@@ -40,6 +40,7 @@ std::string ToText(const Explanation& e) {
                      e.groups == 1 ? "" : "s", e.memory_bytes);
   for (const ExplainedSource& s : e.sources) {
     out += fmt::format("  {}: {}", s.file, CellsText(s));
+    if (s.run_sketches > 0) out += fmt::format("; percentiles of {} runs", s.run_sketches);
     if (s.rows > 0 || s.vectors > 0) {
       out += fmt::format("; {} rows", s.rows);
       if (s.vectors > 0) {
@@ -68,12 +69,13 @@ std::string ToJson(const Explanation& e) {
     out += fmt::format(
         "{}{{\"file\":{},\"month\":{},\"cells_by\":{},\"month_cells\":{},\"day_cells\":{},"
         "\"hour_cells\":{},"
-        "\"run_sums\":{},\"runs\":{},\"vectors\":{},\"vectors_decoded\":{},\"rows\":{},\"bytes\":{}"
+        "\"run_sums\":{},\"run_sketches\":{},\"runs\":{},\"vectors\":{},\"vectors_decoded\":{},"
+        "\"rows\":{},\"bytes\":{}"
         ","
         "\"why_rows\":{}}}",
         i > 0 ? "," : "", JsonString(s.file), JsonString(s.month), JsonString(s.cells_by),
-        s.month_cells, s.day_cells, s.hour_cells, s.run_sums, s.runs, s.vectors, s.vectors_decoded,
-        s.rows, s.bytes, JsonString(s.why_rows));
+        s.month_cells, s.day_cells, s.hour_cells, s.run_sums, s.run_sketches, s.runs, s.vectors,
+        s.vectors_decoded, s.rows, s.bytes, JsonString(s.why_rows));
   }
   out += fmt::format("],\"segments_skipped\":{},\"threads\":{},\"groups\":{},\"memory_bytes\":{}}}",
                      e.segments_skipped, e.threads, e.groups, e.memory_bytes);

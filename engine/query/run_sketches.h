@@ -1,0 +1,40 @@
+// Run sketches: quantile sketches, by day, of a run (customer, service) whose days have too few rows for sketches on disk (segment/summary.h).
+//
+// A customer of 5,000 rows a day has them in runs of a few hundred to some thousand rows a day and service, below what a histogram on disk must replace. So
+// percentiles of thirty days decoded 143,000 of its rows, each time. But dashboards ask about the same customers again: what a run's days hold is counted from
+// its rows when it is first asked for, and kept in the page cache as running counts (sketch_sums.h), with how many of the run's rows lie before each day.
+// Segments never change, so neither do these; they go when other pages are wanted more.
+//
+//     acme/api      | 1 | 2 | 3 |  ...  | 31 |     rows of the run, by day: 412, 398, 405, ...
+//     rows before   0   412 810 1215             days 2 to 3: rows 412 to 1,214 of the run,
+//     counts        32 rows of buckets            counts before day 4 less those before day 2
+//
+// What comes out is the sketch that the rows give, bit for bit. Few values are an exact sketch, which counts cannot give: then the rows are read.
+#pragma once
+
+#include <span>
+
+#include "query/bind.h"
+#include "query/groups.h"
+#include "query/plan.h"
+#include "segment/segment.h"
+
+namespace quipu {
+
+/// Runs of fewer rows are read as fast.
+inline constexpr std::uint32_t kRunSketchRowsMin = 2'048;
+/// Larger ones have sketches on disk for most of their days; making these would hold a question up.
+inline constexpr std::uint32_t kRunSketchRowsMax = 262'144;
+/// Of fewer days the rows are read.
+inline constexpr std::uint32_t kRunSketchDaysMin = 8;
+
+/// Whether a question wants nothing of rows but how many there are and quantiles.
+bool WantsRunSketches(const BoundQuery& query);
+
+/// Adds the rows of `run` (number `number` of the segment's directory) that lie in the intervals to `groups`. False, and nothing is added, where rows must be read: an
+/// interval is not made of whole days (UTC) or lies in several windows, there are few days, or few values, or none.
+Result<bool> AddRunSketches(const BoundQuery& query, const SegmentReader& segment, const Run& run,
+                            std::size_t number, std::span<const Interval> intervals,
+                            Groups* groups);
+
+}  // namespace quipu
