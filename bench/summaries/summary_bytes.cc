@@ -116,7 +116,7 @@ std::map<MonthIndex, Month> Generate(const Shape& shape, std::uint64_t events) {
 void PrintCells(const std::map<MonthIndex, Month>& months, std::uint64_t events) {
   fmt::print(
       "\n| rows for a customer's cell / a histogram | bytes an event | cells |\n|---|--:|--:|\n");
-  constexpr std::pair<std::uint64_t, std::uint64_t> kThresholds[] = {
+  constexpr std::pair<std::uint32_t, std::uint32_t> kThresholds[] = {
       {64, 4096},   {256, 4096},   {1024, 1024}, {1024, 2048},
       {1024, 4096}, {1024, 16384}, {4096, 4096}};
   const NumberedNames names;

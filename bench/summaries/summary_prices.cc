@@ -148,7 +148,7 @@ class Prices {
     return view;
   }
 
-  View WithThresholds(std::uint64_t cell_rows, std::uint64_t sketch_rows) {
+  View WithThresholds(std::uint32_t cell_rows, std::uint32_t sketch_rows) {
     return Remade([&](const SegmentReader& segment) {
       SegmentSpec spec = segment.meta().spec;
       spec.segment_id = ++next_id_;
@@ -206,7 +206,7 @@ class Prices {
          Query().From("2026-02-10").To("2026-02-11").Select("p95(duration_ms)").Every("hour")},
         {"everyone by day", month().Select("count, sum(cost)").Every("day")}};
     PrintHead("rows for a customer's cell / a histogram", questions);
-    constexpr std::pair<std::uint64_t, std::uint64_t> kThresholds[] = {
+    constexpr std::pair<std::uint32_t, std::uint32_t> kThresholds[] = {
         {64, 4096},   {256, 4096},   {1024, 1024}, {1024, 2048},
         {1024, 4096}, {1024, 16384}, {4096, 4096}};
     for (const auto& [cell, sketch] : kThresholds) {
