@@ -44,7 +44,7 @@ month    tier  rows  hot_rows  bytes  segments
 2026-03  hot      3         3      0         0
 1 row, as of commit 1
 $ quipu compact S | sed 's/, segments for.*//'
-compacted: segments 0 -> 1, bytes 0 -> 1715, events not sealed 3 -> 0
+compacted: segments 0 -> 1, bytes 0 -> 1723, events not sealed 3 -> 0
 $ quipu usage S
 service  count  sum(quantity)  sum(cost)
 -------  -----  -------------  ---------
