@@ -1,7 +1,11 @@
 #include "segment/page_cache.h"
 
+#include <atomic>
 #include <list>
+#include <mutex>
+#include <shared_mutex>
 #include <unordered_map>
+#include <utility>
 
 #include "base/check.h"
 
@@ -27,9 +31,12 @@ struct KeyHash {
 };
 
 struct Entry {
+  Entry(const Key& k, PagePtr p, std::uint64_t b) : key(k), page(std::move(p)), bytes(b) {}
+
   Key key;
   PagePtr page;
   std::uint64_t bytes;
+  std::atomic<bool> was_used{false};  // since it was last passed over
 };
 
 /// List node, map node, control block.
@@ -38,8 +45,8 @@ constexpr std::uint64_t kEntryOverheadBytes = 128;
 }  // namespace
 
 struct PageCache::Shard {
-  mutable std::mutex mutex;
-  std::list<Entry> entries;  // most recently used first
+  mutable std::shared_mutex mutex;
+  std::list<Entry> entries;  // the next one to go, unless it was used, last
   std::unordered_map<Key, std::list<Entry>::iterator, KeyHash> index;
   std::uint64_t bytes = 0;
   std::uint64_t bytes_max = 0;
@@ -64,11 +71,13 @@ PageCache::~PageCache() = default;
 PagePtr PageCache::Find(std::uint64_t segment_id, std::uint64_t offset) {
   const Key key{segment_id, offset};
   Shard& shard = Shard::Of(shards_.get(), key);
-  const std::lock_guard lock(shard.mutex);
+  const std::shared_lock lock(shard.mutex);
   const auto found = shard.index.find(key);
   if (found == shard.index.end()) return nullptr;
-  shard.entries.splice(shard.entries.begin(), shard.entries, found->second);
-  return found->second->page;
+  Entry& entry = *found->second;
+  if (!entry.was_used.load(std::memory_order_relaxed))
+    entry.was_used.store(true, std::memory_order_relaxed);
+  return entry.page;
 }
 
 PagePtr PageCache::Insert(std::uint64_t segment_id, std::uint64_t offset, PagePtr page) {
@@ -80,19 +89,23 @@ PagePtr PageCache::Insert(std::uint64_t segment_id, std::uint64_t offset, PagePt
   const std::lock_guard lock(shard.mutex);
   const auto found = shard.index.find(key);
   if (found != shard.index.end()) {
-    shard.entries.splice(shard.entries.begin(), shard.entries, found->second);
+    found->second->was_used.store(true, std::memory_order_relaxed);
     return found->second->page;
   }
   if (bytes > shard.bytes_max) return page;
   while (shard.bytes + bytes > shard.bytes_max) {
     const auto last = std::prev(shard.entries.end());
+    if (last->was_used.exchange(false, std::memory_order_relaxed)) {
+      shard.entries.splice(shard.entries.begin(), shard.entries, last);
+      continue;
+    }
     shard.bytes -= last->bytes;
     shard.index.erase(last->key);
     evicted.splice(evicted.begin(), shard.entries, last);
   }
   // Without memory for one of the two nodes there is neither.
   std::list<Entry> made;
-  made.push_front(Entry{key, page, bytes});
+  made.emplace_front(key, page, bytes);
   shard.index.emplace(key, made.begin());
   shard.entries.splice(shard.entries.begin(), made);
   shard.bytes += bytes;
@@ -115,7 +128,7 @@ void PageCache::Forget(std::uint64_t segment_id) {
 std::uint64_t PageCache::bytes() const {
   std::uint64_t sum = 0;
   for (int i = 0; i < kShards; ++i) {
-    const std::lock_guard lock(shards_[i].mutex);
+    const std::shared_lock lock(shards_[i].mutex);
     sum += shards_[i].bytes;
   }
   return sum;

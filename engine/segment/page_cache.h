@@ -1,10 +1,12 @@
-// A bounded cache of verified page payloads, shared by all segments of a store. Least recently used goes first; a page in use stays
-// alive through its shared_ptr, whatever the cache does.
+// A bounded cache of verified page payloads, shared by all segments of a store. What was not used since its last chance goes first (CLOCK, Corbato 1968); a page
+// in use stays alive through its shared_ptr, whatever the cache does.
+//
+// Who finds a page moves nothing and shuts nobody out: the thread that checks for repeats looks tens of thousands of times a second, at low priority if the host wants
+// it so, and would hold up every question for milliseconds when it loses its processor with a lock in hand.
 #pragma once
 
 #include <cstdint>
 #include <memory>
-#include <mutex>
 #include <string>
 
 #include "segment/identity_cache.h"
