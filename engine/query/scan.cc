@@ -89,9 +89,10 @@ class SegmentScan {
     const bool is_whole =
         std::all_of(plan.intervals.begin(), plan.intervals.end(),
                     [&](const Interval& i) { return i.from <= all.min && i.to > all.max; });
-    // Pages of events have no windows, and look at the times of each vector.
-    if (is_whole && !query.windows.empty() && query.WindowEnd(query.WindowOf(all.min)) > all.max)
-      chunk_.TakeBounds(all);
+    // Pages of events have no windows, and look at the times of each vector. (Slices of runs say the whole segment, and begin no earlier than what is asked.)
+    if (!is_whole || query.windows.empty()) return;
+    const TimeUs first = std::max(all.min, query.from);
+    if (query.WindowEnd(query.WindowOf(first)) > all.max) chunk_.TakeBounds(all);
   }
 
   Status Run(std::uint32_t first_vector, std::uint32_t last_vector) {
