@@ -215,7 +215,7 @@ Result<EngineReport> AskBesideIngest(const EngineTask& task, const RowFile& live
     if (asked.ok()) asked = beside.AskFor(options.seconds);
   });
   pthread_setname_np(asking.native_handle(), "asker");  // for profilers
-  GiveWayInThisThread(static_cast<int>(options.ingest_nice));
+  GiveWayInThisThread(options.ingest_nice);
   const Status written = writer.WriteFor(kWarmUpSeconds + options.seconds);
   asking.join();
   report.metrics["processors_used"] = (CpuSeconds() - cpu_before) / clock.Seconds();

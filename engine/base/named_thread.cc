@@ -51,13 +51,16 @@ bool SetNiceAndSlice(int nice) {
 }  // namespace
 #endif
 
-void GiveWayInThisThread(int nice) {
+void GiveWayInThisThread(std::uint32_t nice) {
 #ifdef __linux__
+  constexpr std::uint32_t kNiceMax = 19;
+  if (nice == 0) return;
+  const int wanted = static_cast<int>(std::min(nice, kNiceMax));
   // Of the thread alone, whatever POSIX says of processes. Refused or not: it is a courtesy.
   const auto self = static_cast<id_t>(gettid());
   const int now = getpriority(PRIO_PROCESS, self);
-  if (sched_getscheduler(0) == SCHED_OTHER && SetNiceAndSlice(std::max(now, nice))) return;
-  if (now < nice) (void)setpriority(PRIO_PROCESS, self, nice);
+  if (sched_getscheduler(0) == SCHED_OTHER && SetNiceAndSlice(std::max(now, wanted))) return;
+  if (now < wanted) (void)setpriority(PRIO_PROCESS, self, wanted);
 #else
   (void)nice;
 #endif

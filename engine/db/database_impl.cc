@@ -19,7 +19,7 @@ constexpr std::int64_t kUpkeepPollUs = 100'000;
 constexpr std::chrono::milliseconds kReaderWait(10);
 constexpr int kReaderWaitsMax = 100;
 /// Nobody waits for upkeep, until the hot tier is full; and then ingest waits and leaves it the processors.
-constexpr int kUpkeepNice = 10;
+constexpr std::uint32_t kUpkeepNice = 10;
 /// After a failed seal or merge.
 constexpr std::int64_t kRetryPauseMinUs = kSecondUs;
 constexpr std::int64_t kRetryPauseMaxUs = 60 * kSecondUs;
@@ -39,7 +39,7 @@ Database::Impl::Impl(std::unique_ptr<Store> store, std::uint64_t random_seed)
       merge_rate_(store_->clock(), store_->options().upkeep_bytes_per_second_max) {
   if (store_->options().background_upkeep)
     upkeep_ = StartThread("quipu-upkeep", [this] {
-      GiveWayInThisThread(kUpkeepNice);
+      GiveWayInThisThread(std::max(kUpkeepNice, store_->options().ingest_nice));
       RunUpkeep();
     });
 }

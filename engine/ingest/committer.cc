@@ -20,11 +20,6 @@ constexpr std::size_t kAheadShare = 4;
 /// Of Options::commit_bytes_max: a group up to this size is written by whoever prepared it.
 constexpr std::size_t kSmallShare = 16;
 
-int NiceOf(const Options& options) {
-  constexpr std::uint32_t kNiceMax = 19;
-  return static_cast<int>(std::min(options.ingest_nice, kNiceMax));
-}
-
 }  // namespace
 
 Committer::Committer(Store* store, std::uint64_t random_seed)
@@ -33,7 +28,7 @@ Committer::Committer(Store* store, std::uint64_t random_seed)
   hot_full_.store(store_->hot_bytes() > store_->options().hot_bytes_max);
   const auto start = [this](const char* name, void (Committer::*run)()) {
     return StartThread(name, [this, run] {
-      if (const int nice = NiceOf(store_->options()); nice > 0) GiveWayInThisThread(nice);
+      GiveWayInThisThread(store_->options().ingest_nice);
       (this->*run)();
     });
   };

@@ -25,21 +25,6 @@ void PrefetchSums(const std::vector<Found>& found, ColumnId measure) {
   }
 }
 
-/// The first values of each run: of hundreds of short runs far apart, what follows a processor fetches by itself, the beginnings it does not.
-void PrefetchValues(const std::vector<Found>& found, ColumnId measure) {
-  constexpr std::uint32_t kLine = 8, kLines = 4;  // of values
-  for (const Found& f : found) {
-    const std::size_t column = f.index->FindMeasure(measure);
-    if (column == HotIndex::kNoColumn) continue;
-    const std::vector<std::int64_t>& values = f.index->Measure(column).narrow;
-    if (values.empty()) continue;  // wide
-    for (const HotIndex::Run& run : f.runs) {
-      const std::uint32_t end = std::min((&run + 1)->first, run.first + kLine * kLines);
-      for (std::uint32_t i = run.first; i < end; i += kLine) __builtin_prefetch(&values[i]);
-    }
-  }
-}
-
 /// In the indexes of hot batches [first, last); those that have none go to `rest`.
 Result<std::vector<Found>> FindRuns(const BoundQuery& query, std::span<const HotBatchPtr> hot,
                                     std::size_t first, std::size_t last, QueryControl* control,
@@ -73,7 +58,6 @@ Result<std::vector<Found>> FindRuns(const BoundQuery& query, std::span<const Hot
   std::erase_if(found, [](const Found& f) { return f.runs.empty(); });
   for (const MeasureNeed& need : query.measures) {
     if (need.stats) PrefetchSums(found, need.id);
-    if (need.quantiles) PrefetchValues(found, need.id);
   }
   return found;
 }

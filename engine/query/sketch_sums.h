@@ -23,7 +23,8 @@
 
 namespace quipu {
 
-/// Fewer cells than this part of their group are merged one by one. (A single cell gains, too: its counts are added, not decoded first.)
+/// Where fewer than one in so many cells of a group are wanted, they are merged one by one. (A group of one cell gains, too: its counts are added, not
+/// decoded first.)
 inline constexpr std::uint32_t kSketchSumsShare = 4;
 /// Groups whose rows would be larger have none.
 inline constexpr std::uint64_t kSketchSumsBytesMax = 4ull << 20;

@@ -223,9 +223,9 @@ class SegmentReader {
   /// Loaded at first use and kept.
   Result<const Directory*> directory() const;
   Result<const SummaryTable*> summaries() const;
-  /// A question has come to it.
-  [[nodiscard]] bool was_asked() const;
-  /// Makes ready what every question needs of it. What fails here fails again for who asks.
+  /// They are in memory: somebody has asked for them.
+  [[nodiscard]] bool has_summaries_in_memory() const;
+  /// Loads what every question needs of it. What fails here fails again for who asks.
   void PrepareForQuestions() const;
 
   /// Cells by dimension: the sets that the segment has been made with, those of which no service is covered included.

@@ -324,7 +324,7 @@ Status SegmentReader::ReadNames(SegmentNames* names) const {
 
 Result<const Directory*> SegmentReader::directory() const { return state_->LoadDirectory(); }
 Result<const SummaryTable*> SegmentReader::summaries() const { return state_->LoadSummaries(); }
-bool SegmentReader::was_asked() const { return state_->summaries.peek() != nullptr; }
+bool SegmentReader::has_summaries_in_memory() const { return state_->summaries.peek() != nullptr; }
 void SegmentReader::PrepareForQuestions() const {
   (void)state_->LoadDirectory();
   (void)state_->LoadSummaries();

@@ -375,10 +375,13 @@ TEST_F(SegmentTest, RefusesWhatIsNotInOrderOrNotOfTheMonth) {
 TEST_F(SegmentTest, AFileIsVerifiedByTheThresholdsThatItWasWrittenBy) {
   const RowBatch rows = RandomRows(random_, names_, {.rows = 20'000, .dimensions = 0});
   std::uint64_t id = 0, before = 0;
-  for (const std::uint32_t cell_rows : {1u, 64u, 1024u}) {
+  // The last are those of files whose footer does not say.
+  constexpr std::pair<std::uint32_t, std::uint32_t> kThresholds[] = {
+      {1, 2}, {64, 128}, {1024, 4096}};
+  for (const auto& [cell_rows, sketch_rows] : kThresholds) {
     SummaryBounds bounds;
     bounds.cell_rows_min = cell_rows;
-    bounds.sketch_rows_min = 2 * cell_rows;
+    bounds.sketch_rows_min = sketch_rows;
     const auto writer = *SegmentWriter::Create(&vfs_, "/s", TestSpec(++id), &names_, bounds);
     QUIPU_ASSERT_OK(writer->Append(rows));
     const Result<SegmentMeta> meta = writer->Finish();

@@ -12,8 +12,8 @@
 // A writer may leave out sketches, and cells of rule (2), where a bound is reached (memory of the builder, size of the page); readers ask
 // Has...() and fall back to raw rows. formats/summaries.md has every byte.
 //
-// Worked example: customer 7 has 5,000 `api` rows on 1 March, 2,000 of them between 10:00 and 11:00. Its segment has for it a month cell and a
-// day cell with sketches and one hour cell (10:00) without.
+// Worked example: customer 7 has 5,000 `api` rows on 1 March, 4,980 of them between 10:00 and 11:00 and 20 later. Its segment has for it a month, a
+// day and an hour cell (10:00), all with sketches; of the 20 rows it has no hour.
 #pragma once
 
 #include <cstdint>

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -61,6 +62,35 @@ std::vector<Int128> SortedAtScale18(const std::vector<Decimal>& values) {
   for (const Decimal& d : values) sorted.push_back(AtSumScale(d));
   std::sort(sorted.begin(), sorted.end());
   return sorted;
+}
+
+TEST(QuantileSketch, OfCountsOnlyHasTheSameBucketsAndBounds) {
+  const std::uint64_t seed = Seed();
+  SCOPED_TRACE("QUIPU_SEED=" + std::to_string(seed));
+  Random random(seed);
+  for (const std::size_t count : {0u, 1u, 50u, 1024u, 5000u}) {
+    QuantileSketch kept, counts = QuantileSketch::OfCountsOnly();
+    for (int part = 0; part < 3; ++part) {
+      std::vector<std::int64_t> values(count);
+      for (std::int64_t& v : values)
+        v = static_cast<std::int64_t>(random.Below(1u << random.Below(31))) - 1000;
+      kept.AddMany(values, part);
+      counts.AddMany(values, part);
+    }
+    const Int128 wide = PowerOf10(30);
+    kept.Add(wide, 3);
+    counts.Add(wide, 3);
+    const auto buckets = [](const QuantileSketch& sketch) {
+      std::map<std::int32_t, std::uint64_t> by_bucket;
+      sketch.ForEachBucket([&](std::int32_t bucket, std::uint64_t n) { by_bucket[bucket] += n; });
+      return by_bucket;
+    };
+    EXPECT_EQ(buckets(counts), buckets(kept)) << count;
+    EXPECT_EQ(counts.bounds().count, kept.bounds().count);
+    EXPECT_EQ(counts.bounds().scale, kept.bounds().scale);
+    EXPECT_TRUE(counts.bounds().min == kept.bounds().min);
+    EXPECT_TRUE(counts.bounds().max == kept.bounds().max);
+  }
 }
 
 TEST(QuantileSketch, BucketsTileTheNumberLine) {

@@ -254,23 +254,24 @@ Result<std::uint64_t> Store::ReserveIds(std::uint64_t count, bool is_merged) {
 std::vector<std::shared_ptr<SegmentReader>> Store::PrepareAdded(SegmentEdit* edit) const {
   const ViewPtr seen = view();
   std::vector<std::shared_ptr<SegmentReader>> readers(edit->add.size());
-  const bool is_asked = std::any_of(seen->segments.begin(), seen->segments.end(),
-                                    [](const SegmentPtr& s) { return s->was_asked(); }) ||
-                        std::any_of(seen->hot.begin(), seen->hot.end(), [](const HotBatchPtr& b) {
-                          const HotIndex* const index = b->made_index.peek();
-                          return index != nullptr && index->was_asked();
-                        });
+  const bool is_asked =
+      std::any_of(seen->segments.begin(), seen->segments.end(),
+                  [](const SegmentPtr& s) { return s->has_summaries_in_memory(); }) ||
+      std::any_of(seen->hot.begin(), seen->hot.end(), [](const HotBatchPtr& b) {
+        const HotIndex* const index = b->made_index.peek();
+        return index != nullptr && index->was_asked();
+      });
   const bool is_checked = std::all_of(  // enough of CheckEdit, which comes later
       edit->remove.begin(), edit->remove.end(),
       [&](std::uint64_t id) { return FindSegment(*seen, id) != nullptr; });
   if (!is_asked || !is_checked) return readers;
-  PlaceAdded(*seen, edit);  // a reader knows its place
+  PlaceAdded(*seen, edit);  // a reader knows its place; Install finds it done
   for (std::size_t i = 0; i < edit->add.size(); ++i) {
     const SegmentMeta& meta = edit->add[i];
     if (meta.archive != 0) continue;
     auto reader = SegmentReader::Open(environment_.vfs, JoinPath(segments_folder(), meta.file_name),
                                       &meta, cache_.get());
-    if (!reader) continue;
+    if (!reader) continue;  // Install tries again, and says why
     (*reader)->PrepareForQuestions();
     readers[i] = *std::move(reader);
   }

@@ -317,8 +317,8 @@ class Store {
   /// `opened`: if it is the reader of that file, it is taken.
   Result<SegmentPtr> OpenSegment(const SegmentMeta& meta, const View& view, bool must_be_right,
                                  std::shared_ptr<SegmentReader> opened = nullptr);
-  /// Readers of the files of edit->add, ready for questions, if such come: else the first question to each would wait until its summaries are decoded. Null where
-  /// there is none.
+  /// Readers of the files of edit->add, ready for questions, if summaries of the store have been asked for: else the first question to each would wait until its
+  /// summaries are decoded. Null where there is none.
   [[nodiscard]] std::vector<std::shared_ptr<SegmentReader>> PrepareAdded(SegmentEdit* edit) const;
   [[nodiscard]] SegmentPtr FindOpen(const SegmentMeta& meta, const View& view) const;
   Status CheckEdit(const SegmentEdit& edit, const View& view) const;

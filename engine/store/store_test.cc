@@ -56,9 +56,9 @@ TEST_F(StoreTest, ASealMovesRowsIntoSegments) {
 }
 
 TEST_F(StoreTest, NewSegmentsAreReadyForQuestionsIfAnyCome) {
-  const auto asked = [this] {
+  const auto ready = [this] {
     std::size_t n = 0;
-    for (const SegmentPtr& s : store_->view()->segments) n += s->was_asked() ? 1 : 0;
+    for (const SegmentPtr& s : store_->view()->segments) n += s->has_summaries_in_memory() ? 1 : 0;
     return n;
   };
   Open();
@@ -67,17 +67,17 @@ TEST_F(StoreTest, NewSegmentsAreReadyForQuestionsIfAnyCome) {
   Commit(100);
   Seal();
   ASSERT_EQ(store_->view()->segments.size(), 6u);
-  EXPECT_EQ(asked(), 0u) << "nobody has asked";
+  EXPECT_EQ(ready(), 0u) << "nobody has asked";
   ASSERT_TRUE(store_->view()->segments[0]->summaries());
   Commit(100);
   Seal();
-  EXPECT_EQ(asked(), 4u) << "the one that was asked, and three new ones";
+  EXPECT_EQ(ready(), 4u) << "the one that was asked, and three new ones";
   const Status merged = store_->Install(MakeMergeOfAll());
   ASSERT_TRUE(merged.ok()) << merged.ToString();
-  EXPECT_EQ(asked(), 3u);
+  EXPECT_EQ(ready(), 3u);
   ASSERT_NO_FATAL_FAILURE(ExpectTruth());
   Open();
-  EXPECT_EQ(asked(), 0u);
+  EXPECT_EQ(ready(), 0u);
   ExpectTruth();
 }
 
