@@ -35,7 +35,7 @@ const Arrows kPicture = {
     {"sketch", {"base"}},
     {"batch", {"base"}},
     {"segment", {"base", "codec", "sketch", "batch"}},
-    {"store", {"base", "codec", "batch", "segment"}},
+    {"store", {"base", "codec", "sketch", "batch", "segment"}},
     {"ingest", {"base", "batch", "segment", "store"}},
     {"query", {"base", "codec", "sketch", "batch", "segment", "store"}},
     {"upkeep", {"base", "sketch", "batch", "segment", "store"}},

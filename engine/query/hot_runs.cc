@@ -121,10 +121,23 @@ class RunAdder {
       const HotIndex::Sum& sum = sums.sums[index.NumberOf(run)];
       if (sum.count > 0) groups_->sum(group, m).AddSum(sum.count, sum.sum, sums.scale);
     }
-    if (need.quantiles) {
-      AddToSketch(ColumnFrom(index.Measure(column), 0), run.first, (&run + 1)->first, nullptr,
-                  &room_, &groups_->quantiles(group, m));
+    if (need.quantiles) AddQuantiles(index, column, run, &groups_->quantiles(group, m));
+  }
+
+  /// From codes, where a histogram comes of it; few values must be kept as they are.
+  void AddQuantiles(const HotIndex& index, std::size_t column, const HotIndex::Run& run,
+                    QuantileSketch* sketch) {
+    const std::uint32_t end = (&run + 1)->first;
+    if (sketch->CanTake(end - run.first)) {
+      const HotIndex::RunCodes& coded = index.CodesOfRuns(column);
+      const QuantileSketch::Bounds& bounds = coded.bounds[index.NumberOf(run)];
+      if (bounds.count == 0) return;
+      if (sketch->CanTake(bounds.count)) {
+        sketch->AddCodes(bounds, std::span(coded.codes).subspan(run.first, end - run.first));
+        return;
+      }
     }
+    AddToSketch(ColumnFrom(index.Measure(column), 0), run.first, end, nullptr, &room_, sketch);
   }
 
   const BoundQuery& query_;

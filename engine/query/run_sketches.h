@@ -1,9 +1,12 @@
-// Run sketches: quantile sketches, by day, of a run (customer, service) whose days have too few rows for sketches on disk (segment/summary.h).
+// Run sketches: quantile sketches of a run (customer, service) whose days have too few rows for sketches on disk (segment/summary.h).
 //
 // A customer of 5,000 rows a day has them in runs of a few hundred to some thousand rows a day and service, below what a histogram on disk must replace. So
-// percentiles of thirty days decoded 143,000 of its rows, each time. But dashboards ask about the same customers again: what a run's days hold is counted from
-// its rows when it is first asked for, and kept in the page cache as running counts (sketch_sums.h), with how many of the run's rows lie before each day.
-// Segments never change, so neither do these; they go when other pages are wanted more.
+// percentiles of thirty days decoded 143,000 of its rows, each time. But dashboards ask about the same customers again: what a run holds is counted from
+// its rows when it is first asked for, and kept in the page cache as running counts (sketch_sums.h). Segments never change, so neither do these; they go when
+// other pages are wanted more.
+//
+// A segment that lies in the asked range as a whole, as the youngest ones mostly do, has one sketch a run. Of others it has one a day, with how many of the
+// run's rows lie before each day.
 //
 //     acme/api      | 1 | 2 | 3 |  ...  | 31 |     rows of the run, by day: 412, 398, 405, ...
 //     rows before   0   412 810 1215             days 2 to 3: rows 412 to 1,214 of the run,
@@ -22,17 +25,21 @@
 namespace quipu {
 
 /// Runs of fewer rows are read as fast.
-inline constexpr std::uint32_t kRunSketchRowsMin = 2'048;
+inline constexpr std::uint32_t kRunSketchRowsMin = 1'024;
+/// Of runs of fewer rows nothing is kept by day: the days' bounds would be much against them.
+inline constexpr std::uint32_t kRunDaysRowsMin = 2'048;
+/// From so many on running counts are kept, below it codes.
+inline constexpr std::uint32_t kRunCountsRowsMin = 16'384;
 /// Larger ones have sketches on disk for most of their days; making these would hold a question up.
 inline constexpr std::uint32_t kRunSketchRowsMax = 262'144;
-/// Of fewer days the rows are read.
+/// Of fewer days of a segment that has others, the rows are read.
 inline constexpr std::uint32_t kRunSketchDaysMin = 8;
 
 /// Whether a question wants nothing of rows but how many there are and quantiles.
 bool WantsRunSketches(const BoundQuery& query);
 
 /// Adds the rows of `run` (number `number` of the segment's directory) that lie in the intervals to `groups`. False, and nothing is added, where rows must be read: an
-/// interval is not made of whole days (UTC) or lies in several windows, there are few days, or few values, or none.
+/// interval is neither the whole segment nor made of whole days (UTC), or lies in several windows, there are few days, or few values, or none.
 Result<bool> AddRunSketches(const BoundQuery& query, const SegmentReader& segment, const Run& run,
                             std::size_t number, std::span<const Interval> intervals,
                             Groups* groups);

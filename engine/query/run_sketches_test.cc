@@ -86,6 +86,49 @@ TEST_F(RunSketchesTest, AnyWholeDaysAreWhatTheirRowsAre) {
   EXPECT_GT(kept, 20u);
 }
 
+TEST_F(RunSketchesTest, ARunThatIsWantedAsAWholeNeedsNoDays) {
+  SCOPED_TRACE("QUIPU_SEED=" + std::to_string(TestSeed()));
+  // Three days of a month, none with a sketch on disk.
+  PutMonth("a", "api", [](int day) { return day >= 10 && day < 13 ? 700 : 0; });
+  PutMonth("a", "db", [](int day) { return day >= 10 && day < 13 ? 341 : 0; });
+  PutMonth("b", "api", [](int day) { return day == 11 ? 10 : 0; });
+  Finish();
+  const auto by_service = [](std::string_view from, std::string_view to) {
+    return Percentiles(from, to).GroupBy("service");
+  };
+  EXPECT_EQ(Kept(by_service("2026-03-08", "2026-03-20T12:34")), 1u);
+  EXPECT_EQ(rows_read_, 1023u) << "of db: fewer than are worth it";
+  EXPECT_EQ(Kept(by_service("2026-03-08", "2026-03-20").Every("week")), 1u) << "one window";
+  EXPECT_EQ(Kept(by_service("2026-03-08", "2026-03-20").Every("day")), 0u) << "three windows";
+  EXPECT_EQ(Kept(by_service("2026-03-12", "2026-03-20")), 0u) << "two of three days";
+}
+
+TEST_F(RunSketchesTest, LargeRunsKeepRunningCounts) {
+  SCOPED_TRACE("QUIPU_SEED=" + std::to_string(TestSeed()));
+  PutMonth("a", "api", [](int day) { return day < 25 ? 1'000 : 0; });
+  Finish();
+  ASSERT_GE(25'000u, kRunCountsRowsMin);
+  EXPECT_EQ(Kept(Percentiles("2026-03-02", "2026-03-20")), 1u);
+  EXPECT_EQ(Kept(Percentiles("2026-03-09", "2026-04-20")), 1u);
+  EXPECT_EQ(Kept(Percentiles("2026-03-26", "2026-04-20")), 0u) << "nothing is there";
+}
+
+TEST_F(RunSketchesTest, FewValuesAreAddedToManyOthers) {
+  SCOPED_TRACE("QUIPU_SEED=" + std::to_string(TestSeed()));
+  // Four fifths have m: 1,600 values in the first segment, and 864 in the second, which by themselves must be kept one by one.
+  PutMonth("a", "api", [](int day) { return day == 3 ? 2'000 : 0; });
+  Finish();
+  PutMonth("a", "api", [](int day) { return day == 4 ? 1'080 : 0; });
+  Finish();
+  const auto p50 = [](std::string_view from) {
+    return Query().Select("p50(m), count").Customer("a").Between(from, "2026-03-30");
+  };
+  EXPECT_EQ(Kept(p50("2026-03-01")), 2u);
+  EXPECT_EQ(rows_read_, 0u);
+  EXPECT_EQ(Kept(p50("2026-03-05")), 0u);
+  EXPECT_EQ(rows_read_, 1'080u);
+}
+
 TEST_F(RunSketchesTest, WhatNeedsRowsReadsThem) {
   PutMonth("a", "api", [](int) { return 120; });
   PutMonth("b", "api", [](int) { return 120; });

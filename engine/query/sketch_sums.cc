@@ -25,37 +25,68 @@ Result<std::vector<QuantileSketch>> SketchesOf(const SummaryTable& table, Summar
   return sketches;
 }
 
+/// What is kept, in the making.
+class Page {
+ public:
+  explicit Page(std::span<const QuantileSketch::Bounds> bounds) : cells_(bounds.size()) {
+    QuantileSketch::Bounds all;
+    for (const QuantileSketch::Bounds& b : bounds) all.Merge(b);
+    if (all.count == 0 || all.count > std::numeric_limits<std::uint32_t>::max()) return;
+    const std::int32_t low = QuantileSketch::BucketOf(all.min);
+    const std::int32_t high = QuantileSketch::BucketOf(all.max);
+    const Header header{low, static_cast<std::uint32_t>(high - low) + 1};
+    rows_at_ = sizeof header + bounds.size_bytes();
+    const std::uint64_t bytes = rows_at_ + std::uint64_t{header.buckets} * (cells_ + 1) * 4;
+    if (bytes > kSketchSumsBytesMax) return;
+    header_ = header;
+    bytes_.resize(bytes);
+    std::memcpy(bytes_.data(), &header, sizeof header);
+    std::memcpy(bytes_.data() + sizeof header, bounds.data(), bounds.size_bytes());
+  }
+  [[nodiscard]] bool empty() const { return bytes_.empty(); }
+  [[nodiscard]] std::int32_t first_bucket() const { return header_.first_bucket; }
+  /// The counts up to and including cell `c`, so far those before it. Cell by cell.
+  std::uint32_t* RowAfter(std::size_t c) {
+    const std::size_t row_bytes = std::size_t{header_.buckets} * 4;
+    char* const row = bytes_.data() + rows_at_ + (c + 1) * row_bytes;
+    std::memcpy(row, row - row_bytes, row_bytes);
+    return reinterpret_cast<std::uint32_t*>(row);
+  }
+  std::string Take() && { return std::move(bytes_); }
+
+ private:
+  std::size_t cells_, rows_at_ = 0;
+  Header header_;
+  std::string bytes_;
+};
+
+std::string EncodeSketches(std::span<const QuantileSketch> sketches) {
+  std::vector<QuantileSketch::Bounds> bounds;
+  for (const QuantileSketch& sketch : sketches) bounds.push_back(sketch.bounds());
+  Page page(bounds);
+  for (std::size_t c = 0; !page.empty() && c < sketches.size(); ++c) {
+    std::uint32_t* const row = page.RowAfter(c);
+    sketches[c].ForEachBucket([&](std::int32_t bucket, std::uint64_t n) {
+      row[bucket - page.first_bucket()] += static_cast<std::uint32_t>(n);
+    });
+  }
+  return std::move(page).Take();
+}
+
 }  // namespace
 
-std::string SketchSums::Encode(std::span<const QuantileSketch> sketches) {
-  std::int32_t low = std::numeric_limits<std::int32_t>::max();
-  std::int32_t high = std::numeric_limits<std::int32_t>::min();
-  std::uint64_t count = 0;
-  for (const QuantileSketch& sketch : sketches) {
-    if (sketch.count() == 0) continue;
-    low = std::min(low, QuantileSketch::BucketOf(sketch.bounds().min));
-    high = std::max(high, QuantileSketch::BucketOf(sketch.bounds().max));
-    count += sketch.count();
+std::string SketchSums::Encode(std::span<const QuantileSketch::Bounds> bounds,
+                               std::span<const std::uint32_t> before,
+                               std::span<const QuantileSketch::Code> codes) {
+  Page page(bounds);
+  const auto first = QuantileSketch::CodeOf(page.first_bucket());
+  for (std::size_t c = 0; !page.empty() && c < bounds.size(); ++c) {
+    std::uint32_t* const row = page.RowAfter(c);
+    for (const QuantileSketch::Code code : codes.subspan(before[c], before[c + 1] - before[c])) {
+      if (code != QuantileSketch::kNoCode) ++row[code - first];
+    }
   }
-  if (count == 0 || count > std::numeric_limits<std::uint32_t>::max()) return std::string();
-  const Header header{low, static_cast<std::uint32_t>(high - low) + 1};
-  const std::size_t cells = sketches.size();
-  const std::size_t rows_at = sizeof header + cells * sizeof(QuantileSketch::Bounds);
-  const std::uint64_t bytes = rows_at + std::uint64_t{header.buckets} * (cells + 1) * 4;
-  if (bytes > kSketchSumsBytesMax) return std::string();
-
-  std::string page(bytes, '\0');
-  std::memcpy(page.data(), &header, sizeof header);
-  std::vector<std::uint32_t> row(header.buckets, 0);
-  for (std::size_t c = 0; c < cells; ++c) {
-    const QuantileSketch::Bounds bounds = sketches[c].bounds();
-    std::memcpy(page.data() + sizeof header + c * sizeof bounds, &bounds, sizeof bounds);
-    sketches[c].ForEachBucket([&](std::int32_t bucket, std::uint64_t n) {
-      row[static_cast<std::size_t>(bucket - low)] += static_cast<std::uint32_t>(n);
-    });
-    std::memcpy(page.data() + rows_at + (c + 1) * row.size() * 4, row.data(), row.size() * 4);
-  }
-  return page;
+  return std::move(page).Take();
 }
 
 Result<std::optional<SketchSums>> SketchSums::Load(const SegmentReader& segment,
@@ -66,7 +97,7 @@ Result<std::optional<SketchSums>> SketchSums::Load(const SegmentReader& segment,
                                                    QUIPU_TRY_ASSIGN(
                                                        const std::vector<QuantileSketch> sketches,
                                                        SketchesOf(table, group, measure));
-                                                   return Encode(sketches);
+                                                   return EncodeSketches(sketches);
                                                  }));
   return View(std::move(page), group.first, group.last - group.first);
 }
@@ -92,13 +123,9 @@ QuantileSketch::Bounds SketchSums::BoundsOf(std::uint32_t first, std::uint32_t l
   return all;
 }
 
-bool SketchSums::CanMerge(std::uint32_t first, std::uint32_t last) const {
-  return BoundsOf(first, last).count > kQuantileExactMax;
-}
-
 bool SketchSums::MergeInto(std::uint32_t first, std::uint32_t last, QuantileSketch* into) const {
   const QuantileSketch::Bounds all = BoundsOf(first, last);
-  if (all.count <= kQuantileExactMax) return false;
+  if (!into->CanTake(all.count)) return false;
   const std::uint32_t* const before = rows_ + std::size_t{first - group_first_} * buckets_;
   const std::uint32_t* const up_to = rows_ + std::size_t{last - group_first_} * buckets_;
   into->MergeCounts(all, first_bucket_, {up_to, buckets_}, {before, buckets_});

@@ -36,19 +36,20 @@ class SketchSums {
                                                 const SummaryTable& table,
                                                 SummaryTable::Range group, ColumnId measure);
 
-  /// What is kept of these sketches; empty if they are, or if it would be too large.
-  static std::string Encode(std::span<const QuantileSketch> sketches);
+  /// What is kept of the values with these codes, in cells of which before[c] says how many codes lie before cell c, and one more at the end how many there are;
+  /// `bounds` by cell. Empty if they are, or if it would be too large.
+  static std::string Encode(std::span<const QuantileSketch::Bounds> bounds,
+                            std::span<const std::uint32_t> before,
+                            std::span<const QuantileSketch::Code> codes);
   /// Of what Encode has made of so many, the first of which is number `first`. Nothing if it is empty.
   static std::optional<SketchSums> View(PagePtr page, std::uint32_t first, std::uint32_t cells);
 
-  /// False: the cells [first, last) have so few values that they must be merged one by one.
-  [[nodiscard]] bool CanMerge(std::uint32_t first, std::uint32_t last) const;
-  /// Adds the cells [first, last) of the group to `into`; false, and nothing is added, if it cannot.
+  [[nodiscard]] QuantileSketch::Bounds BoundsOf(std::uint32_t first, std::uint32_t last) const;
+  /// Adds the cells [first, last) of the group to `into`; false, and nothing is added, if it cannot take them (QuantileSketch::CanTake): they must be merged
+  /// one by one.
   bool MergeInto(std::uint32_t first, std::uint32_t last, QuantileSketch* into) const;
 
  private:
-  [[nodiscard]] QuantileSketch::Bounds BoundsOf(std::uint32_t first, std::uint32_t last) const;
-
   PagePtr page_;  // holds what is pointed at
   std::uint32_t group_first_ = 0;
   std::int32_t first_bucket_ = 0;

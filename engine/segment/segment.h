@@ -159,7 +159,14 @@ struct DimensionVector {
 };
 
 /// Names what SegmentReader::Derived keeps.
-enum class DerivedKind : std::uint8_t { kRunSums, kSketchSums, kRunSlices, kRunDays, kRunSketches };
+enum class DerivedKind : std::uint8_t {
+  kRunSums,
+  kSketchSums,
+  kRunSlices,
+  kRunDays,
+  kRunSketches,
+  kRunSketch,
+};
 struct DerivedKey {
   DerivedKind kind = DerivedKind::kRunSums;
   std::uint32_t place = 0;  ///< Below 2^26: a cell's or run's number, a range of hours, or 0.

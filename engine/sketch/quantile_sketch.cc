@@ -1,33 +1,20 @@
 #include "sketch/quantile_sketch.h"
 
 #include <algorithm>
-#include <bit>
 
 #include "base/check.h"
 #include "sketch/exact_sum.h"
+#include "sketch/value_buckets.h"
 
 namespace quipu {
 namespace {
 
-constexpr int kOctaveBits = 7;  // 128 buckets per octave
+using value_buckets::FloorLog2;
+using value_buckets::IndexOf;
+using value_buckets::kOctaveBits;
+using value_buckets::MagnitudeOf64;
+
 constexpr std::int32_t kWindowSlack = 64;
-
-Uint128 MagnitudeOf(Int128 v) {
-  return v < 0 ? Uint128{0} - static_cast<Uint128>(v) : static_cast<Uint128>(v);
-}
-
-// v > 0
-int FloorLog2(Uint128 v) {
-  const auto high = static_cast<std::uint64_t>(v >> 64);
-  return high != 0 ? 127 - __builtin_clzll(high)
-                   : 63 - __builtin_clzll(static_cast<std::uint64_t>(v));
-}
-
-std::int32_t IndexOf(Uint128 magnitude) {
-  if (magnitude < (Uint128{1} << kOctaveBits)) return static_cast<std::int32_t>(magnitude);
-  const int shift = FloorLog2(magnitude) - kOctaveBits;
-  return (shift << kOctaveBits) + static_cast<std::int32_t>(magnitude >> shift);
-}
 
 // Lower edge and width of the bucket of a non-negative index.
 struct Interval {
@@ -58,76 +45,27 @@ MultipleTest MultipleOfPower(int n) {
   return {(std::uint64_t{1} << n) - 1, inverse, ~std::uint64_t{0} / five, n};
 }
 
-std::uint64_t MagnitudeOf64(std::int64_t v) {
-  return v < 0 ? std::uint64_t{0} - static_cast<std::uint64_t>(v) : static_cast<std::uint64_t>(v);
+/// The larger of `scale_max` and the scale of the values in lowest terms.
+template <class Mantissa>
+int RaisedScale(int scale_max, std::span<const Mantissa> mantissas, int scale) {
+  if (scale <= scale_max) return scale_max;
+  MultipleTest no_raise = MultipleOfPower(scale - scale_max);
+  for (const Mantissa mantissa : mantissas) {
+    if (no_raise(MagnitudeOf64(mantissa))) continue;
+    std::int64_t rest = mantissa;
+    int lowest = scale;
+    for (; rest % 10 == 0; rest /= 10) --lowest;
+    scale_max = lowest;
+    if (lowest == scale) break;
+    no_raise = MultipleOfPower(scale - lowest);
+  }
+  return scale_max;
 }
-
-// BucketOf(mantissa x factor) for factors of at least 2^7: the product of the two, both shifted to the top of their words, has its
-// eight leading bits in its upper word.
-class NarrowBuckets {
- public:
-  static constexpr std::uint64_t kFactorMin = std::uint64_t{1} << kOctaveBits;
-  explicit NarrowBuckets(std::uint64_t factor)
-      : factor_(factor << __builtin_clzll(factor)), zeros_(__builtin_clzll(factor)) {}
-  std::int32_t operator()(std::int64_t mantissa) const {
-    if (mantissa == 0) return 0;
-    const std::uint64_t magnitude = MagnitudeOf64(mantissa);
-    const int zeros = __builtin_clzll(magnitude);
-    const auto high =
-        static_cast<std::uint64_t>((static_cast<Uint128>(magnitude << zeros) * factor_) >> 64);
-    const auto top = static_cast<int>(high >> 63);
-    constexpr int kShiftMax = 126 - kOctaveBits;
-    const std::int32_t index = ((kShiftMax - zeros - zeros_ + top) << kOctaveBits) +
-                               static_cast<std::int32_t>(high >> (63 - kOctaveBits - 1 + top));
-    return mantissa < 0 ? -index : index;
-  }
-
- private:
-  std::uint64_t factor_;
-  int zeros_;
-};
-
-// The same for many mantissas below 2^52 and factors 10^4..10^18: both are doubles without loss, and the exponent and the seven leading bits of
-// their product's mantissa are the bucket, unless rounding crossed the edge of a bucket. Rounding is monotonous, so what
-// crosses an edge lands on it; no product is on an edge itself (5^4 divides it, but no m x 2^s with m < 256), so what is seen on
-// one is rounded and counted in integers. The loop is plain arithmetic, of which compilers make wide registers on any machine: a small integer
-// becomes a double by setting the exponent of 2^52 above it and taking that away.
-class DoubleBuckets {
- public:
-  static constexpr std::int64_t kMantissaMax = (std::int64_t{1} << 52) - 1;
-  static constexpr int kPowerMin = 4;
-  explicit DoubleBuckets(std::uint64_t factor)
-      : factor_(static_cast<double>(factor)), exact_(factor) {}
-  template <class Mantissa>
-  void Find(std::span<const Mantissa> mantissas, std::int32_t* buckets) const {
-    constexpr int kShift = 52 - kOctaveBits;
-    constexpr std::uint64_t kBelow = (std::uint64_t{1} << kShift) - 1;
-    constexpr std::int32_t kBias = (1023 + kOctaveBits - 1) << kOctaveBits;
-    const double factor = factor_;
-    const std::size_t n = mantissas.size();
-    const Mantissa* const in = mantissas.data();
-    std::uint64_t edges = 0;  // the highest bit is set if some product is on an edge
-    for (std::size_t i = 0; i < n; ++i) {
-      const auto lifted = std::bit_cast<double>(static_cast<std::uint64_t>(in[i]) | k2To52);
-      const auto bits = std::bit_cast<std::uint64_t>((lifted - 0x1p52) * factor);
-      edges |= (bits & kBelow) - 1;
-      buckets[i] = static_cast<std::int32_t>(bits >> kShift) - kBias;
-    }
-    if (edges >> 63 == 0) return;
-    for (std::size_t i = 0; i < n; ++i) buckets[i] = exact_(static_cast<std::int64_t>(in[i]));
-  }
-
- private:
-  static constexpr std::uint64_t k2To52 = std::bit_cast<std::uint64_t>(0x1p52);
-  double factor_;
-  NarrowBuckets exact_;
-};
 
 }  // namespace
 
 std::int32_t QuantileSketch::BucketOf(Int128 at_scale_18) {
-  const std::int32_t index = IndexOf(MagnitudeOf(at_scale_18));
-  return at_scale_18 < 0 ? -index : index;
+  return value_buckets::BucketOf(at_scale_18);
 }
 
 std::pair<Int128, Int128> QuantileSketch::BucketBounds(std::int32_t bucket) {
@@ -192,22 +130,6 @@ void QuantileSketch::StopCounting() {
   count_again_ = std::max(count_again_, 2 * values_.size());
 }
 
-// scale_max_ as if every value had been added by itself.
-template <class Mantissa>
-void QuantileSketch::RaiseScale(std::span<const Mantissa> mantissas, int scale) {
-  if (scale <= scale_max_) return;
-  MultipleTest no_raise = MultipleOfPower(scale - scale_max_);
-  for (const Mantissa mantissa : mantissas) {
-    if (no_raise(MagnitudeOf64(mantissa))) continue;
-    std::int64_t rest = mantissa;
-    int lowest = scale;
-    for (; rest % 10 == 0; rest /= 10) --lowest;
-    scale_max_ = lowest;
-    if (lowest == scale) return;
-    no_raise = MultipleOfPower(scale - lowest);
-  }
-}
-
 void QuantileSketch::AddMany(std::span<const std::int64_t> mantissas, int scale) {
   if (mantissas.empty()) return;
   std::int64_t low = mantissas[0], high = mantissas[0];
@@ -233,7 +155,7 @@ void QuantileSketch::AddSpan(std::span<const Mantissa> mantissas, std::int64_t l
                              std::int64_t high, int scale) {
   QUIPU_DCHECK(scale >= 0 && scale <= kSumScale);
   if (mantissas.empty()) return;
-  RaiseScale(mantissas, scale);
+  scale_max_ = RaisedScale(scale_max_, mantissas, scale);
   Widen(low, high, scale);
   count_ += mantissas.size();
   if (exact() && (count_ <= kQuantileExactMax || exact_always_)) {
@@ -253,7 +175,7 @@ void QuantileSketch::AddSpan(std::span<const Mantissa> mantissas, std::int64_t l
 void QuantileSketch::AddRepeated(std::int64_t mantissa, std::uint64_t n, int scale) {
   QUIPU_DCHECK(scale >= 0 && scale <= kSumScale);
   if (n == 0) return;
-  RaiseScale(std::span<const std::int64_t>(&mantissa, 1), scale);
+  scale_max_ = RaisedScale(scale_max_, std::span<const std::int64_t>(&mantissa, 1), scale);
   Widen(mantissa, mantissa, scale);
   count_ += n;
   const Int128 v = AtSumScale(mantissa, scale);
@@ -283,30 +205,12 @@ void QuantileSketch::CoverForMany(Int128 min, Int128 max) {
 template <class Mantissa>
 void QuantileSketch::CountInHistogram(std::span<const Mantissa> mantissas, std::int64_t low,
                                       std::int64_t high, int scale) {
-  const auto factor = static_cast<std::uint64_t>(PowerOf10I64(kSumScale - scale));
   std::uint64_t* const buckets = buckets_.data();
   const std::int32_t first = first_bucket_;
-  if (low >= 0 && high <= DoubleBuckets::kMantissaMax &&
-      kSumScale - scale >= DoubleBuckets::kPowerMin) {
-    // The numbers of some buckets first, then the counting: neither waits for the other.
-    constexpr std::size_t kPart = 256;
-    std::int32_t part[kPart];
-    const DoubleBuckets bucket_of(factor);
-    for (std::size_t at = 0; at < mantissas.size(); at += kPart) {
-      const auto some = mantissas.subspan(at, std::min(kPart, mantissas.size() - at));
-      bucket_of.Find(some, part);
-      for (std::size_t i = 0; i < some.size(); ++i) ++buckets[part[i] - first];
-    }
-    return;
-  }
-  if (factor < NarrowBuckets::kFactorMin) {
-    for (const Mantissa mantissa : mantissas)
-      ++buckets[BucketOf(static_cast<Int128>(mantissa) * static_cast<Int128>(factor)) - first];
-    return;
-  }
-  const NarrowBuckets bucket_of(factor);
-  for (const Mantissa mantissa : mantissas)
-    ++buckets[bucket_of(static_cast<std::int64_t>(mantissa)) - first];
+  value_buckets::ForEachPart(mantissas, low, high, scale,
+                             [&](std::size_t, std::span<const std::int32_t> part) {
+                               for (const std::int32_t bucket : part) ++buckets[bucket - first];
+                             });
 }
 
 bool QuantileSketch::WindowCovers(std::int32_t low, std::int32_t high) const {
@@ -401,9 +305,8 @@ void QuantileSketch::Bounds::Merge(const Bounds& o) {
 void QuantileSketch::MergeCounts(const Bounds& of, std::int32_t first_bucket,
                                  std::span<const std::uint32_t> up_to,
                                  std::span<const std::uint32_t> before) {
-  QUIPU_CHECK(!exact_always_ && of.count > kQuantileExactMax);
-  Bounds all = bounds();
-  all.Merge(of);
+  QUIPU_CHECK(CanTake(of.count));
+  if (of.count == 0) return;
   if (exact()) BecomeHistogram();
   const std::int32_t first = BucketOf(of.min), last = BucketOf(of.max);
   QUIPU_CHECK(first >= first_bucket &&
@@ -414,10 +317,49 @@ void QuantileSketch::MergeCounts(const Bounds& of, std::int32_t first_bucket,
   const std::uint32_t* const less = before.data() + (first - first_bucket);
   const auto n = static_cast<std::size_t>(last - first) + 1;
   for (std::size_t i = 0; i < n; ++i) to[i] += more[i] - less[i];
+  AddBounds(of);
+}
+
+void QuantileSketch::AddBounds(const Bounds& of) {
+  Bounds all = bounds();
+  all.Merge(of);
   count_ = all.count;
   scale_max_ = static_cast<int>(all.scale);
   min_ = all.min;
   max_ = all.max;
+}
+
+QuantileSketch::Bounds QuantileSketch::BoundsOf(std::span<const std::int64_t> mantissas,
+                                                std::int64_t low, std::int64_t high, int scale) {
+  if (mantissas.empty()) return {};
+  return {mantissas.size(), RaisedScale(0, mantissas, scale), AtSumScale(low, scale),
+          AtSumScale(high, scale)};
+}
+
+void QuantileSketch::FindCodes(std::span<const std::int64_t> mantissas, std::int64_t low,
+                               std::int64_t high, int scale, Code* codes) {
+  value_buckets::ForEachPart(mantissas, low, high, scale,
+                             [&](std::size_t at, std::span<const std::int32_t> part) {
+                               Code* const to = codes + at;
+                               for (std::size_t i = 0; i < part.size(); ++i)
+                                 to[i] = CodeOf(part[i]);
+                             });
+}
+
+void QuantileSketch::AddCodes(const Bounds& of, std::span<const Code> codes) {
+  QUIPU_CHECK(CanTake(of.count));
+  if (of.count == 0) return;
+  CoverForMany(of.min, of.max);
+  std::uint64_t* const buckets = buckets_.data();
+  const std::int32_t first = kCodeOfZero + first_bucket_;
+  if (of.count == codes.size()) {
+    for (const Code code : codes) ++buckets[code - first];
+  } else {
+    for (const Code code : codes) {
+      if (code != kNoCode) ++buckets[code - first];
+    }
+  }
+  AddBounds(of);
 }
 
 // Every value counted here is a multiple of 10^-scale_max: the middle of the first and the last such multiple in the bucket is

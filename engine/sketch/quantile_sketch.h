@@ -38,13 +38,6 @@ class QuantileSketch {
  public:
   /// With `exact_always` it keeps every value, however many (a query with QuerySpec::exact); such a sketch cannot absorb a histogram.
   explicit QuantileSketch(bool exact_always = false) : exact_always_(exact_always) {}
-  /// It has a histogram of few values, too, for those who take bounds() and ForEachBucket from it and nothing else: several times faster than to keep the
-  /// values and look for the bucket of each in the end.
-  static QuantileSketch OfCountsOnly() {
-    QuantileSketch sketch;
-    sketch.counts_only_ = true;
-    return sketch;
-  }
 
   /// mantissa x 10^-scale, storable.
   void Add(Int128 mantissa, int scale);
@@ -70,12 +63,29 @@ class QuantileSketch {
   /// visit(bucket, n) for each bucket with values, one that comes again included: an exact sketch has one for each value.
   template <class Visit>
   void ForEachBucket(Visit&& visit) const;
-  /// Adds values of which only the buckets are known: up_to[i] - before[i] in bucket first_bucket + i, more than kQuantileExactMax in all. Not for
-  /// `exact_always`.
+  /// Of these values, the smallest and the largest of which are `low` and `high`.
+  static Bounds BoundsOf(std::span<const std::int64_t> mantissas, std::int64_t low,
+                         std::int64_t high, int scale);
+  /// Whether `count` values may be added of which only the buckets are known: what it has then is a histogram.
+  [[nodiscard]] bool CanTake(std::uint64_t count) const {
+    return !exact_always_ && (!exact() || count_ + count > kQuantileExactMax);
+  }
+  /// Adds up_to[i] - before[i] values in bucket first_bucket + i; CanTake(of.count).
   void MergeCounts(const Bounds& of, std::int32_t first_bucket,
                    std::span<const std::uint32_t> up_to, std::span<const std::uint32_t> before);
+
+  /// A bucket in two bytes, for those who keep the buckets of values in the values' order, and add any stretch of them later.
+  using Code = std::uint16_t;
+  static constexpr Code kNoCode = 0;  ///< Of an absent value; of no bucket.
+  static Code CodeOf(std::int32_t bucket) { return static_cast<Code>(bucket + kCodeOfZero); }
+  /// codes[i] of mantissas[i]; `low`, `high`: the smallest and the largest of them.
+  static void FindCodes(std::span<const std::int64_t> mantissas, std::int64_t low,
+                        std::int64_t high, int scale, Code* codes);
+  /// Adds the values with these codes, of.count of them, the others being absent; CanTake(of.count).
+  void AddCodes(const Bounds& of, std::span<const Code> codes);
+
   [[nodiscard]] std::uint64_t count() const { return count_; }
-  [[nodiscard]] bool exact() const { return buckets_.empty() && !counts_only_; }
+  [[nodiscard]] bool exact() const { return buckets_.empty(); }
   /// The quantile q = ppm / 1,000,000; count() must be > 0. A sketch made with `exact_always` reorders its values in here, so it
   /// belongs to one thread; any other sketch may be read by several.
   [[nodiscard]] Decimal Quantile(std::uint32_t ppm) const;
@@ -95,15 +105,16 @@ class QuantileSketch {
   static std::pair<Int128, Int128> BucketBounds(std::int32_t bucket);
 
  private:
+  static constexpr std::int32_t kCodeOfZero = 1 << 15;  // buckets are within +-15,487
+
   void AddAtSumScale(Int128 v);
   void KeepRepeated(Int128 v, std::uint64_t n);
   void CountIfSmaller();
   void StopCounting();
   template <class Mantissa>
   void AddSpan(std::span<const Mantissa> mantissas, std::int64_t low, std::int64_t high, int scale);
-  template <class Mantissa>
-  void RaiseScale(std::span<const Mantissa> mantissas, int scale);
   void Widen(std::int64_t low, std::int64_t high, int scale);
+  void AddBounds(const Bounds& of);
   void CoverForMany(Int128 min, Int128 max);
   template <class Mantissa>
   void CountInHistogram(std::span<const Mantissa> mantissas, std::int64_t low, std::int64_t high,
@@ -120,7 +131,6 @@ class QuantileSketch {
   Status MergeEncodedHistogram(ByteReader& in);
 
   bool exact_always_;
-  bool counts_only_ = false;
   int scale_max_ = 0;  // of the values in lowest terms
   std::uint64_t count_ = 0;
   Int128 min_ = 0, max_ = 0;            // at scale 18

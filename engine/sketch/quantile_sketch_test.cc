@@ -64,35 +64,6 @@ std::vector<Int128> SortedAtScale18(const std::vector<Decimal>& values) {
   return sorted;
 }
 
-TEST(QuantileSketch, OfCountsOnlyHasTheSameBucketsAndBounds) {
-  const std::uint64_t seed = Seed();
-  SCOPED_TRACE("QUIPU_SEED=" + std::to_string(seed));
-  Random random(seed);
-  for (const std::size_t count : {0u, 1u, 50u, 1024u, 5000u}) {
-    QuantileSketch kept, counts = QuantileSketch::OfCountsOnly();
-    for (int part = 0; part < 3; ++part) {
-      std::vector<std::int64_t> values(count);
-      for (std::int64_t& v : values)
-        v = static_cast<std::int64_t>(random.Below(1u << random.Below(31))) - 1000;
-      kept.AddMany(values, part);
-      counts.AddMany(values, part);
-    }
-    const Int128 wide = PowerOf10(22);  // Beyond 64 bits, and storable: 10^19 at scale 0.
-    kept.Add(wide, 3);
-    counts.Add(wide, 3);
-    const auto buckets = [](const QuantileSketch& sketch) {
-      std::map<std::int32_t, std::uint64_t> by_bucket;
-      sketch.ForEachBucket([&](std::int32_t bucket, std::uint64_t n) { by_bucket[bucket] += n; });
-      return by_bucket;
-    };
-    EXPECT_EQ(buckets(counts), buckets(kept)) << count;
-    EXPECT_EQ(counts.bounds().count, kept.bounds().count);
-    EXPECT_EQ(counts.bounds().scale, kept.bounds().scale);
-    EXPECT_TRUE(counts.bounds().min == kept.bounds().min);
-    EXPECT_TRUE(counts.bounds().max == kept.bounds().max);
-  }
-}
-
 TEST(QuantileSketch, BucketsTileTheNumberLine) {
   const auto max = static_cast<Int128>(PowerOf10(38) - 1);
   const std::int32_t last = QuantileSketch::BucketOf(max);

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <bit>
 
+#include "sketch/value_codes.h"
+
 namespace quipu {
 namespace {
 
@@ -20,6 +22,7 @@ std::vector<T> Arrange(const std::vector<T>& values, const std::vector<std::uint
 
 HotIndex::HotIndex(const RowBatch& batch)
     : sums_(std::make_unique<Lazy<RunSums>[]>(batch.measures.size())),
+      run_codes_(std::make_unique<Lazy<RunCodes>[]>(batch.measures.size())),
       batch_(batch),
       rows_(SegmentOrder(batch)),
       measures_(std::make_unique<Lazy<DecimalColumn>[]>(batch.measures.size())),
@@ -95,6 +98,7 @@ void HotIndex::PrepareLike(const HotIndex& other) const {
     if (column == kNoColumn) continue;
     if (other.sums_[theirs].peek() != nullptr) (void)Sums(column);
     if (other.measures_[theirs].peek() != nullptr) (void)Measure(column);
+    if (other.run_codes_[theirs].peek() != nullptr) (void)CodesOfRuns(column);
   }
 }
 
@@ -109,6 +113,33 @@ const HotIndex::RunSums& HotIndex::Sums(std::size_t column) const {
   const auto loaded =
       sums_[column].Get([&]() -> Result<RunSums> { return SumUp(batch_.measures[column]); });
   return **loaded;
+}
+
+const HotIndex::RunCodes& HotIndex::CodesOfRuns(std::size_t column) const {
+  const auto loaded =
+      run_codes_[column].Get([&]() -> Result<RunCodes> { return CodeRuns(Measure(column)); });
+  return **loaded;
+}
+
+HotIndex::RunCodes HotIndex::CodeRuns(const DecimalColumn& arranged) const {
+  const auto values_of = [&](std::size_t first, std::size_t end) {
+    DecimalSpan values{arranged.scale, nullptr, nullptr, nullptr, end - first};
+    if (!arranged.present.empty()) values.present = arranged.present.data() + first;
+    if (arranged.is_wide()) {
+      values.wide = arranged.wide.data() + first;
+    } else {
+      values.narrow = arranged.narrow.data() + first;
+    }
+    return values;
+  };
+  RunCodes coded;
+  coded.codes.resize(size());
+  CodeValues(values_of(0, size()), coded.codes.data());
+  std::vector<std::int64_t> room;
+  coded.bounds.reserve(runs_.size() - 1);
+  for (std::size_t r = 0; r + 1 < runs_.size(); ++r)
+    coded.bounds.push_back(BoundsOf(values_of(runs_[r].first, runs_[r + 1].first), &room));
+  return coded;
 }
 
 HotIndex::RunSums HotIndex::SumUp(const DecimalColumn& column) const {

@@ -5,14 +5,15 @@
 //     places               0 = row 2         1 = row 1         2 = row 0         3 = row 3
 //     runs                 acme/api from place 0 (9:00 to 9:02), bolt/api from place 2 (9:01 to 9:03)
 //
-// Where a whole run is wanted, its sum of a measure is kept, so that questions ask as little of a large customer as of a small one (query/hot_runs.h).
+// Where a whole run is wanted, its sum of a measure is kept, so that questions ask as little of a large customer as of a small one (query/hot_runs.h);
+// for percentiles the codes of its values are (sketch/value_codes.h).
 // Where to find a customer says a hash table: a question asks dozens of batches whose memory other threads have just written, and a search among
 // thousands of runs would miss the cache at each step. Small batches are looked through instead, and a few rows are read where they are (query/scan.cc).
 //
 // Made when a question first asks for it, and each column and its sums when they are first wanted: a store that nobody asks pays nothing. While questions
 // come, the indexes of later batches are made by who commits them (PrepareIndexes, store/hot_tier.h), so that no question waits for them. An index takes
-// 4 bytes a row, 32 a run, 8 to 16 a customer and as much as what is wanted (times and columns as in the batch, sums 16 bytes a run), and goes with the
-// batch. The batch itself stays as it came: commits are cut and sealed by their rows.
+// 4 bytes a row, 32 a run, 8 to 16 a customer and as much as what is wanted (times and columns as in the batch, sums 16 bytes a run, codes 2 bytes a row and
+// 48 a run), and goes with the batch. The batch itself stays as it came: commits are cut and sealed by their rows.
 //
 // Thread-safe.
 #pragma once
@@ -25,6 +26,7 @@
 
 #include "batch/row_batch.h"
 #include "segment/lazy.h"
+#include "sketch/quantile_sketch.h"
 
 namespace quipu {
 
@@ -45,6 +47,11 @@ class HotIndex {
   struct RunSums {
     int scale = 0;
     std::vector<Sum> sums;  ///< By the number of the run; none if some do not fit 64 bits.
+  };
+  /// What percentiles need of a measure.
+  struct RunCodes {
+    std::vector<QuantileSketch::Code> codes;     ///< By place.
+    std::vector<QuantileSketch::Bounds> bounds;  ///< By the number of the run.
   };
   static constexpr std::size_t kNoColumn = ~std::size_t{0};
   /// `batch` must outlive it.
@@ -82,6 +89,7 @@ class HotIndex {
   [[nodiscard]] const std::vector<std::uint32_t>& Codes(std::size_t column) const;
   /// Of a measure.
   [[nodiscard]] const RunSums& Sums(std::size_t column) const;
+  [[nodiscard]] const RunCodes& CodesOfRuns(std::size_t column) const;
   [[nodiscard]] bool has_sums(std::size_t column) const { return sums_[column].peek() != nullptr; }
 
   /// A question has come to it.
@@ -99,6 +107,7 @@ class HotIndex {
   void MakeRuns();
   void MakeTable();
   [[nodiscard]] RunSums SumUp(const DecimalColumn& column) const;
+  [[nodiscard]] RunCodes CodeRuns(const DecimalColumn& arranged) const;
 
   // What every question reads first, side by side.
   std::vector<Run> runs_;  // one more at the end, with first = size()
@@ -108,6 +117,7 @@ class HotIndex {
   mutable std::atomic<bool> was_asked_{false};
   std::vector<ColumnId> measure_ids_;  // side by side, too, unlike in the batch
   std::unique_ptr<Lazy<RunSums>[]> sums_;
+  std::unique_ptr<Lazy<RunCodes>[]> run_codes_;
   const RowBatch& batch_;
   std::vector<std::uint32_t> rows_;
   mutable Lazy<std::vector<TimeUs>> times_;

@@ -8,6 +8,7 @@
 #include <numeric>
 #include <set>
 
+#include "sketch/exact_sum.h"
 #include "store/store_testing.h"
 
 namespace quipu {
@@ -102,6 +103,44 @@ TEST(HotIndex, RunsHaveTheirBoundsAndSums) {
     }
   }
   EXPECT_EQ(index.FindMeasure(9999), HotIndex::kNoColumn);
+}
+
+TEST(HotIndex, RunsHaveTheCodesOfTheirValues) {
+  const std::uint64_t seed = TestSeed();
+  SCOPED_TRACE("QUIPU_SEED=" + std::to_string(seed));
+  Random random(seed);
+  Catalogue catalogue;
+  const RowBatch batch = RowMaker(&catalogue, "e", random.Next()).Make(1 + random.Below(3000));
+  const HotIndex index(batch);
+  std::size_t values = 0;
+  for (std::size_t c = 0; c < batch.measures.size(); ++c) {
+    const DecimalColumn& column = batch.measures[c];
+    const HotIndex::RunCodes& coded = index.CodesOfRuns(c);
+    ASSERT_EQ(coded.codes.size(), batch.size());
+    for (const CustomerOrdinal customer : batch.customers) {
+      for (const HotIndex::Run& run : index.RunsOf(customer)) {
+        QuantileSketch expected;
+        for (std::uint32_t place = run.first; place < (&run + 1)->first; ++place) {
+          const std::uint32_t row = index.rows()[place];
+          if (!column.IsPresent(row)) {
+            ASSERT_EQ(coded.codes[place], QuantileSketch::kNoCode);
+            continue;
+          }
+          expected.Add(column.Mantissa(row), column.scale);
+          const std::int32_t bucket =
+              QuantileSketch::BucketOf(AtSumScale(column.Mantissa(row), column.scale));
+          ASSERT_EQ(coded.codes[place], QuantileSketch::CodeOf(bucket));
+          ++values;
+        }
+        const QuantileSketch::Bounds& found = coded.bounds[index.NumberOf(run)];
+        ASSERT_EQ(found.count, expected.count());
+        if (found.count == 0) continue;
+        ASSERT_EQ(found.scale, expected.bounds().scale);
+        ASSERT_TRUE(found.min == expected.bounds().min && found.max == expected.bounds().max);
+      }
+    }
+  }
+  EXPECT_GT(values, 0u);
 }
 
 TEST(HotIndex, SumsThatDoNotFitAreNotKept) {
