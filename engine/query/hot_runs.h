@@ -1,8 +1,8 @@
 // Hot runs: the unsealed rows of one customer, taken a run at a time from the indexes of hot batches (store/hot_index.h).
 //
 // A dashboard asks for one customer's totals while events pour in. Dozens of hot batches are asked then, and of a large customer tens of thousands of rows.
-// Where a run lies in the range and in one window as a whole, which nearly all do, its count and its kept sums go to the group at once, and its values to the
-// sketch: no chunk, no selection, no look at its times. The batches were written by other threads and are cold, so each step is taken for all of them before
+// Where a run lies in the range and in one window as a whole, which nearly all do, its count and its kept sums go to the group at once, and its values, or their
+// codes (sketch/value_codes.h), to the sketch: no chunk, no selection, no look at its times. The batches were written by other threads and are cold, so each step is taken for all of them before
 // the next, and what the next one needs is fetched ahead.
 //
 //     batch 1   acme/api    9:00..9:14   600 rows, sum 512     --> (9:00, acme, api)   rows + 600, sum + 512
