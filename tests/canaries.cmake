@@ -31,8 +31,10 @@ quipu_canary(no_fsync PRELOAD libeatmydata.so PROGRAM crash_power_test CAUGHT "a
 quipu_canary(folder_not_synced ALIVE folder-not-synced PROGRAM model_test FILTER Model.RandomOperationsInMemory
   CAUGHT "a file is published before its folder is synced")
 quipu_canary(rows_dropped ALIVE rows-dropped PROGRAM model_test FILTER Model.RandomOperationsInMemory CAUGHT "rows would be lost or counted twice")
+# Which of the model's comparisons is the first to fail depends on the seed: totals, answers (with the oracle, with raw rows, of a freeze), an event that is not
+# found, a repeat that is taken for a new one. Any will do: the release build's model_test has passed with the same seed.
 quipu_canary(rows_dropped_uncounted ALIVE rows-dropped,totals-unchecked PROGRAM model_test FILTER Model.RandomOperationsInMemory
-  CAUGHT "Disagreement\\(|events never came|oracle_.size\\(\\)")
+  CAUGHT "FAILED  . Model.RandomOperationsInMemory|CHECK failed: part->totals.Subtract")
 # Here no key of an event is written before the event: ids are part of it. The nearest mistake is a producer's sequence that is durable first; after a
 # crash between the two its events would be called repeats and be counted nowhere.
 quipu_canary(claimed_first ALIVE claimed-first PROGRAM crash_power_test CAUGHT "was called a replay, but it is not stored")
