@@ -25,7 +25,7 @@ struct BenchmarkOptions {
   double beside_ingest = 0;  ///< Events a second; 0 = another mode (beside_ingest.h).
   double seconds = 20;       ///< How long.
   /// How far who sends and who commits give way meanwhile (Options::ingest_nice).
-  std::uint32_t ingest_nice = 10;
+  std::uint32_t ingest_nice = 19;
   std::vector<std::uint64_t> growth;  ///< Sizes; empty = another mode (growth.h).
   std::string svg_file, csv_file;     ///< Of growth.
   std::string label;                  ///< Of growth: what the figures are of, like a commit.
