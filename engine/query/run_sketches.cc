@@ -279,7 +279,7 @@ Result<bool> AddRunSketches(const BoundQuery& query, const SegmentReader& segmen
   const auto place = static_cast<std::uint32_t>(number);
   if (const auto whole = WholeRun(query, segment.meta(), intervals)) {
     const std::uint32_t before[] = {0, run.rows};
-    return AddParts(query, segment, run, {DerivedKind::kRunSketch, place, 0}, before, {&*whole, 1},
+    return AddParts(query, segment, run, {DerivedKind::kWholeRun, place, 0}, before, {&*whole, 1},
                     groups);
   }
   if (run.rows < kRunDaysRowsMin) return false;
@@ -289,7 +289,7 @@ Result<bool> AddRunSketches(const BoundQuery& query, const SegmentReader& segmen
                                                        [&] { return CountDays(segment, run); }));
   std::array<std::uint32_t, kDays + 1> before;
   std::memcpy(before.data(), kept->data(), sizeof before);
-  return AddParts(query, segment, run, {DerivedKind::kRunSketches, place, 0}, before, *ranges,
+  return AddParts(query, segment, run, {DerivedKind::kDaysOfRun, place, 0}, before, *ranges,
                   groups);
 }
 

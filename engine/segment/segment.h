@@ -164,8 +164,8 @@ enum class DerivedKind : std::uint8_t {
   kSketchSums,
   kRunSlices,
   kRunDays,
-  kRunSketches,
-  kRunSketch,
+  kDaysOfRun,
+  kWholeRun,
 };
 struct DerivedKey {
   DerivedKind kind = DerivedKind::kRunSums;

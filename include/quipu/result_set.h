@@ -59,7 +59,7 @@ struct ExplainedSource {
   std::uint64_t run_sums =
       0;  ///< Sums by customer, or customer and service, that were at hand, or are now.
   std::uint64_t run_sketches =
-      0;  ///< Runs of one customer and service of which quantiles by day were at hand, or are now.
+      0;  ///< Runs of one customer and service of which quantiles were at hand, or are now.
   std::uint64_t runs = 0;     ///< Of one customer and service, whose raw rows were looked at.
   std::uint64_t vectors = 0;  ///< Of at most 1,024 rows, with such rows.
   std::uint64_t vectors_decoded = 0;  ///< Columns of vectors that were decoded.
